@@ -1,0 +1,19 @@
+#include "runtime/base/error.h"
+
+#include <cstdio>
+#include <cstring>
+
+namespace pmi {
+
+std::string Error::message() const {
+    if (code_ == 0) return what_;
+    char buffer[128];
+    return what_ + ": " + strerror_r(code_, buffer, sizeof buffer);
+}
+
+void assert_failed(const char* condition, const char* file, int line) {
+    std::fprintf(stderr, "pmi: internal error: %s at %s:%d\n", condition, file, line);
+    std::abort();
+}
+
+}  // namespace pmi
