@@ -1,0 +1,67 @@
+// The call channel: forwarded calls and what must stay in order with them (signals, exits, freezes). One TCP
+// connection with TCP_NODELAY, one write a frame, AEAD (libsodium, ChaCha20-Poly1305-IETF, a counter as nonce, one
+// key a direction) on each. Frame on the wire: u32 length of what follows (<= kMaxFrame), sealed{ u8 type, body }.
+// With Security::Insecure the frames are in clear.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "remote/transport/stream.h"
+#include "runtime/base/error.h"
+#include "runtime/base/fd.h"
+
+namespace pmi {
+
+constexpr uint32_t kMaxFrame = 272u << 20;  // bytes: a full arena and its tables
+
+struct Frame {
+    uint8_t type = 0;
+    std::vector<std::byte> body;
+};
+
+struct ChannelKeys {
+    std::array<unsigned char, 32> to_node{};
+    std::array<unsigned char, 32> to_home{};
+    std::array<unsigned char, 16> token{};  // sent first by home, in clear; must match
+    static ChannelKeys random();
+};
+
+class CallChannel {
+  public:
+    enum class Side { Home, Node };
+    // Home connects, node accepts; `listener` is a listening TCP socket. Both fail after timeout_ms.
+    static Expected<std::unique_ptr<CallChannel>> connect(const std::string& host, uint16_t port,
+                                                          const ChannelKeys& keys, Security security, int timeout_ms);
+    static Expected<std::unique_ptr<CallChannel>> accept(int listener, const ChannelKeys& keys, Security security,
+                                                         int timeout_ms);
+    ~CallChannel();
+
+    int fd() const;
+    // Thread-safe; frames of one thread keep their order. Blocks while the peer is slow. Body may be in two parts
+    // so that no copy is needed to put a header before data.
+    Status send(uint8_t type, std::span<const std::byte> head, std::span<const std::byte> tail = {});
+    // One receiving thread. Blocks.
+    Expected<Frame> receive();
+    // One receiving thread, for an event loop on fd(): nothing when no whole frame is there yet. Error (ECONNRESET)
+    // when the peer closed.
+    Expected<std::optional<Frame>> try_receive();
+    // Makes both ends' receives fail, from any thread.
+    void shut_down();
+
+  private:
+    struct State;
+    explicit CallChannel(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+// A listening TCP socket on address and a free port.
+Expected<Fd> listen_tcp(const std::string& address, uint16_t* port);
+
+}  // namespace pmi

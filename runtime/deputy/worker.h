@@ -1,0 +1,31 @@
+// The worker: the process of the home supervisor that holds one family of processes while it moves and while it is
+// away: tracer of the deputies, peer of the guest supervisor. Forked (without exec) by the job supervisor, which is
+// single-threaded and never touches ZeroMQ. It ends when all of its processes are home or dead; if it dies, the
+// kernel kills the deputies (PTRACE_O_EXITKILL while away), so that there are never two copies.
+//
+// The channel is a SOCK_SEQPACKET socket; each packet is one JSON object (at most 64 KiB).
+//   supervisor -> worker: {"id":N,"op":"migrate","pid":P,"node":"NAME","host":"H","port":7700,"mode":"auto"}
+//                         {"id":N,"op":"home","pid":P}       {"id":N,"op":"status"}
+//   worker -> supervisor: {"id":N,"ok":true, ...}            {"id":N,"ok":false,"error":"one line"}
+//     migrate and home: "pid","where","frozen_us","total_us","bytes","pages","zero_pages"
+//     status: "processes":[{"pid","where","moves","calls","returns","return_reason","memory_kib","threads"}]
+//   events: {"event":"moved","pid":P,"where":"home"|NODE,"why":"..."}   also when the program itself came home
+//           {"event":"born","pid":P,"parent":Q,"where":NODE}            a child forked while away
+//           {"event":"ended","pid":P}                                   exited or killed while away
+//           {"event":"steer","pid":P,"want":"away"}                     SIGRTMAX-1 sent to a program that is away
+#pragma once
+#include <string>
+
+namespace pmi {
+
+struct WorkerSetup {
+    int channel = -1;            // this end of the SOCK_SEQPACKET pair
+    std::string keys_directory;  // resolved
+    bool insecure = false;
+    std::string job;             // for the log
+};
+
+// Runs to its end; returns the exit status for _exit().
+int run_worker(const WorkerSetup& setup);
+
+}  // namespace pmi

@@ -1,0 +1,241 @@
+#include "runtime/kernel/procfs.h"
+
+#include <dirent.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "runtime/base/fd.h"
+
+namespace pmi {
+namespace {
+
+std::string task_path(pid_t pid, pid_t tid, const char* file) {
+    return tid == 0 ? fmt::format("/proc/{}/{}", pid, file) : fmt::format("/proc/{}/task/{}/{}", pid, tid, file);
+}
+
+template <typename F>
+void for_each_line(std::string_view text, F&& f) {
+    while (!text.empty()) {
+        size_t end = text.find('\n');
+        f(text.substr(0, end));
+        if (end == std::string_view::npos) return;
+        text.remove_prefix(end + 1);
+    }
+}
+
+// "start-end rwxp offset major:minor inode   name"
+bool parse_maps_line(std::string_view line, MapsEntry& e) {
+    std::string copy(line);
+    char perms[5]{};
+    int name_at = 0;
+    unsigned long start = 0, end = 0, offset = 0, inode = 0;
+    if (std::sscanf(copy.c_str(), "%lx-%lx %4s %lx %x:%x %lu %n", &start, &end, perms, &offset, &e.dev_major,
+                    &e.dev_minor, &inode, &name_at) < 7)
+        return false;
+    e.start = start;
+    e.end = end;
+    e.offset = offset;
+    e.inode = inode;
+    e.read = perms[0] == 'r';
+    e.write = perms[1] == 'w';
+    e.exec = perms[2] == 'x';
+    e.shared = perms[3] == 's';
+    e.name = name_at > 0 && static_cast<size_t>(name_at) < copy.size() ? copy.substr(name_at) : "";
+    return e.start < e.end;
+}
+
+bool is_maps_line(std::string_view line) {
+    // smaps' other lines are "Key:   value"; a maps line has its '-' before any ':'.
+    size_t dash = line.find('-'), colon = line.find(':'), space = line.find(' ');
+    return dash != std::string_view::npos && dash < space && (colon == std::string_view::npos || dash < colon);
+}
+
+uint64_t hex(std::string_view s) {
+    uint64_t v = 0;
+    std::from_chars(s.data(), s.data() + s.size(), v, 16);
+    return v;
+}
+int64_t decimal(std::string_view s) {
+    int64_t v = 0;
+    std::from_chars(s.data(), s.data() + s.size(), v, 10);
+    return v;
+}
+
+std::vector<std::string_view> words(std::string_view s) {
+    std::vector<std::string_view> out;
+    size_t i = 0;
+    while (i < s.size()) {
+        while (i < s.size() && (s[i] == ' ' || s[i] == '\t')) i++;
+        size_t begin = i;
+        while (i < s.size() && s[i] != ' ' && s[i] != '\t') i++;
+        if (i > begin) out.push_back(s.substr(begin, i - begin));
+    }
+    return out;
+}
+
+template <typename T>
+void four(const std::vector<std::string_view>& v, T (&to)[4]) {
+    for (size_t i = 0; i < 4 && i < v.size(); i++) to[i] = static_cast<T>(decimal(v[i]));
+}
+
+Expected<std::vector<pid_t>> list_numbers(const std::string& directory) {
+    std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(directory.c_str()), ::closedir);
+    if (!dir) return fail_errno("read {}", directory);
+    std::vector<pid_t> out;
+    while (const dirent* e = ::readdir(dir.get()))
+        if (e->d_name[0] >= '0' && e->d_name[0] <= '9') out.push_back(static_cast<pid_t>(decimal(e->d_name)));
+    return out;
+}
+
+}  // namespace
+
+int MapsEntry::prot() const {
+    return (read ? PROT_READ : 0) | (write ? PROT_WRITE : 0) | (exec ? PROT_EXEC : 0);
+}
+
+bool MapsEntry::has_flag(std::string_view flag) const {
+    for (auto word : words(vm_flags))
+        if (word == flag) return true;
+    return false;
+}
+
+Expected<std::vector<MapsEntry>> parse_maps(std::string_view text) {
+    std::vector<MapsEntry> out;
+    bool bad = false;
+    for_each_line(text, [&](std::string_view line) {
+        if (line.empty()) return;
+        if (is_maps_line(line)) {
+            MapsEntry e;
+            if (!parse_maps_line(line, e)) bad = true;
+            out.push_back(std::move(e));
+        } else if (line.starts_with("VmFlags:") && !out.empty()) {
+            out.back().vm_flags = std::string(line.substr(8));
+        }
+    });
+    if (bad) return fail("a line of /proc/PID/maps has an unknown form");
+    return out;
+}
+
+Expected<std::vector<MapsEntry>> read_maps(pid_t pid) {
+    TRY_ASSIGN(std::string text, read_file(task_path(pid, 0, "maps")));
+    return parse_maps(text);
+}
+
+Expected<std::vector<MapsEntry>> read_smaps(pid_t pid) {
+    TRY_ASSIGN(std::string text, read_file(task_path(pid, 0, "smaps")));
+    return parse_maps(text);
+}
+
+Expected<ProcStatus> read_status(pid_t pid, pid_t tid) {
+    TRY_ASSIGN(std::string text, read_file(task_path(pid, tid, "status")));
+    ProcStatus s;
+    for_each_line(text, [&](std::string_view line) {
+        size_t colon = line.find(':');
+        if (colon == std::string_view::npos) return;
+        std::string_view key = line.substr(0, colon);
+        auto v = words(line.substr(colon + 1));
+        if (v.empty()) return;
+        if (key == "Name") s.name = std::string(line.substr(colon + 2));
+        else if (key == "State") s.state = v[0][0];
+        else if (key == "Tgid") s.tgid = static_cast<pid_t>(decimal(v[0]));
+        else if (key == "Pid") s.pid = static_cast<pid_t>(decimal(v[0]));
+        else if (key == "PPid") s.ppid = static_cast<pid_t>(decimal(v[0]));
+        else if (key == "TracerPid") s.tracer = static_cast<pid_t>(decimal(v[0]));
+        else if (key == "Uid") four(v, s.uid);
+        else if (key == "Gid") four(v, s.gid);
+        else if (key == "Threads") s.threads = static_cast<int>(decimal(v[0]));
+        else if (key == "SigPnd") s.sig_pending = hex(v[0]);
+        else if (key == "ShdPnd") s.shared_pending = hex(v[0]);
+        else if (key == "SigBlk") s.sig_blocked = hex(v[0]);
+        else if (key == "SigIgn") s.sig_ignored = hex(v[0]);
+        else if (key == "SigCgt") s.sig_caught = hex(v[0]);
+        else if (key == "VmRSS") s.vm_rss_kib = static_cast<uint64_t>(decimal(v[0]));
+        else if (key == "VmSize") s.vm_size_kib = static_cast<uint64_t>(decimal(v[0]));
+        else if (key == "NoNewPrivs") s.no_new_privs = static_cast<int>(decimal(v[0]));
+        else if (key == "Seccomp") s.seccomp = static_cast<int>(decimal(v[0]));
+        else if (key == "NSpid") for (auto n : v) s.ns_pid.push_back(static_cast<pid_t>(decimal(n)));
+    });
+    return s;
+}
+
+Expected<ProcStat> read_stat(pid_t pid, pid_t tid) {
+    TRY_ASSIGN(std::string text, read_file(task_path(pid, tid, "stat")));
+    // The command is in parentheses and may itself hold any character: the last ')' ends it.
+    size_t open = text.find('('), close = text.rfind(')');
+    if (open == std::string::npos || close == std::string::npos || close < open)
+        return fail("/proc/{}/stat has an unknown form", pid);
+    ProcStat s;
+    s.comm = text.substr(open + 1, close - open - 1);
+    std::string_view rest(text);
+    rest.remove_prefix(close + 1);
+    if (!rest.empty() && rest.back() == '\n') rest.remove_suffix(1);
+    auto v = words(rest);  // v[0] is field 3, the state
+    if (v.size() < 49) return fail("/proc/{}/stat has {} fields after the command, not 50", pid, v.size());
+    auto field = [&](size_t n) { return decimal(v[n - 3]); };
+    auto address = [&](size_t n) {
+        uint64_t value = 0;
+        std::from_chars(v[n - 3].data(), v[n - 3].data() + v[n - 3].size(), value, 10);
+        return value;
+    };
+    s.state = v[0][0];
+    s.ppid = static_cast<pid_t>(field(4));
+    s.pgrp = static_cast<pid_t>(field(5));
+    s.session = static_cast<pid_t>(field(6));
+    s.tty = static_cast<int>(field(7));
+    s.utime = address(14);
+    s.stime = address(15);
+    s.start_time = address(22);
+    s.start_code = address(26);
+    s.end_code = address(27);
+    s.start_stack = address(28);
+    s.start_data = address(45);
+    s.end_data = address(46);
+    s.start_brk = address(47);
+    s.arg_start = address(48);
+    s.arg_end = address(49);
+    s.env_start = address(50);
+    s.env_end = address(51);
+    return s;
+}
+
+Expected<std::vector<pid_t>> list_threads(pid_t pid) {
+    TRY_ASSIGN(auto tids, list_numbers(fmt::format("/proc/{}/task", pid)));
+    std::stable_partition(tids.begin(), tids.end(), [&](pid_t t) { return t == pid; });
+    return tids;
+}
+
+Expected<std::vector<pid_t>> list_processes() { return list_numbers("/proc"); }
+
+Expected<std::vector<FdEntry>> list_fds(pid_t pid) {
+    std::string directory = fmt::format("/proc/{}/fd", pid);
+    TRY_ASSIGN(auto numbers, list_numbers(directory));
+    std::vector<FdEntry> out;
+    for (int fd : numbers) {
+        char target[4096];
+        ssize_t n = ::readlink(fmt::format("{}/{}", directory, fd).c_str(), target, sizeof target);
+        if (n >= 0) out.push_back({fd, std::string(target, static_cast<size_t>(n))});
+    }
+    return out;
+}
+
+std::string read_environ(pid_t pid, std::string_view variable) {
+    auto text = read_file(task_path(pid, 0, "environ"));
+    if (!text) return {};
+    std::string_view rest(*text);
+    while (!rest.empty()) {
+        std::string_view entry = rest.substr(0, rest.find('\0'));
+        if (entry.size() > variable.size() && entry.starts_with(variable) && entry[variable.size()] == '=')
+            return std::string(entry.substr(variable.size() + 1));
+        rest.remove_prefix(std::min(entry.size() + 1, rest.size()));
+    }
+    return {};
+}
+
+}  // namespace pmi
