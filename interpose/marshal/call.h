@@ -37,7 +37,8 @@ struct OutRange {
     uint32_t offset;
     uint32_t size;
     OutWhen when;
-    uint32_t result_unit = 1;
+    uint32_t result_unit = 1;  // Result, Counted: bytes that one unit stands for
+    uint32_t count_at = 0;     // Counted: arena offset of the u32 that says how many units are meant
 };
 
 struct Call {

@@ -39,6 +39,7 @@ struct Len {
     enum class Rule : uint8_t { None, Const, Arg, ArgTimes, PointedU32 } rule = Rule::None;
     uint8_t arg = 0;      // Arg, ArgTimes, PointedU32: which argument
     uint32_t size = 0;    // Const: bytes; ArgTimes: bytes of one element
+    bool narrow = false;  // Arg, ArgTimes: that argument is an int: its upper half is ignored
 };
 
 // When the bytes of an Out or InOut argument come back.
@@ -46,6 +47,7 @@ enum class OutWhen : uint8_t {
     IfOk,    // result >= 0
     Result,  // `result` bytes of it (read, recv, getcwd, ...)
     Always,  // whatever the result was (a remaining time written on EINTR)
+    Counted, // result >= 0: as many units as a u32 in the arena says after the call (a socket address' length)
 };
 
 struct Arg {
@@ -54,15 +56,18 @@ struct Arg {
     OutWhen when = OutWhen::IfOk;
     uint32_t result_unit = 1;  // OutWhen::Result: bytes that one unit of the result stands for
     std::string_view name{};   // the kernel's name of the argument, for docs and for the check by machine
+    bool partial = false;      // a shorter transfer is legal: clamped to what an arena holds and to what is readable
+    bool sparse = false;       // Out: the kernel may write less than `len`, so what stands there is sent along
 };
 
 // What a call that was interrupted by a stop (not by a signal's handler) has to do to go on, and where its
 // timeout is, so that its deadline is kept over a move.
 enum class Interrupt : uint8_t {
-    Restarts,      // gives -ERESTART*, the kernel's own restart is right (read, accept, futex, ...)
+    Restarts,      // gives -ERESTART*, the kernel's own restart is right (wait4, flock, futex, ...)
     RestartBlock,  // -ERESTART_RESTARTBLOCK kept in the task: nanosleep, clock_nanosleep
     Poll,          // poll: -ERESTART_RESTARTBLOCK whose block points into home memory: issue again
-    Eintr,         // gives a bare -EINTR when a stop interrupts it (epoll_wait, semop, sigtimedwait, ...): issue again
+    Eintr,         // can give a bare -EINTR when a stop interrupts it (epoll_wait, semop, sigtimedwait; sockets with
+                   // SO_RCVTIMEO or SO_SNDTIMEO, which without them give -ERESTARTSYS): issue again
     Never,         // does not sleep interruptibly
 };
 enum class Timeout : uint8_t {

@@ -26,7 +26,8 @@ class Keyring {
 
     const KeyPair& own() const { return own_; }
     const std::string& directory() const { return directory_; }
-    Expected<std::vector<TrustedKey>> list() const;  // reads the directory anew
+    // Reads the directory anew. What is no key there is left out, and said in `skipped`, one line each.
+    Expected<std::vector<TrustedKey>> list(std::vector<std::string>* skipped = nullptr) const;
     bool trusts(const std::string& public_key) const;  // own key, or one in trusted/; reads the directory anew
     Status trust(const std::string& public_key, const std::string& name);  // empty name: made from the key
     Status remove(const std::string& name_or_key);

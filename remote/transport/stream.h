@@ -17,6 +17,11 @@ namespace pmi {
 
 enum class Security { Curve, Insecure };
 
+constexpr size_t kMaxStreamMessage = 64u << 20;  // bytes; a peer that sends more is cut off
+constexpr size_t kMaxRequest = 1u << 20;         // bytes, of a request or a reply
+constexpr int kStreamQueue = 24;                 // messages on their way at each end before send() waits
+constexpr int kStreamSendTimeoutMs = 30000;      // how long send() waits for a slow peer
+
 // One received message; the bytes stay valid while the object lives (no copy is made of a large one).
 class Message {
   public:
@@ -24,15 +29,17 @@ class Message {
     virtual std::span<const std::byte> bytes() const = 0;
 };
 
-// A connection between exactly two peers that keeps order. Each side may send at any time.
+// A connection between exactly two peers that keeps order. Each side may send at any time. A peer that ended shows
+// at once, a cut link or a dead machine after about 9 s, when what had arrived before has been received: ECONNRESET.
+// So does a peer whose queues are full and that takes nothing for 9 s. Closing sends what is queued, for 2 s at most.
 class Stream {
   public:
     virtual ~Stream() = default;
-    // Readable when a message may be waiting (edge: read until try_receive gives null).
+    // Readable when a message or the peer's end may be waiting: call try_receive until it gives null.
     virtual int poll_fd() const = 0;
     // Copies. Blocks (up to timeout) while the peer is slow; Error when the peer is gone.
     virtual Status send(std::span<const std::byte> bytes) = 0;
-    // Zero-copy: `release` is called from any thread when the bytes may be reused.
+    // Zero-copy: `release` is called once, from any thread, when the bytes may be reused; after an error too.
     virtual Status send_zero_copy(std::span<const std::byte> bytes, std::function<void()> release) = 0;
     virtual Expected<std::unique_ptr<Message>> receive(int timeout_ms) = 0;      // Error ETIMEDOUT
     virtual Expected<std::unique_ptr<Message>> try_receive() = 0;                // null: nothing there
@@ -51,7 +58,7 @@ class Transport {
                                                              const std::string& server_key, int timeout_ms) = 0;
 };
 
-// pmid's end: many clients, each request answered once.
+// pmid's end: many clients, each request answered once. `address` may be an IPv6 one; port 0 is any free one.
 class RequestServer {
   public:
     static Expected<std::unique_ptr<RequestServer>> listen(Transport& transport, const std::string& address,
@@ -65,6 +72,17 @@ class RequestServer {
     };
     virtual Expected<std::unique_ptr<Incoming>> try_receive() = 0;  // null: nothing there
     virtual Status reply(const std::string& client, std::string_view bytes) = 0;
+    virtual uint16_t port() const = 0;
+};
+
+// A connection to a pmid for several requests, one after the other. server_key is ignored with Security::Insecure.
+class RequestClient {
+  public:
+    static Expected<std::unique_ptr<RequestClient>> connect(Transport& transport, const std::string& host,
+                                                            uint16_t port, const std::string& server_key,
+                                                            int timeout_ms);
+    virtual ~RequestClient() = default;
+    virtual Expected<std::string> request(std::string_view bytes, int timeout_ms) = 0;
 };
 
 // One request, one reply, with a deadline. The error distinguishes: can't resolve, no answer in time (with the

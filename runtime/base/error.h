@@ -81,11 +81,12 @@ using Status = Expected<Unit>;
 #define PMI_CONCAT(a, b) PMI_CONCAT2(a, b)
 
 // TRY(expr): returns the error to the caller, or goes on.  TRY_ASSIGN(decl, expr): and takes the value.
-#define TRY(expr)                                                  \
-    do {                                                           \
-        auto&& pmi_try_result = (expr);                            \
-        if (!pmi_try_result) return std::move(pmi_try_result.error()); \
+#define TRY_IMPL(tmp, expr)                         \
+    do {                                            \
+        auto&& tmp = (expr);                        \
+        if (!tmp) return std::move((tmp).error());  \
     } while (0)
+#define TRY(expr) TRY_IMPL(PMI_CONCAT(pmi_try_, __COUNTER__), expr)
 #define TRY_ASSIGN_IMPL(tmp, decl, expr)         \
     auto tmp = (expr);                           \
     if (!tmp) return std::move((tmp).error());   \

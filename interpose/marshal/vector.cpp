@@ -1,0 +1,115 @@
+#include "interpose/marshal/vector.h"
+
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace pmi {
+namespace {
+
+std::vector<iovec> load_vector(Gather& gather, uint64_t address, uint64_t count) {
+    std::vector<iovec> entries(count);
+    auto bytes = std::as_writable_bytes(std::span(entries));
+    if (gather.read_guest(address, bytes) != bytes.size()) gather.refuse(-EFAULT);
+    return entries;
+}
+
+uint64_t base_of(const iovec& entry) {
+    return reinterpret_cast<uint64_t>(entry.iov_base);
+}
+
+bool has_negative_length(const std::vector<iovec>& entries) {
+    return std::any_of(entries.begin(), entries.end(),
+                       [](const iovec& e) { return static_cast<int64_t>(e.iov_len) < 0; });
+}
+
+// Cuts the entries to one arena and to memory that is there. False where a buffer is bad and nothing is left.
+bool cut(const Gather& gather, std::vector<iovec>& entries, OnBadBuffer on_bad) {
+    uint64_t total = 0;
+    bool end = false, fault = false;
+    for (iovec& entry : entries) {
+        uint64_t wanted = end ? 0 : std::min<uint64_t>(entry.iov_len, kMaxTransfer - total);
+        uint64_t good = gather.readable_prefix(base_of(entry), wanted);
+        fault = fault || good < wanted;
+        end = end || good < entry.iov_len;
+        entry.iov_len = good;
+        total += good;
+    }
+    return !fault || (total > 0 && on_bad == OnBadBuffer::CutTransfer);
+}
+
+// The array as the deputy will see it: lengths now, addresses by relocation.
+uint32_t put_array(Gather& gather, const std::vector<iovec>& entries) {
+    std::vector<iovec> blank = entries;
+    for (iovec& entry : blank) entry.iov_base = nullptr;
+    return gather.put_in(std::as_bytes(std::span(blank)));
+}
+
+void read_buffers(Gather& gather, const std::vector<iovec>& entries, const LaidVector& laid) {
+    if (gather.settled()) return;
+    std::vector<std::byte> bytes(laid.size);
+    uint64_t at = 0;
+    for (const iovec& entry : entries) {
+        auto piece = std::span(bytes).subspan(at, entry.iov_len);
+        if (gather.read_guest(base_of(entry), piece) != piece.size()) return gather.refuse(-EFAULT);
+        at += entry.iov_len;
+    }
+    gather.fill(laid.area, std::move(bytes));
+}
+
+void write_buffers_back(Gather& gather, const std::vector<iovec>& entries, const LaidVector& laid) {
+    uint64_t at = laid.area;
+    for (const iovec& entry : entries) {
+        gather.write_back(
+            {static_cast<uint32_t>(at), base_of(entry), static_cast<uint32_t>(entry.iov_len), true});
+        at += entry.iov_len;
+    }
+}
+
+void point_entries(Gather& gather, const std::vector<iovec>& entries, const LaidVector& laid) {
+    uint64_t at = laid.area;
+    for (size_t i = 0; i < entries.size(); i++) {
+        if (entries[i].iov_len == 0) continue;
+        gather.point_at(static_cast<uint32_t>(laid.array + i * sizeof(iovec)), static_cast<uint32_t>(at));
+        at += entries[i].iov_len;
+    }
+}
+
+}  // namespace
+
+LaidVector lay_vector(Gather& gather, uint64_t address, uint64_t count, Direction direction,
+                      OnBadBuffer on_bad) {
+    LaidVector laid;
+    std::vector<iovec> entries = load_vector(gather, address, count);
+    if (gather.settled()) return laid;
+    if (has_negative_length(entries)) {  // the kernel gives EINVAL before it looks at any address
+        laid.array = put_array(gather, entries);
+        return laid;
+    }
+    if (!cut(gather, entries, on_bad)) {
+        gather.refuse(-EFAULT);
+        return laid;
+    }
+    for (const iovec& entry : entries) laid.size += entry.iov_len;
+    laid.array = put_array(gather, entries);
+    laid.area = gather.reserve(laid.size, entries.empty() ? 0 : base_of(entries.front()));
+    point_entries(gather, entries, laid);
+    if (direction == Direction::In)
+        read_buffers(gather, entries, laid);
+    else
+        write_buffers_back(gather, entries, laid);
+    return laid;
+}
+
+void move_vector(Gather& gather, unsigned i, const Arg& as, Direction direction) {
+    uint64_t count = static_cast<uint32_t>(gather.arg(as.len.arg));
+    if (count > kMaxVector) return gather.set_arg(i, kBadAddress);  // EINVAL, before it is looked at
+    if (count == 0) return;
+    LaidVector laid = lay_vector(gather, gather.arg(i), count, direction, OnBadBuffer::CutTransfer);
+    gather.point_arg(i, laid.array);
+    if (direction == Direction::Out)
+        gather.send_back({laid.area, static_cast<uint32_t>(laid.size), OutWhen::Result, 1, 0});
+}
+
+}  // namespace pmi

@@ -1,0 +1,44 @@
+// Takes the user half of a stopped process's state out of the kernel, and puts it into another. One interface, two
+// implementations: user space (ptrace, /proc and injected system calls; always there), and later a kernel module.
+// Memory contents are not its business (remote/movers). Everything here is called by the tracer's thread, on
+// threads that are stopped with all signals blocked.
+#pragma once
+#include <cstdint>
+#include <memory>
+
+#include "remote/wire/image.pb.h"
+#include "runtime/base/error.h"
+#include "runtime/tracee/freezer.h"
+
+namespace pmi {
+
+// Where the agent is in the process, and which of its memory may be scribbled on.
+struct AgentPlace {
+    uint64_t base = 0;
+    uint64_t scratch = 0;  // at least kGuestScratch bytes
+};
+
+class Assist {
+  public:
+    virtual ~Assist() = default;
+
+    // All of the image except regions, files and the CPU clocks.
+    virtual Status capture(const Frozen& frozen, AgentPlace agent, StopWaiter& waiter, wire::Image& image) = 0;
+
+    // Dispositions, layout (brk, arguments, auxv), personality: of the process, through its leader.
+    virtual Status install_process(pid_t leader, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) = 0;
+    // Alternate stack, TID address, robust list, rseq, vector registers. After this, release_thread().
+    virtual Status install_thread(pid_t tid, const wire::Thread& thread, AgentPlace agent, StopWaiter& waiter) = 0;
+    // General registers, what is left of a timeout, signal mask: the last step before the thread goes on.
+    virtual Status release_thread(pid_t tid, const wire::Thread& thread, const RemoteMemory& memory,
+                                  int64_t home_monotonic_ns) = 0;
+    // The opposite of install_thread: nothing in the kernel points into this thread's memory any more.
+    virtual Status strip_thread(pid_t tid, const wire::Thread& thread, AgentPlace agent, StopWaiter& waiter) = 0;
+
+    // Leaves the dispositions and layout alone and re-queues what was pending in the other half.
+    virtual Status requeue_signals(pid_t pid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) = 0;
+};
+
+std::unique_ptr<Assist> make_assist();
+
+}  // namespace pmi

@@ -1,0 +1,170 @@
+// Capture: what ptrace and /proc tell from outside, and for the rest questions that the process's own threads ask.
+#include <linux/membarrier.h>
+#include <sys/prctl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "kernel-assist/userspace/userspace_assist.h"
+#include "runtime/base/fd.h"
+#include "runtime/kernel/procfs.h"
+
+namespace pmi {
+namespace {
+
+constexpr size_t kSigactionSize = 32;  // struct kernel_sigaction of x86-64
+constexpr int kSignals = 64;
+
+template <typename T>
+std::string raw(const T& value) {
+    return std::string(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+Status capture_pending(pid_t tid, Pending which, google::protobuf::RepeatedPtrField<std::string>* to) {
+    TRY_ASSIGN(auto infos, peek_pending(tid, which));
+    for (const auto& info : infos) *to->Add() = raw(info);
+    return {};
+}
+
+// What can be read from outside.
+Status capture_seen(pid_t pid, const FrozenThread& frozen, wire::Thread& t) {
+    t.set_tid(frozen.tid);
+    t.set_ended(frozen.ended);
+    if (frozen.ended) return {};
+    t.set_registers(raw(frozen.registers));
+    t.set_signal_mask(frozen.signal_mask);
+    t.set_timeout_kind(static_cast<uint32_t>(frozen.timeout.kind));
+    t.set_timeout_arg(frozen.timeout.arg);
+    t.set_deadline_ns(frozen.timeout.deadline_ns);
+    TRY_ASSIGN(*t.mutable_xstate(), get_xstate(frozen.tid));
+    TRY_ASSIGN(auto rseq, get_rseq(frozen.tid));
+    t.set_rseq_address(rseq.address);
+    t.set_rseq_size(rseq.size);
+    t.set_rseq_signature(rseq.signature);
+    uint64_t head = 0, size = 0;
+    if (::syscall(SYS_get_robust_list, frozen.tid, &head, &size) != 0)
+        return fail_errno("robust list of thread {} of process {}", frozen.tid, pid);
+    t.set_robust_list(head);
+    t.set_robust_list_size(size);
+    return capture_pending(frozen.tid, Pending::Thread, t.mutable_pending());
+}
+
+struct ThreadQuestions {
+    uint64_t stack_at, tid_at;
+    size_t stack, tid;
+};
+ThreadQuestions ask_thread(Batch& batch) {
+    ThreadQuestions q{};
+    q.stack_at = batch.space(sizeof(stack_t));
+    q.tid_at = batch.space(8);
+    q.stack = batch.call(SYS_sigaltstack, 0, q.stack_at);
+    q.tid = batch.call(SYS_prctl, PR_GET_TID_ADDRESS, q.tid_at);
+    return q;
+}
+Status answer_thread(const Batch& batch, const ThreadQuestions& q, wire::Thread& t) {
+    TRY(batch.check(q.stack, "read the alternate stack"));
+    TRY(batch.check(q.tid, "read the TID address"));
+    t.set_alternate_stack(batch.bytes(q.stack_at, sizeof(stack_t)));
+    uint64_t address = 0;
+    std::memcpy(&address, batch.bytes(q.tid_at, 8).data(), 8);
+    t.set_clear_child_tid(address);
+    return {};
+}
+
+struct ProcessQuestions {
+    uint64_t actions_at, timers_at;
+    std::vector<size_t> actions;
+    size_t brk, membarrier, timers[2];
+};
+ProcessQuestions ask_process(Batch& batch) {
+    ProcessQuestions q{};
+    q.actions_at = batch.space(kSigactionSize * kSignals);
+    q.timers_at = batch.space(2 * sizeof(itimerval));
+    for (int s = 1; s <= kSignals; s++)
+        q.actions.push_back(batch.call(SYS_rt_sigaction, static_cast<uint64_t>(s), 0,
+                                       q.actions_at + static_cast<uint64_t>(s - 1) * kSigactionSize, 8));
+    q.brk = batch.call(SYS_brk, 0);
+    constexpr uint64_t kGetRegistrations = 1 << 9;  // MEMBARRIER_CMD_GET_REGISTRATIONS, Linux 6.3
+    q.membarrier = batch.call(SYS_membarrier, kGetRegistrations, 0, 0);
+    q.timers[0] = batch.call(SYS_getitimer, ITIMER_VIRTUAL, q.timers_at);
+    q.timers[1] = batch.call(SYS_getitimer, ITIMER_PROF, q.timers_at + sizeof(itimerval));
+    return q;
+}
+Status answer_process(const Batch& batch, const ProcessQuestions& q, wire::Image& image) {
+    for (size_t action : q.actions) TRY(batch.check(action, "read a signal's disposition"));
+    image.set_sigactions(batch.bytes(q.actions_at, kSigactionSize * kSignals));
+    image.mutable_layout()->set_brk(static_cast<uint64_t>(batch.result(q.brk)));
+    if (batch.result(q.membarrier) > 0) image.set_membarrier(static_cast<uint32_t>(batch.result(q.membarrier)));
+    for (uint64_t i = 0; i < 2; i++)
+        image.add_cpu_timers(batch.bytes(q.timers_at + i * sizeof(itimerval), sizeof(itimerval)));
+    return {};
+}
+
+Status capture_layout(pid_t pid, wire::Layout& l) {
+    TRY_ASSIGN(ProcStat s, read_stat(pid));
+    l.set_start_code(s.start_code);
+    l.set_end_code(s.end_code);
+    l.set_start_data(s.start_data);
+    l.set_end_data(s.end_data);
+    l.set_start_brk(s.start_brk);
+    l.set_start_stack(s.start_stack);
+    l.set_arg_start(s.arg_start);
+    l.set_arg_end(s.arg_end);
+    l.set_env_start(s.env_start);
+    l.set_env_end(s.env_end);
+    TRY_ASSIGN(*l.mutable_auxv(), read_file("/proc/" + std::to_string(pid) + "/auxv"));
+    return {};
+}
+
+Status capture_limits(pid_t pid, wire::Image& image) {
+    for (unsigned r = 0; r < RLIM_NLIMITS; r++) {
+        rlimit limit{};
+        if (::prlimit(pid, static_cast<__rlimit_resource>(r), nullptr, &limit) != 0)
+            return fail_errno("limits of process {}", pid);
+        wire::Limit& l = *image.add_limits();
+        l.set_resource(r);
+        l.set_soft(limit.rlim_cur);
+        l.set_hard(limit.rlim_max);
+    }
+    return {};
+}
+
+}  // namespace
+
+Status UserspaceAssist::capture(const Frozen& frozen, AgentPlace agent, StopWaiter& waiter, wire::Image& image) {
+    image.set_pid(frozen.pid);
+    image.set_agent_base(agent.base);
+    bool asked = false;
+    for (const auto& thread : frozen.threads) {
+        wire::Thread& t = *image.add_threads();
+        TRY(capture_seen(frozen.pid, thread, t));
+        if (thread.ended) continue;
+        Batch batch(frozen.pid, thread.tid, agent, waiter);
+        auto thread_questions = ask_thread(batch);
+        if (asked) {
+            TRY(batch.run());
+            TRY(answer_thread(batch, thread_questions, t));
+            continue;
+        }
+        auto process_questions = ask_process(batch);
+        TRY(batch.run());
+        TRY(answer_thread(batch, thread_questions, t));
+        TRY(answer_process(batch, process_questions, image));
+        TRY(capture_pending(thread.tid, Pending::Process, image.mutable_pending()));
+        asked = true;
+    }
+    if (!asked) return fail("process {} has no thread that runs", frozen.pid);
+    TRY(capture_layout(frozen.pid, *image.mutable_layout()));
+    TRY(capture_limits(frozen.pid, image));
+    TRY_ASSIGN(ProcStat s, read_stat(frozen.pid));
+    image.set_comm(s.comm);
+    auto personality = read_file("/proc/" + std::to_string(frozen.pid) + "/personality");
+    if (personality) image.set_personality(std::strtoul(personality->c_str(), nullptr, 16));
+    return {};
+}
+
+}  // namespace pmi

@@ -1,0 +1,173 @@
+// Install: the image's state, put into a process by its own threads.
+#include <linux/membarrier.h>
+#include <sys/prctl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+
+#include <cstring>
+
+#include "kernel-assist/userspace/userspace_assist.h"
+
+namespace pmi {
+namespace {
+
+constexpr size_t kSigactionSize = 32;
+constexpr int kSignals = 64;
+constexpr uint64_t kRseqUnregister = 1;  // RSEQ_FLAG_UNREGISTER
+
+// A stack may not be changed from a thread that runs on it; the agent runs on none, and the kernel goes by the
+// stack pointer alone, so SS_ONSTACK must not be passed back.
+std::string settable_stack(const std::string& stack) {
+    stack_t s{};
+    if (stack.size() == sizeof s) std::memcpy(&s, stack.data(), sizeof s);
+    s.ss_flags &= ~SS_ONSTACK;
+    return std::string(reinterpret_cast<const char*>(&s), sizeof s);
+}
+
+// sigaltstack(2) looks at the stack pointer; while the agent works it may as well be 0.
+class StackPointerAside {
+  public:
+    explicit StackPointerAside(pid_t tid) : tid_(tid) {}
+    Status begin() {
+        TRY_ASSIGN(saved_, get_registers(tid_));
+        Registers r = saved_;
+        r.rsp = 0;
+        r.orig_rax = static_cast<uint64_t>(-1);
+        return set_registers(tid_, r);
+    }
+    Status end() { return set_registers(tid_, saved_); }
+
+  private:
+    pid_t tid_;
+    Registers saved_{};
+};
+
+Status register_membarriers(Batch& batch, uint32_t registrations) {
+    for (uint32_t bit = 1; bit != 0; bit <<= 1)
+        if (registrations & bit) batch.call(SYS_membarrier, bit, 0, 0);
+    return {};
+}
+
+uint64_t mm_map(Batch& batch, const wire::Layout& l) {
+    uint64_t auxv = batch.data(l.auxv().data(), l.auxv().size());
+    prctl_mm_map map{};
+    map.start_code = l.start_code();
+    map.end_code = l.end_code();
+    map.start_data = l.start_data();
+    map.end_data = l.end_data();
+    map.start_brk = l.start_brk();
+    map.brk = l.brk();
+    map.start_stack = l.start_stack();
+    map.arg_start = l.arg_start();
+    map.arg_end = l.arg_end();
+    map.env_start = l.env_start();
+    map.env_end = l.env_end();
+    map.auxv = reinterpret_cast<__u64*>(auxv);  // NOLINT: an address over there
+    map.auxv_size = static_cast<uint32_t>(l.auxv().size());
+    map.exe_fd = static_cast<uint32_t>(-1);
+    return batch.data(&map, sizeof map);
+}
+
+}  // namespace
+
+Status UserspaceAssist::install_process(pid_t leader, const wire::Image& image, AgentPlace agent,
+                                        StopWaiter& waiter) {
+    Batch batch(leader, leader, agent, waiter);
+    if (image.sigactions().size() != kSigactionSize * kSignals)
+        return fail("an image with {} bytes of dispositions", image.sigactions().size());
+    if (image.layout().auxv().size() > 4096) return fail("an image with {} bytes of auxv", image.layout().auxv().size());
+    uint64_t actions = batch.data(image.sigactions().data(), image.sigactions().size());
+    for (int s = 1; s <= kSignals; s++) {
+        if (s == SIGKILL || s == SIGSTOP) continue;
+        batch.call(SYS_rt_sigaction, static_cast<uint64_t>(s), actions + static_cast<uint64_t>(s - 1) * kSigactionSize,
+                   0, 8);
+    }
+    size_t layout = batch.call(SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, mm_map(batch, image.layout()), sizeof(prctl_mm_map), 0);
+    batch.call(SYS_personality, image.personality());
+    TRY(register_membarriers(batch, image.membarrier()));
+    for (int i = 0; i < image.cpu_timers_size() && i < 2; i++) {
+        if (image.cpu_timers(i).size() != sizeof(itimerval)) return fail("an image with a timer of an unknown form");
+        uint64_t at = batch.data(image.cpu_timers(i).data(), sizeof(itimerval));
+        batch.call(SYS_setitimer, i == 0 ? ITIMER_VIRTUAL : ITIMER_PROF, at, 0);
+    }
+    TRY(batch.run());
+    return batch.check(layout, "set the memory layout");
+}
+
+Status UserspaceAssist::install_thread(pid_t tid, const wire::Thread& t, AgentPlace agent, StopWaiter& waiter) {
+    StackPointerAside aside(tid);
+    TRY(aside.begin());
+    Batch batch(tid, tid, agent, waiter);
+    std::string stack = settable_stack(t.alternate_stack());
+    size_t stack_call = batch.call(SYS_sigaltstack, batch.data(stack.data(), stack.size()), 0);
+    batch.call(SYS_set_tid_address, t.clear_child_tid());
+    if (t.robust_list() != 0) batch.call(SYS_set_robust_list, t.robust_list(), t.robust_list_size());
+    size_t rseq = SIZE_MAX;
+    if (t.rseq_address() != 0)
+        rseq = batch.call(SYS_rseq, t.rseq_address(), t.rseq_size(), 0, t.rseq_signature());
+    TRY(batch.run());
+    TRY(batch.check(stack_call, "set the alternate stack"));
+    if (rseq != SIZE_MAX) TRY(batch.check(rseq, "register rseq"));
+    TRY(aside.end());
+    if (!t.xstate().empty()) TRY(set_xstate(tid, t.xstate()));
+    return {};
+}
+
+Status UserspaceAssist::strip_thread(pid_t tid, const wire::Thread& t, AgentPlace agent, StopWaiter& waiter) {
+    StackPointerAside aside(tid);
+    TRY(aside.begin());
+    Batch batch(tid, tid, agent, waiter);
+    stack_t none{};
+    none.ss_flags = SS_DISABLE;
+    batch.call(SYS_sigaltstack, batch.data(&none, sizeof none), 0);
+    batch.call(SYS_set_tid_address, 0);
+    batch.call(SYS_set_robust_list, 0, 24);
+    size_t rseq = SIZE_MAX;
+    if (t.rseq_address() != 0)
+        rseq = batch.call(SYS_rseq, t.rseq_address(), t.rseq_size(), kRseqUnregister, t.rseq_signature());
+    TRY(batch.run());
+    if (rseq != SIZE_MAX) TRY(batch.check(rseq, "unregister rseq"));
+    return aside.end();
+}
+
+Status UserspaceAssist::release_thread(pid_t tid, const wire::Thread& t, const RemoteMemory& memory,
+                                       int64_t home_monotonic_ns) {
+    Registers r{};
+    if (t.registers().size() != sizeof r) return fail("an image with registers of {} bytes", t.registers().size());
+    std::memcpy(&r, t.registers().data(), sizeof r);
+    if (t.timeout_kind() > static_cast<uint32_t>(Timeout::TimespecRelative) || t.timeout_arg() > 5)
+        return fail("an image with a timeout of an unknown form");
+    PendingTimeout timeout{static_cast<Timeout>(t.timeout_kind()), static_cast<uint8_t>(t.timeout_arg()), t.deadline_ns()};
+    TRY(write_timeout(r, timeout, home_monotonic_ns, memory));
+    TRY(set_registers(tid, r));
+    return set_signal_mask(tid, t.signal_mask());
+}
+
+Status UserspaceAssist::requeue_signals(pid_t pid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) {
+    auto send = [&](Batch& batch, int64_t tid, const std::string& bytes) {
+        siginfo_t info{};
+        if (bytes.size() != sizeof info) return;
+        std::memcpy(&info, bytes.data(), sizeof info);
+        uint64_t at = batch.data(&info, sizeof info);
+        // To itself a process may send any si_code.
+        if (tid == 0)
+            batch.call(SYS_rt_sigqueueinfo, static_cast<uint64_t>(pid), static_cast<uint64_t>(info.si_signo), at);
+        else
+            batch.call(SYS_rt_tgsigqueueinfo, static_cast<uint64_t>(pid), static_cast<uint64_t>(tid),
+                       static_cast<uint64_t>(info.si_signo), at);
+    };
+    pid_t speaker = 0;
+    for (const auto& t : image.threads()) {
+        if (t.ended()) continue;
+        if (speaker == 0) speaker = t.tid();
+        Batch batch(pid, t.tid(), agent, waiter);
+        for (const auto& bytes : t.pending()) send(batch, t.tid(), bytes);
+        TRY(batch.run());
+    }
+    Batch batch(pid, speaker, agent, waiter);
+    for (const auto& bytes : image.pending()) send(batch, 0, bytes);
+    return batch.run();
+}
+
+}  // namespace pmi

@@ -1,0 +1,50 @@
+// The user-space implementation of Assist. A Batch collects system calls for one stopped thread and the memory that
+// their pointers need, and has the agent run them all in one stop.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "kernel-assist/assist.h"
+
+namespace pmi {
+
+class Batch {
+  public:
+    Batch(pid_t pid, pid_t tid, AgentPlace agent, StopWaiter& waiter)
+        : memory_(pid), tid_(tid), agent_(agent), waiter_(waiter) {}
+
+    // Scratch memory (16-byte aligned) for a pointer argument; its address in the process.
+    uint64_t data(const void* bytes, size_t size);
+    uint64_t space(size_t size) { return data(nullptr, size); }
+    size_t call(int64_t nr, uint64_t a0 = 0, uint64_t a1 = 0, uint64_t a2 = 0, uint64_t a3 = 0, uint64_t a4 = 0,
+                uint64_t a5 = 0);
+    // Runs what was collected; Error when the thread is lost.
+    Status run();
+    int64_t result(size_t call) const { return ops_[call].result; }
+    // Error that names the call when it failed.
+    Status check(size_t call, const char* what) const;
+    std::string bytes(uint64_t address, size_t size) const;  // of the scratch memory, after run()
+
+  private:
+    static constexpr uint64_t kDataOffset = 64 << 10;
+    static constexpr uint64_t kDataSize = 192 << 10;
+    RemoteMemory memory_;
+    pid_t tid_;
+    AgentPlace agent_;
+    StopWaiter& waiter_;
+    std::vector<BatchOp> ops_;
+    std::string data_;
+};
+
+class UserspaceAssist : public Assist {
+  public:
+    Status capture(const Frozen& frozen, AgentPlace agent, StopWaiter& waiter, wire::Image& image) override;
+    Status install_process(pid_t leader, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) override;
+    Status install_thread(pid_t tid, const wire::Thread& thread, AgentPlace agent, StopWaiter& waiter) override;
+    Status release_thread(pid_t tid, const wire::Thread& thread, const RemoteMemory& memory,
+                          int64_t home_monotonic_ns) override;
+    Status strip_thread(pid_t tid, const wire::Thread& thread, AgentPlace agent, StopWaiter& waiter) override;
+    Status requeue_signals(pid_t pid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) override;
+};
+
+}  // namespace pmi

@@ -1,0 +1,68 @@
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "remote/movers/mover.h"
+
+namespace pmi {
+
+MemoryInstaller::MemoryInstaller(pid_t pid, const wire::Image& image, std::function<int(uint32_t)> file_fd)
+    : memory_(pid), image_(image), file_fd_(std::move(file_fd)) {
+    for (const auto& r : image.regions()) {
+        if (r.kind() == wire::Region::VDSO) continue;
+        if (!ranges_.empty() && ranges_.back().end == r.start())
+            ranges_.back().end = r.end();
+        else
+            ranges_.push_back({r.start(), r.end()});
+    }
+}
+
+bool MemoryInstaller::covered(uint64_t start, uint64_t size) const {
+    auto it = std::upper_bound(ranges_.begin(), ranges_.end(), start,
+                               [](uint64_t a, const AddressRange& r) { return a < r.start; });
+    if (it == ranges_.begin()) return false;
+    --it;
+    return start >= it->start && size <= it->end - it->start && start + size <= it->end;
+}
+
+Status MemoryInstaller::install(const StreamView& view) {
+    return view.head.kind == StreamKind::Pages ? install_pages(view) : install_file_data(view);
+}
+
+Status MemoryInstaller::install_pages(const StreamView& view) {
+    for (size_t i = 0; i < view.head.runs; i++)
+        if (!covered(view.run(i).where, view.run(i).size))
+            return fail("memory at {:#x} that is outside the program's map", view.run(i).where);
+    auto rest = view.payload;
+    for (size_t i = 0; i < view.head.runs; i++) {
+        MemoryRun run = view.run(i);
+        TRY(memory_.write(run.where, rest.first(run.size)));
+        rest = rest.subspan(run.size);
+    }
+    return {};
+}
+
+Status MemoryInstaller::install_file_data(const StreamView& view) {
+    auto rest = view.payload;
+    for (size_t i = 0; i < view.head.runs; i++) {
+        MemoryRun run = view.run(i);
+        auto index = static_cast<uint32_t>(run.where >> 48);
+        uint64_t offset = run.where & ((uint64_t{1} << 48) - 1);
+        int fd = static_cast<int>(index) < image_.files_size() ? file_fd_(index) : -1;
+        if (fd < 0) return fail("contents of file {} that the image does not have", index);
+        uint64_t size = image_.files(static_cast<int>(index)).size();
+        if (offset >= size) return fail("contents of file {} behind its end", index);
+        // Pages travel whole; the file ends where it ends, so that what is behind gives SIGBUS.
+        uint64_t length = std::min(run.size, size - offset);
+        for (uint64_t done = 0; done < length;) {
+            ssize_t n = ::pwrite(fd, rest.data() + done, length - done, static_cast<off_t>(offset + done));
+            if (n < 0 && errno == EINTR) continue;
+            if (n <= 0) return fail_errno("store {} bytes of a mapped file", length);
+            done += static_cast<uint64_t>(n);
+        }
+        rest = rest.subspan(run.size);
+    }
+    return {};
+}
+
+}  // namespace pmi

@@ -1,0 +1,57 @@
+// Movers bring the contents of a process's memory to another machine. All stand behind one interface and one
+// conformance test; which one a move uses is chosen by `mode`.
+#pragma once
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "remote/transport/stream.h"
+#include "remote/wire/image.pb.h"
+#include "remote/wire/memory_frame.h"
+#include "runtime/base/error.h"
+#include "runtime/memory/regions.h"
+#include "runtime/tracee/memory.h"
+
+namespace pmi {
+
+struct SendOrder {
+    pid_t pid = 0;                      // whose memory, in this machine's numbers; stopped
+    const wire::Image* image = nullptr; // its regions
+    bool file_contents = false;         // the destination has no such files: send what is mapped of them
+    std::vector<AddressRange> whole;    // ranges that are sent whole, whatever they are
+    // For writable shared mappings when file_contents is false: has this page stayed as it came?
+    std::function<bool(uint32_t file, uint64_t offset, std::span<const std::byte> page)> unchanged;
+};
+
+class Mover {
+  public:
+    virtual ~Mover() = default;
+    // Sends everything; the caller then sends End.
+    virtual Expected<MoveTotals> send(const SendOrder& order, Stream& stream) = 0;
+};
+
+// "auto" and "stop" are there; other modes are an Error that names them.
+Expected<std::unique_ptr<Mover>> make_mover(const std::string& mode);
+
+// The receiving end, the same for all movers.
+class MemoryInstaller {
+  public:
+    // `file_fd` gives the file that stands for image.files[index] here, -1 for none.
+    MemoryInstaller(pid_t pid, const wire::Image& image, std::function<int(uint32_t index)> file_fd);
+    // A Pages or FileData message. Runs outside the image's regions or files are errors, nothing is written then.
+    Status install(const StreamView& view);
+
+  private:
+    Status install_pages(const StreamView& view);
+    Status install_file_data(const StreamView& view);
+    bool covered(uint64_t start, uint64_t size) const;
+    RemoteMemory memory_;
+    const wire::Image& image_;
+    std::function<int(uint32_t)> file_fd_;
+    std::vector<AddressRange> ranges_;  // merged neighbours of image_.regions
+};
+
+}  // namespace pmi

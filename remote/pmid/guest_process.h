@@ -1,0 +1,11 @@
+// What `pmid --guest-session FD` runs: one guest session, and nothing of the daemon.
+#pragma once
+
+namespace pmi {
+
+constexpr int kSessionSetupFd = 3;
+constexpr int kSessionReportFd = 4;
+
+int guest_process_main(const char* fd_text);
+
+}  // namespace pmi

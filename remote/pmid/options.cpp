@@ -1,0 +1,81 @@
+#include "remote/pmid/options.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "remote/config/config.h"
+
+namespace pmi {
+
+namespace {
+
+constexpr int kUsage = 2;
+
+std::string host_name() {
+    char name[256] = {};
+    if (::gethostname(name, sizeof name - 1) != 0 || !is_node_name(name)) return "node";
+    return name;
+}
+
+ParsedOptions stop(int status, const std::string& why) {
+    std::fprintf(stderr, "pmid: %s\n", why.c_str());
+    return {{}, status};
+}
+
+std::string one_line(std::string text) {
+    for (char& c : text)
+        if (c == '\n') c = ' ';
+    return text;
+}
+
+}  // namespace
+
+ParsedOptions parse_options(int argc, char** argv) {
+    CLI::App app{"pmid: lets programs of other machines run on this one", "pmid"};
+    std::string listen, name, keys, log_file, memory_max;
+    std::string log_level = "info";
+    uint32_t max_guests = 64;
+    bool insecure = false;
+    app.add_option("--listen", listen, "address and port to listen on (default 0.0.0.0:7700)")->type_name("ADDR:PORT");
+    app.add_option("--name", name, "name of this node (default: the host name)")->type_name("NAME");
+    app.add_option("--keys", keys, "key directory (default: $PMI_KEYS, else ~/.config/pmi/keys)")->type_name("DIR");
+    app.add_option("--log", log_file, "log file (default: standard error)")->type_name("FILE");
+    app.add_option("--log-level", log_level, "trace, debug, info (default), warn, error or off")->type_name("LEVEL");
+    app.add_option("--max-guests", max_guests, "how many programs may be here at a time (default 64)")->type_name("N");
+    app.add_option("--memory-max", memory_max, "memory for all of them together, such as 8G")->type_name("SIZE");
+    app.add_flag("--insecure", insecure, "no keys and no encryption: ANYBODY may run programs here");
+    app.set_version_flag("--version", std::string("pmid ") + PMI_VERSION);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        if (e.get_exit_code() == 0) return {{}, app.exit(e)};  // --help, --version
+        return stop(kUsage, one_line(e.what()));
+    }
+    auto config = load_config();
+    if (!config) return stop(kUsage, config.error().message());
+    PmidOptions options;
+    if (listen.empty()) listen = config->pmid.listen.empty() ? "0.0.0.0:7700" : config->pmid.listen;
+    auto address = parse_host_port(listen);
+    if (!address) return stop(kUsage, std::move(address.error()).within("--listen").message());
+    options.listen = *address;
+    if (name.empty()) name = config->pmid.name.empty() ? host_name() : config->pmid.name;
+    if (!is_node_name(name)) return stop(kUsage, "--name: want 1 to 64 letters, digits, '.', '-', '_'");
+    options.name = name;
+    options.keys = keys.empty() && ::getenv("PMI_KEYS") == nullptr ? config->keys : keys;
+    options.log_file = log_file.empty() ? config->log : log_file;
+    options.log_level = log_level;
+    options.insecure = insecure;
+    bool guests_given = app.count("--max-guests") > 0;
+    options.limits.guests_max = guests_given ? max_guests : config->pmid.max_guests.value_or(max_guests);
+    options.limits.memory_max = config->pmid.memory_max.value_or(0);
+    if (!memory_max.empty()) {
+        auto size = parse_size(memory_max);
+        if (!size) return stop(kUsage, std::move(size.error()).within("--memory-max").message());
+        options.limits.memory_max = *size;
+    }
+    return {options, -1};
+}
+
+}  // namespace pmi

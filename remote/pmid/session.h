@@ -1,0 +1,50 @@
+// A guest session as pmid sees it: a child process that reports once, and later ends.
+#pragma once
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "remote/pmid/session_setup.h"
+#include "remote/transport/deadline.h"
+#include "remote/wire/wire.pb.h"
+#include "runtime/base/error.h"
+#include "runtime/base/fd.h"
+
+namespace pmi {
+
+constexpr int kReportTimeoutMs = 5000;
+
+class Session {
+  public:
+    // Starts the process. `setup.guest.report_fd` and `setup.pmid` are filled in here.
+    static Expected<Session> spawn(SessionSetup setup);
+
+    // For whom it is.
+    std::string client, peer, program;
+    uint64_t request_id = 0;
+    uint64_t memory = 0;  // bytes promised
+
+    pid_t pid() const { return pid_; }
+    bool reporting() const { return report_.valid(); }
+    int report_fd() const { return report_.get(); }
+    const Deadline& report_deadline() const { return report_deadline_; }
+    // Reads what is there: the reply when it is whole; nothing when more has to come; an error when none will.
+    Expected<std::optional<wire::Reply>> read_report();
+    void close_report() { report_.reset(); }
+    void kill_group(int signal) const;
+
+  private:
+    Session(pid_t pid, Fd report) : pid_(pid), report_(std::move(report)) {}
+
+    pid_t pid_;
+    Fd report_;
+    std::string received_;
+    Deadline report_deadline_{kReportTimeoutMs};
+};
+
+// "exited with status 1", "killed by signal 9".
+std::string show_wait_status(int status);
+
+}  // namespace pmi

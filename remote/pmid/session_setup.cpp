@@ -1,0 +1,107 @@
+#include "remote/pmid/session_setup.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstring>
+
+namespace pmi {
+
+namespace {
+
+// Fields in their order: numbers of 8 bytes, and strings behind their length.
+class Writer {
+  public:
+    void number(uint64_t value) { text_.append(reinterpret_cast<const char*>(&value), sizeof value); }
+    void string(const std::string& value) {
+        number(value.size());
+        text_ += value;
+    }
+    std::string take() { return std::move(text_); }
+
+  private:
+    std::string text_;
+};
+
+class Reader {
+  public:
+    explicit Reader(std::string_view text) : text_(text) {}
+    uint64_t number() {
+        uint64_t value = 0;
+        std::string_view raw = take(sizeof value);
+        if (raw.size() == sizeof value) std::memcpy(&value, raw.data(), sizeof value);
+        return value;
+    }
+    std::string string() { return std::string(take(number())); }
+    bool whole() const { return !short_ && text_.empty(); }
+
+  private:
+    std::string_view take(uint64_t size) {
+        if (size > text_.size()) short_ = true;
+        if (short_) return {};
+        std::string_view taken = text_.substr(0, size);
+        text_.remove_prefix(size);
+        return taken;
+    }
+    std::string_view text_;
+    bool short_ = false;
+};
+
+}  // namespace
+
+std::string encode(const SessionSetup& setup) {
+    Writer out;
+    out.string(setup.guest.node_name);
+    out.string(setup.guest.listen_address);
+    out.string(setup.guest.keys_directory);
+    out.number(setup.guest.insecure ? 1 : 0);
+    out.number(static_cast<uint64_t>(setup.guest.report_fd));
+    out.string(setup.guest.request);
+    out.number(static_cast<uint64_t>(setup.pmid));
+    out.string(setup.log_file);
+    out.string(setup.log_level);
+    return out.take();
+}
+
+Expected<SessionSetup> decode_session_setup(std::string_view bytes) {
+    Reader in(bytes);
+    SessionSetup setup;
+    setup.guest.node_name = in.string();
+    setup.guest.listen_address = in.string();
+    setup.guest.keys_directory = in.string();
+    setup.guest.insecure = in.number() != 0;
+    setup.guest.report_fd = static_cast<int>(in.number());
+    setup.guest.request = in.string();
+    setup.pmid = static_cast<int>(in.number());
+    setup.log_file = in.string();
+    setup.log_level = in.string();
+    if (!in.whole()) return fail("guest session: malformed setup");
+    return setup;
+}
+
+Expected<Fd> write_session_setup(const SessionSetup& setup) {
+    Fd fd(::memfd_create("pmi-session", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (!fd.valid()) return fail_errno("memfd_create");
+    std::string bytes = encode(setup);
+    TRY(write_all(fd.get(), bytes.data(), bytes.size()));
+    if (::lseek(fd.get(), 0, SEEK_SET) != 0) return fail_errno("lseek");
+    if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+        return fail_errno("seal a memfd");
+    return fd;
+}
+
+Expected<SessionSetup> read_session_setup(int fd) {
+    std::string bytes;
+    char buffer[65536];
+    for (;;) {
+        ssize_t n = ::read(fd, buffer, sizeof buffer);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return fail_errno("guest session: read setup");
+        if (n == 0) break;
+        bytes.append(buffer, static_cast<size_t>(n));
+    }
+    return decode_session_setup(bytes);
+}
+
+}  // namespace pmi

@@ -1,0 +1,81 @@
+#include "remote/transport/call_cipher.h"
+
+#include <sodium.h>
+
+#include <cstring>
+
+#include "runtime/base/error.h"
+
+namespace pmi {
+
+struct FrameSealer::Key {
+    CipherKey key{};
+    alignas(16) crypto_aead_aes256gcm_state schedule{};
+    ~Key() { ::sodium_memzero(this, sizeof *this); }
+};
+
+namespace {
+
+template <size_t N>
+unsigned char* raw(std::span<std::byte, N> s) {
+    return reinterpret_cast<unsigned char*>(s.data());
+}
+template <size_t N>
+const unsigned char* raw(std::span<const std::byte, N> s) {
+    return reinterpret_cast<const unsigned char*>(s.data());
+}
+
+}  // namespace
+
+bool cipher_available(Cipher cipher) {
+    PMI_ASSERT(::sodium_init() >= 0);
+    return cipher == Cipher::ChaCha20 || (cipher == Cipher::Aes256Gcm && ::crypto_aead_aes256gcm_is_available() != 0);
+}
+
+FrameSealer::FrameSealer(Cipher cipher, const CipherKey& key) : cipher_(cipher), key_(std::make_unique<Key>()) {
+    PMI_ASSERT(cipher == Cipher::None || cipher_available(cipher));
+    key_->key = key;
+    if (cipher == Cipher::Aes256Gcm) ::crypto_aead_aes256gcm_beforenm(&key_->schedule, key.data());
+}
+
+FrameSealer::~FrameSealer() = default;
+FrameSealer::FrameSealer(FrameSealer&&) noexcept = default;
+
+std::array<unsigned char, 12> FrameSealer::next_nonce() {
+    static_assert(crypto_aead_aes256gcm_NPUBBYTES == 12 && crypto_aead_chacha20poly1305_ietf_NPUBBYTES == 12);
+    std::array<unsigned char, 12> nonce{};
+    std::memcpy(nonce.data(), &count_, sizeof count_);
+    count_++;
+    PMI_ASSERT(count_ != 0);
+    return nonce;
+}
+
+void FrameSealer::seal(std::span<const std::byte> header, std::span<std::byte> text, std::span<std::byte, 16> tag) {
+    if (cipher_ == Cipher::None) return;
+    auto nonce = next_nonce();
+    int code = 0;
+    if (cipher_ == Cipher::Aes256Gcm)
+        code = ::crypto_aead_aes256gcm_encrypt_detached_afternm(raw(text), raw(tag), nullptr, raw(text), text.size(),
+                                                                raw(header), header.size(), nullptr, nonce.data(),
+                                                                &key_->schedule);
+    else
+        code = ::crypto_aead_chacha20poly1305_ietf_encrypt_detached(raw(text), raw(tag), nullptr, raw(text),
+                                                                    text.size(), raw(header), header.size(), nullptr,
+                                                                    nonce.data(), key_->key.data());
+    PMI_ASSERT(code == 0);
+}
+
+bool FrameSealer::open(std::span<const std::byte> header, std::span<std::byte> text,
+                       std::span<const std::byte, 16> tag) {
+    if (cipher_ == Cipher::None) return true;
+    auto nonce = next_nonce();
+    if (cipher_ == Cipher::Aes256Gcm)
+        return ::crypto_aead_aes256gcm_decrypt_detached_afternm(raw(text), nullptr, raw(text), text.size(), raw(tag),
+                                                                raw(header), header.size(), nonce.data(),
+                                                                &key_->schedule) == 0;
+    return ::crypto_aead_chacha20poly1305_ietf_decrypt_detached(raw(text), nullptr, raw(text), text.size(), raw(tag),
+                                                                raw(header), header.size(), nonce.data(),
+                                                                key_->key.data()) == 0;
+}
+
+}  // namespace pmi

@@ -1,0 +1,42 @@
+// What seals the frames of a call channel in one direction: AES-256-GCM where both CPUs have it (three times as
+// fast), else ChaCha20-Poly1305-IETF. A key seals frame 0, 1, 2...: the number is the nonce, so a frame that is
+// repeated, left out or moved doesn't open.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace pmi {
+
+enum class Cipher : uint8_t { None = 0, ChaCha20 = 1, Aes256Gcm = 2 };
+constexpr size_t kSealOverhead = 16;  // bytes that sealing adds
+using CipherKey = std::array<unsigned char, 32>;
+
+bool cipher_available(Cipher cipher);
+
+class FrameSealer {
+  public:
+    FrameSealer(Cipher cipher, const CipherKey& key);
+    ~FrameSealer();
+    FrameSealer(FrameSealer&&) noexcept;
+    FrameSealer& operator=(FrameSealer&&) = delete;
+
+    // In place: `text` becomes the sealed text, `tag` its tag. `header` (the length) is sealed along with it.
+    void seal(std::span<const std::byte> header, std::span<std::byte> text, std::span<std::byte, 16> tag);
+    // In place; false when the frame isn't what the peer sealed.
+    bool open(std::span<const std::byte> header, std::span<std::byte> text, std::span<const std::byte, 16> tag);
+
+    size_t overhead() const { return cipher_ == Cipher::None ? 0 : kSealOverhead; }
+
+  private:
+    struct Key;
+    std::array<unsigned char, 12> next_nonce();
+
+    Cipher cipher_;
+    std::unique_ptr<Key> key_;
+    uint64_t count_ = 0;
+};
+
+}  // namespace pmi

@@ -1,0 +1,69 @@
+#include "remote/transport/frame_buffer.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace pmi {
+
+namespace {
+
+constexpr size_t kLengthField = 4;
+constexpr size_t kUsualSize = 64u << 10;
+constexpr size_t kKeptSize = 1u << 20;  // a buffer that grew beyond this is given back after its frame
+
+}  // namespace
+
+std::span<std::byte> FrameBuffer::room() {
+    if (begin_ > 0 && bytes_.size() - end_ < kUsualSize / 2) {
+        std::memmove(bytes_.data(), bytes_.data() + begin_, available());
+        end_ -= begin_;
+        begin_ = 0;
+    }
+    if (bytes_.size() - end_ < kUsualSize / 2) {
+        size_t doubled = std::max(kUsualSize, bytes_.size() * 2);
+        size_t whole_frame = std::max(kUsualSize, wanted_ + kUsualSize);
+        bytes_.resize(std::max(std::min(doubled, whole_frame), end_ + kUsualSize / 2));
+    }
+    return std::span(bytes_).subspan(end_);
+}
+
+void FrameBuffer::filled(size_t count) {
+    PMI_ASSERT(count <= bytes_.size() - end_);
+    end_ += count;
+}
+
+void FrameBuffer::consume(size_t count) {
+    begin_ += count;
+    wanted_ = 0;
+    if (begin_ != end_) return;
+    begin_ = end_ = 0;
+    if (bytes_.size() > kKeptSize) {
+        bytes_.resize(kUsualSize);
+        bytes_.shrink_to_fit();
+    }
+}
+
+Expected<std::optional<Frame>> FrameBuffer::next() {
+    if (available() < kLengthField) return std::optional<Frame>();
+    std::span<std::byte> here = std::span(bytes_).subspan(begin_, available());
+    uint32_t length = 0;
+    std::memcpy(&length, here.data(), kLengthField);
+    size_t overhead = sealer_.overhead();
+    if (length > kMaxFrame || length < 1 + overhead)
+        return fail_code(EBADMSG, "call channel: frame of {} bytes", length);
+    wanted_ = kLengthField + length;
+    if (here.size() < wanted_) return std::optional<Frame>();
+    std::span<std::byte> text = here.subspan(kLengthField, length - overhead);
+    if (overhead != 0) {
+        std::span<const std::byte, 16> tag(text.data() + text.size(), 16);
+        if (!sealer_.open(here.first(kLengthField), text, tag))
+            return fail_code(EBADMSG, "call channel: a frame of {} bytes was not sealed by our peer", length);
+    }
+    Frame frame;
+    frame.type = static_cast<uint8_t>(text[0]);
+    frame.body.assign(text.begin() + 1, text.end());
+    consume(wanted_);
+    return std::optional<Frame>(std::move(frame));
+}
+
+}  // namespace pmi

@@ -1,0 +1,95 @@
+// What travels on the call channel: one byte of type (CallChannel), then a head of fixed size, then for calls and
+// replies the encoded Call or Reply. Heads are plain structs of fixed-width fields, little endian (x86-64 only).
+// A frame from a peer is checked by take_head() and by whoever uses its numbers.
+#pragma once
+#include <signal.h>
+
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <type_traits>
+
+#include "runtime/base/error.h"
+
+namespace pmi {
+
+enum class FrameType : uint8_t {
+    // node -> home
+    Call = 1,       // CallHead, Call: perform this
+    Cancel,         // CallHead: a signal waits for this thread; end the call if it is still going on
+    ReturnRequest,  // ReturnHead, text: this program has to come home first
+    FreezeAck,      // ProcessHead: no more calls will come of this process
+    FreezeFailed,   // ProcessHead, text
+    Running,        // ProcessHead: after Go: it runs here
+    GuestDied,      // ProcessHead, text: the guest is lost (out of memory on the node, ...)
+    // home -> node
+    Reply = 64,     // CallHead, Reply
+    Signal,         // SignalHead: deliver
+    ThreadGone,     // ThreadHead: the deputy thread has exited; let the guest's go too
+    ProcessGone,    // ProcessHead: exited, killed or execed at home; drop the guest
+    Freeze,         // ProcessHead: stop it, for a move
+    Drained,        // ProcessHead: after FreezeAck: no reply and no signal will come any more; send the image
+    Thaw,           // ProcessHead: the move failed; go on
+    Drop,           // ProcessHead: it runs elsewhere now
+    Go,             // GoHead: the copy that was sent is the program from now on
+    Stop,           // ProcessHead: job control stopped it
+    Continue,       // ProcessHead
+};
+
+enum class CallKind : uint8_t {
+    Plain = 0,
+    Clone,       // makes a task: a deputy for it is there before the reply
+    Exec,        // succeeds by ProcessGone, fails by a reply
+    ExitThread,  // answered by ThreadGone
+    ExitGroup,   // answered by ProcessGone
+    MapFile,     // mmap of a file at a fixed address; the reply holds a MapFileInfo and the contents
+};
+
+// At offset 0 of the reply to a MapFile call; the contents (up to the end of the file) are at sizeof(MapFileInfo).
+struct MapFileInfo {
+    uint64_t device, inode, size;
+    char name[256];
+};
+
+struct ProcessHead {
+    int32_t pid;
+};
+struct GoHead {
+    int32_t pid;
+    int32_t reserved;
+    int64_t home_monotonic_ns;
+};
+struct ThreadHead {
+    int32_t pid, tid;
+};
+struct CallHead {
+    int32_t pid, tid;
+    uint64_t id;
+    CallKind kind;
+    uint8_t reserved[7];
+};
+struct ReturnHead {
+    int32_t pid, tid;
+    int64_t nr;  // the call that asks for it, -1 for none
+};
+struct SignalHead {
+    int32_t pid, tid;
+    siginfo_t info;
+};
+
+template <typename Head>
+Expected<Head> take_head(std::span<const std::byte>& body) {
+    static_assert(std::is_trivially_copyable_v<Head>);
+    if (body.size() < sizeof(Head)) return fail("a frame of {} bytes is too short", body.size());
+    Head head;
+    std::memcpy(&head, body.data(), sizeof head);
+    body = body.subspan(sizeof head);
+    return head;
+}
+template <typename Head>
+std::span<const std::byte> head_bytes(const Head& head) {
+    static_assert(std::is_trivially_copyable_v<Head>);
+    return std::as_bytes(std::span(&head, 1));
+}
+
+}  // namespace pmi

@@ -1,0 +1,16 @@
+// What this kernel lets this user do, found out by doing it. All probes of pmi's moves are here. Minimum kernel: 5.19.
+#pragma once
+#include <string>
+
+namespace pmi {
+
+struct KernelProbes {
+    bool dirty_tracking = false;  // userfaultfd WP_ASYNC and PAGEMAP_SCAN (6.7)
+    bool post_copy = false;       // userfaultfd that handles faults of the kernel too: root, or the sysctl
+};
+
+KernelProbes probe_kernel();
+// One line for the log.
+std::string show(const KernelProbes& probes);
+
+}  // namespace pmi

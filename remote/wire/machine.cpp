@@ -1,0 +1,98 @@
+#include "remote/wire/machine.h"
+
+#include <sys/auxv.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <string_view>
+
+#include "remote/wire/cpu_features.h"
+#include "remote/wire/kernel_probes.h"
+#include "runtime/base/fd.h"
+#include "runtime/kernel/procfs.h"
+
+namespace pmi {
+
+namespace {
+
+// The vDSO image, whose code addresses a program may hold on its stacks: 16 bytes that differ when it does.
+Expected<std::string> vdso_id() {
+    uint64_t start = ::getauxval(AT_SYSINFO_EHDR);
+    TRY_ASSIGN(auto maps, read_maps(::getpid()));
+    for (auto& entry : maps) {
+        if (entry.name != "[vdso]" || entry.start != start) continue;
+        XXH128_canonical_t id;
+        XXH128_canonicalFromHash(&id, XXH3_128bits(reinterpret_cast<const void*>(start), entry.size()));
+        return std::string(reinterpret_cast<const char*>(id.digest), sizeof id.digest);
+    }
+    return std::string();  // booted with vdso=0: equal among such machines
+}
+
+// The number after "NAME:" in /proc/meminfo, in bytes.
+uint64_t meminfo(std::string_view text, std::string_view name) {
+    size_t at = text.find(name);
+    if (at == std::string_view::npos) return 0;
+    at = text.find_first_of("0123456789", at + name.size());
+    uint64_t kib = 0;
+    if (at != std::string_view::npos) std::from_chars(text.data() + at, text.data() + text.size(), kib);
+    return kib << 10;
+}
+
+std::string cpu_model() {
+    auto text = read_file("/proc/cpuinfo");
+    if (!text) return "";
+    size_t at = text->find("model name");
+    size_t colon = text->find(": ", at);
+    if (at == std::string::npos || colon == std::string::npos) return "";
+    return text->substr(colon + 2, text->find('\n', colon) - colon - 2);
+}
+
+void describe_cpu(wire::Machine* machine) {
+    for (uint32_t word : read_cpuid_words()) machine->add_cpuid(word);
+    machine->set_xcr0(read_xcr0());
+    for (unsigned i = 0; i < 63; i++) {
+        if ((machine->xcr0() >> i & 1) == 0) continue;
+        XstateLayout layout = read_xstate_layout(i);
+        auto* component = machine->add_xstate();
+        component->set_number(i);
+        component->set_size(layout.size);
+        component->set_offset(layout.offset);
+    }
+    machine->set_cpu_model(cpu_model());
+    machine->set_cpus(static_cast<uint32_t>(::sysconf(_SC_NPROCESSORS_ONLN)));
+}
+
+}  // namespace
+
+Expected<wire::Machine> describe_machine(const std::string& name) {
+    wire::Machine machine;
+    machine.set_protocol_version(kProtocolVersion);
+    machine.set_pmi_version(PMI_VERSION);
+    utsname uts{};
+    if (::uname(&uts) != 0) return fail_errno("uname");
+    machine.set_name(name.empty() ? uts.nodename : name);
+    machine.set_kernel_release(uts.release);
+    machine.set_page_size(static_cast<uint32_t>(::sysconf(_SC_PAGESIZE)));
+    TRY_ASSIGN(*machine.mutable_vdso_id(), vdso_id());
+    describe_cpu(&machine);
+    KernelProbes probes = probe_kernel();
+    machine.set_dirty_tracking(probes.dirty_tracking);
+    machine.set_post_copy(probes.post_copy);
+    refresh_machine(&machine);
+    return machine;
+}
+
+void refresh_machine(wire::Machine* machine) {
+    auto text = read_file("/proc/meminfo");
+    if (text) {
+        machine->set_memory_total(meminfo(*text, "MemTotal:"));
+        machine->set_memory_available(meminfo(*text, "MemAvailable:"));
+    }
+    double load = 0;
+    if (::getloadavg(&load, 1) == 1) machine->set_load(load);
+}
+
+}  // namespace pmi

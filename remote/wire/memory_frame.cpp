@@ -1,0 +1,47 @@
+#include "remote/wire/memory_frame.h"
+
+#include <cstring>
+
+namespace pmi {
+
+MemoryRun StreamView::run(size_t i) const {
+    MemoryRun r;
+    std::memcpy(&r, run_bytes.data() + i * sizeof r, sizeof r);
+    return r;
+}
+
+Expected<StreamView> parse_stream_message(std::span<const std::byte> message) {
+    StreamView view{};
+    if (message.size() < sizeof view.head) return fail("a stream message of {} bytes is too short", message.size());
+    std::memcpy(&view.head, message.data(), sizeof view.head);
+    message = message.subspan(sizeof view.head);
+    if (view.head.kind < StreamKind::Image || view.head.kind > StreamKind::Failed)
+        return fail("a stream message of unknown kind {}", static_cast<uint32_t>(view.head.kind));
+    if (view.head.runs > kMaxRuns || message.size() < view.head.runs * sizeof(MemoryRun))
+        return fail("a stream message with {} runs has {} bytes", view.head.runs, message.size());
+    view.run_bytes = message.first(view.head.runs * sizeof(MemoryRun));
+    view.payload = message.subspan(view.run_bytes.size());
+    bool memory = view.head.kind == StreamKind::Pages || view.head.kind == StreamKind::FileData;
+    if (!memory) return view;
+    uint64_t total = 0;
+    for (size_t i = 0; i < view.head.runs; i++) {
+        MemoryRun r = view.run(i);
+        if (r.size > view.payload.size() || r.where + r.size < r.where) return fail("a run of {} bytes at {:#x}", r.size, r.where);
+        total += r.size;
+    }
+    if (total != view.payload.size())
+        return fail("runs of {} bytes in a message that holds {}", total, view.payload.size());
+    return view;
+}
+
+std::vector<std::byte> make_stream_message(StreamKind kind, int32_t pid, std::span<const MemoryRun> runs,
+                                           std::span<const std::byte> payload) {
+    StreamHead head{kind, static_cast<uint32_t>(runs.size()), pid, 0};
+    std::vector<std::byte> out(sizeof head + runs.size_bytes() + payload.size());
+    std::memcpy(out.data(), &head, sizeof head);
+    if (!runs.empty()) std::memcpy(out.data() + sizeof head, runs.data(), runs.size_bytes());
+    if (!payload.empty()) std::memcpy(out.data() + sizeof head + runs.size_bytes(), payload.data(), payload.size());
+    return out;
+}
+
+}  // namespace pmi

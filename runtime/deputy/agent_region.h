@@ -1,0 +1,54 @@
+// The agent in the deputies of one family: its code, and the memory that deputies and their supervisor share (one
+// memfd; children that deputies fork have it too). Made once, by system calls that the program's leader is made to
+// perform while the process is stopped; each process gives it up when it comes home.
+#pragma once
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "interpose/agent/agent.h"
+#include "kernel-assist/assist.h"
+#include "runtime/base/error.h"
+#include "runtime/base/fd.h"
+#include "runtime/tracee/injector.h"
+
+namespace pmi {
+
+class AgentRegion {
+  public:
+    // `pid`'s threads are stopped, signals blocked.
+    static Expected<std::shared_ptr<AgentRegion>> place(pid_t pid, StopWaiter& waiter);
+    // Unmaps it from a stopped process.
+    static Status remove(pid_t pid, uint64_t base, StopWaiter& waiter);
+
+    uint64_t base() const { return base_; }
+    // For batches, where no call is in flight.
+    AgentPlace place_for_batches() const { return {base_, base_ + kArenasOffset + (kMaxSlots - 2) * kArenaSize}; }
+
+    // Slots, by number. Thread-safe.
+    Expected<uint32_t> allocate_slot();
+    void free_slot(uint32_t index);
+    Slot* slot(uint32_t index) const;
+    std::span<std::byte> arena(uint32_t index) const;
+    AgentHeader* header() const;
+    uint64_t slot_address(uint32_t index) const { return base_ + kSlotsOffset + index * sizeof(Slot); }
+    uint64_t arena_address(uint32_t index) const { return base_ + kArenasOffset + index * kArenaSize; }
+    uint64_t header_address() const { return base_ + kAgentData; }
+
+    // Registers with which a stopped deputy thread enters its loop.
+    Registers loop_registers(const Registers& like, uint32_t slot) const;
+
+  private:
+    AgentRegion(uint64_t base, Mapping data) : base_(base), data_(std::move(data)), taken_(kMaxSlots, false) {}
+    uint64_t base_;
+    Mapping data_;  // from kAgentData on
+    std::mutex mutex_;
+    std::vector<bool> taken_;
+};
+
+}  // namespace pmi

@@ -1,0 +1,209 @@
+#include "runtime/deputy/call_server.h"
+
+#include <fmt/format.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/base/log.h"
+#include "runtime/kernel/procfs.h"
+#include "runtime/tracee/sleep_clock.h"
+
+namespace pmi {
+namespace {
+
+void futex_wake(uint32_t* word) { ::syscall(SYS_futex, word, FUTEX_WAKE, 1, nullptr, nullptr, 0); }
+void futex_wait(uint32_t* word, uint32_t value) { ::syscall(SYS_futex, word, FUTEX_WAIT, value, nullptr, nullptr, 0); }
+
+uint32_t load(const uint32_t& word) { return __atomic_load_n(&word, __ATOMIC_ACQUIRE); }
+void store(uint32_t& word, uint32_t value) { __atomic_store_n(&word, value, __ATOMIC_RELEASE); }
+
+}  // namespace
+
+CallServer::CallServer(std::shared_ptr<AgentRegion> region) : region_(std::move(region)) {
+    completions_ = std::thread([this] { run_completions(); });
+}
+
+CallServer::~CallServer() {
+    stopping_ = true;
+    __atomic_fetch_add(&region_->header()->completions, 1, __ATOMIC_ACQ_REL);
+    futex_wake(&region_->header()->completions);
+    completions_.join();
+}
+
+Status CallServer::add_thread(HomePid pid, HomePid tid, uint32_t slot) {
+    std::lock_guard lock(mutex_);
+    threads_[tid] = Thread{pid, slot, {}};
+    return {};
+}
+
+void CallServer::remove_thread(HomePid tid) {
+    std::lock_guard lock(mutex_);
+    auto it = threads_.find(tid);
+    if (it == threads_.end()) return;
+    region_->free_slot(it->second.slot);
+    threads_.erase(it);
+}
+
+std::optional<uint32_t> CallServer::slot_of(HomePid tid) const {
+    std::lock_guard lock(mutex_);
+    auto it = threads_.find(tid);
+    return it == threads_.end() ? std::nullopt : std::optional(it->second.slot);
+}
+
+void CallServer::set_channel(HomePid pid, std::shared_ptr<CallChannel> channel) {
+    std::lock_guard lock(mutex_);
+    if (channel == nullptr)
+        channels_.erase(pid);
+    else
+        channels_[pid] = std::move(channel);
+}
+
+std::optional<CallServer::Progress> CallServer::in_progress(HomePid tid) const {
+    std::lock_guard lock(mutex_);
+    auto it = threads_.find(tid);
+    if (it == threads_.end() || !it->second.work) return std::nullopt;
+    return Progress{it->second.work->head, it->second.work->began_ns};
+}
+
+uint64_t CallServer::calls_of(HomePid pid) const {
+    std::lock_guard lock(mutex_);
+    auto it = calls_.find(pid);
+    return it == calls_.end() ? 0 : it->second;
+}
+
+Status CallServer::begin(const CallHead& head, Call call) {
+    std::lock_guard lock(mutex_);
+    auto it = threads_.find(HomePid(head.tid));
+    if (it == threads_.end()) return {};  // it exited or was killed; ThreadGone or ProcessGone is on its way
+    Thread& t = it->second;
+    if (t.pid.value != head.pid) return fail("a call of thread {} for process {}", head.tid, head.pid);
+    if (t.work) return fail("a second call of thread {} while one is going on", head.tid);
+    calls_[t.pid]++;
+    t.work = Work{head, std::move(call), monotonic_ns(), Stage::Call, 0, {}};
+    if (t.work->call.arena_size <= kArenaSize) {
+        post_call(t);
+        return {};
+    }
+    t.work->stage = Stage::MapBuffer;
+    uint64_t size = (t.work->call.arena_size + kPage - 1) & ~(kPage - 1);
+    post(t, SYS_mmap, {0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, static_cast<uint64_t>(-1), 0});
+    return {};
+}
+
+void CallServer::post(Thread& t, int64_t nr, const std::array<uint64_t, 6>& args) {
+    Slot& slot = *region_->slot(t.slot);
+    slot.nr = nr;
+    std::copy(args.begin(), args.end(), slot.args);
+    store(slot.state, kSlotRequest);
+    futex_wake(&slot.state);
+}
+
+void CallServer::post_call(Thread& t) {
+    Work& w = *t.work;
+    w.stage = Stage::Call;
+    if (w.buffer == 0) {
+        auto args = lay_out(w.call, region_->arena(t.slot), region_->arena_address(t.slot));
+        post(t, w.call.nr, args);
+        return;
+    }
+    std::vector<std::byte> arena(w.call.arena_size);
+    auto args = lay_out(w.call, arena, w.buffer);
+    if (auto written = RemoteMemory(t.pid.value).write(w.buffer, arena); !written)
+        spdlog::error("lay out a large call of thread {}: {}", w.head.tid, written.error().message());
+    post(t, w.call.nr, args);
+}
+
+void CallServer::run_completions() {
+    AgentHeader& header = *region_->header();
+    while (!stopping_) {
+        uint32_t seen = load(header.completions);
+        complete_all();
+        if (!stopping_) futex_wait(&header.completions, seen);
+    }
+}
+
+void CallServer::complete_all() {
+    std::lock_guard lock(mutex_);
+    for (auto& [tid, t] : threads_)
+        if (t.work && load(region_->slot(t.slot)->state) == kSlotDone) complete(t);
+}
+
+void CallServer::complete(Thread& t) {
+    Slot& slot = *region_->slot(t.slot);
+    int64_t result = slot.result;
+    store(slot.state, kSlotIdle);
+    Work& w = *t.work;
+    if (w.stage == Stage::Call) return complete_call(t, result);
+    if (w.stage == Stage::UnmapBuffer) return reply(t, Reply(std::move(*w.reply)));
+    if (result < 0 && result >= -4095) {
+        Reply failed;
+        failed.result = -ENOMEM;
+        return reply(t, failed);
+    }
+    w.buffer = static_cast<uint64_t>(result);
+    post_call(t);
+}
+
+void CallServer::complete_call(Thread& t, int64_t result) {
+    Work& w = *t.work;
+    if (w.buffer == 0) {
+        Reply r = collect(w.call, region_->arena(t.slot).first(w.call.arena_size), result);
+        if (w.head.kind == CallKind::MapFile && (result >= 0 || result < -4095)) add_mapped_file(t, r);
+        return reply(t, r);
+    }
+    std::vector<std::byte> arena(w.call.arena_size);
+    if (auto got = RemoteMemory(t.pid.value).read(w.buffer, arena); !got)
+        spdlog::error("read a large call's result of thread {}: {}", w.head.tid, got.error().message());
+    w.reply = collect(w.call, arena, result);
+    w.stage = Stage::UnmapBuffer;
+    uint64_t size = (w.call.arena_size + kPage - 1) & ~(kPage - 1);
+    post(t, SYS_munmap, {w.buffer, size, 0, 0, 0, 0});
+}
+
+// What the deputy has just mapped: which file it is, and what it shows.
+void CallServer::add_mapped_file(const Thread& t, Reply& reply) {
+    const Work& w = *t.work;
+    auto address = static_cast<uint64_t>(reply.result);
+    auto maps = read_maps(t.pid.value);
+    MapFileInfo info{};
+    OutData data{0, {}};
+    if (maps) {
+        for (const auto& m : *maps) {
+            if (m.start > address || m.end <= address) continue;
+            info.device = uint64_t{m.dev_major} << 32 | m.dev_minor;
+            info.inode = m.inode;
+            std::strncpy(info.name, m.name.c_str(), sizeof info.name - 1);
+        }
+    }
+    struct stat st {};
+    if (::stat(fmt::format("/proc/{}/fd/{}", t.pid.value, static_cast<int>(w.call.args[4])).c_str(), &st) == 0)
+        info.size = static_cast<uint64_t>(st.st_size);
+    uint64_t file_end = (info.size + kPage - 1) & ~(kPage - 1);
+    uint64_t offset = w.call.args[5];
+    uint64_t length = (w.call.args[1] + kPage - 1) & ~(kPage - 1);
+    length = offset >= file_end ? 0 : std::min(length, file_end - offset);
+    data.bytes.resize(sizeof info + length);
+    std::memcpy(data.bytes.data(), &info, sizeof info);
+    if (auto got = RemoteMemory(t.pid.value).read(address, std::span(data.bytes).subspan(sizeof info)); !got)
+        spdlog::error("read {}: {}", info.name, got.error().message());
+    reply.out.clear();
+    reply.out.push_back(std::move(data));
+}
+
+void CallServer::reply(Thread& t, const Reply& reply) {
+    CallHead head = t.work->head;
+    t.work.reset();
+    auto it = channels_.find(t.pid);
+    if (it == channels_.end()) return;
+    auto sent = it->second->send(static_cast<uint8_t>(FrameType::Reply), head_bytes(head), encode(reply));
+    if (!sent) spdlog::warn("reply to thread {}: {}", head.tid, sent.error().message());
+}
+
+}  // namespace pmi

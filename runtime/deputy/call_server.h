@@ -1,0 +1,78 @@
+// Has the deputies perform forwarded calls. Threads: whoever receives calls from a node calls begin(); a thread of
+// its own waits for completions and sends the replies; the tracer asks and interrupts. All methods are thread-safe.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "interpose/marshal/call.h"
+#include "remote/transport/call_channel.h"
+#include "remote/wire/frames.h"
+#include "runtime/base/ids.h"
+#include "runtime/deputy/agent_region.h"
+
+namespace pmi {
+
+class CallServer {
+  public:
+    explicit CallServer(std::shared_ptr<AgentRegion> region);
+    ~CallServer();  // no calls may be begun any more
+
+    // A deputy thread and the connection that its replies go to. `channel` may change when the guest moves on.
+    Status add_thread(HomePid pid, HomePid tid, uint32_t slot);
+    void remove_thread(HomePid tid);
+    std::optional<uint32_t> slot_of(HomePid tid) const;
+    void set_channel(HomePid pid, std::shared_ptr<CallChannel> channel);
+
+    // Error: the frame is wrong (unknown thread, a call while one is going on).
+    Status begin(const CallHead& head, Call call);
+
+    struct Progress {
+        CallHead head{};
+        int64_t began_ns = 0;
+    };
+    // The call that this thread's deputy has and has not finished.
+    std::optional<Progress> in_progress(HomePid tid) const;
+    uint64_t calls_of(HomePid pid) const;  // how many were begun so far
+
+  private:
+    enum class Stage { Call, MapBuffer, UnmapBuffer };
+    struct Work {
+        CallHead head{};
+        Call call;
+        int64_t began_ns = 0;
+        Stage stage = Stage::Call;
+        // An arena that is larger than a slot's lives in memory that the deputy maps for this one call.
+        uint64_t buffer = 0;
+        std::optional<Reply> reply;
+    };
+    struct Thread {
+        HomePid pid;
+        uint32_t slot = 0;
+        std::optional<Work> work;
+    };
+
+    void post(Thread& t, int64_t nr, const std::array<uint64_t, 6>& args);
+    void post_call(Thread& t);
+    void run_completions();
+    void complete_all();
+    void complete(Thread& t);
+    void complete_call(Thread& t, int64_t result);
+    void add_mapped_file(const Thread& t, Reply& reply);
+    void reply(Thread& t, const Reply& reply);
+
+    std::shared_ptr<AgentRegion> region_;
+    mutable std::mutex mutex_;
+    std::map<HomePid, Thread> threads_;
+    std::map<HomePid, std::shared_ptr<CallChannel>> channels_;
+    std::map<HomePid, uint64_t> calls_;
+    std::atomic<bool> stopping_{false};
+    std::thread completions_;
+};
+
+}  // namespace pmi

@@ -1,0 +1,107 @@
+#include "runtime/deputy/node_session.h"
+
+#include <sys/eventfd.h>
+
+#include <cstring>
+
+#include "runtime/base/log.h"
+
+namespace pmi {
+namespace {
+
+constexpr int kAnswerTimeoutMs = 5000;
+
+Expected<ChannelKeys> keys_of(const wire::Place& place) {
+    ChannelKeys keys;
+    auto copy = [](const std::string& from, auto& to) {
+        if (from.size() != to.size()) return false;
+        std::memcpy(to.data(), from.data(), to.size());
+        return true;
+    };
+    if (!copy(place.key_to_node(), keys.to_node) || !copy(place.key_to_home(), keys.to_home) || !copy(place.token(), keys.token))
+        return fail("keys of a wrong length");
+    return keys;
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<SessionEvents>> SessionEvents::create() {
+    Fd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!wake.valid()) return fail_errno("eventfd");
+    return std::unique_ptr<SessionEvents>(new SessionEvents(std::move(wake)));
+}
+
+void SessionEvents::push(SessionEvent event) {
+    std::lock_guard lock(mutex_);
+    events_.push_back(std::move(event));
+    uint64_t one = 1;
+    (void)!::write(wake_.get(), &one, sizeof one);
+}
+
+std::vector<SessionEvent> SessionEvents::take() {
+    std::lock_guard lock(mutex_);
+    uint64_t count = 0;
+    (void)!::read(wake_.get(), &count, sizeof count);
+    std::vector<SessionEvent> all(std::make_move_iterator(events_.begin()), std::make_move_iterator(events_.end()));
+    events_.clear();
+    return all;
+}
+
+Expected<std::unique_ptr<NodeSession>> NodeSession::open(Transport& transport, const Keyring* ring, Security security,
+                                                         const NodeDestination& to, const wire::Host& host) {
+    wire::Request request_message;
+    request_message.set_protocol_version(host.home().protocol_version());
+    request_message.set_id(1);
+    *request_message.mutable_host() = host;
+    std::string server_key = ring == nullptr ? "" : ring->server_key(to.name);
+    TRY_ASSIGN(std::string answer, request(transport, to.host, to.port, server_key, request_message.SerializeAsString(), kAnswerTimeoutMs));
+    wire::Reply reply;
+    if (!reply.ParseFromString(answer)) return fail("node {}: an answer that can't be parsed", to.name);
+    if (!reply.error().empty()) return fail("{}", reply.error());
+    if (!reply.has_place()) return fail("node {}: an answer without a place", to.name);
+    const wire::Place& place = reply.place();
+    if (place.stream_port() == 0 || place.stream_port() > 65535 || place.call_port() == 0 || place.call_port() > 65535)
+        return fail("node {}: a place at no port", to.name);
+    TRY_ASSIGN(ChannelKeys keys, keys_of(place));
+    TRY_ASSIGN(auto channel, CallChannel::connect(to.host, static_cast<uint16_t>(place.call_port()), keys, security, kAnswerTimeoutMs));
+    TRY_ASSIGN(auto stream, transport.connect_stream(to.host, static_cast<uint16_t>(place.stream_port()), server_key, kAnswerTimeoutMs));
+    return std::unique_ptr<NodeSession>(
+        new NodeSession(to.name, std::move(stream), std::shared_ptr<CallChannel>(std::move(channel))));
+}
+
+NodeSession::~NodeSession() {
+    channel_->shut_down();
+    if (receiver_.joinable()) receiver_.join();
+}
+
+void NodeSession::start(CallServer& server, SessionEvents& events) {
+    receiver_ = std::thread([this, &server, &events] { receive_frames(server, events); });
+}
+
+void NodeSession::receive_frames(CallServer& server, SessionEvents& events) {
+    auto lose = [&](Error why) {
+        SessionEvent e;
+        e.session = this;
+        e.lost = std::move(why);
+        events.push(std::move(e));
+    };
+    for (;;) {
+        auto frame = channel_->receive();
+        if (!frame) return lose(std::move(frame.error()));
+        if (frame->type != static_cast<uint8_t>(FrameType::Call)) {
+            SessionEvent e;
+            e.session = this;
+            e.frame = std::move(*frame);
+            events.push(std::move(e));
+            continue;
+        }
+        std::span<const std::byte> body(frame->body);
+        auto head = take_head<CallHead>(body);
+        if (!head) return lose(std::move(head.error()));
+        auto call = decode_call(body);
+        if (!call) return lose(std::move(call.error()));
+        if (auto begun = server.begin(*head, std::move(*call)); !begun) return lose(std::move(begun.error()));
+    }
+}
+
+}  // namespace pmi

@@ -1,0 +1,74 @@
+// Home's end of a session on a node: place asked for, connections made, and a thread that receives the call channel's
+// frames: calls go straight to the call server, everything else is queued for the tracer.
+#pragma once
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "remote/transport/call_channel.h"
+#include "remote/transport/keys.h"
+#include "remote/transport/stream.h"
+#include "remote/wire/wire.pb.h"
+#include "runtime/base/fd.h"
+#include "runtime/deputy/call_server.h"
+
+namespace pmi {
+
+struct NodeDestination {
+    std::string name;  // as the user wrote it
+    std::string host;
+    uint16_t port = 0;
+};
+
+// Frames and losses that the tracer has to deal with; wakes it through an eventfd.
+struct SessionEvent {
+    class NodeSession* session = nullptr;
+    Frame frame;
+    std::optional<Error> lost;  // the connection is gone
+};
+class SessionEvents {
+  public:
+    static Expected<std::unique_ptr<SessionEvents>> create();
+    int fd() const { return wake_.get(); }
+    void push(SessionEvent event);
+    std::vector<SessionEvent> take();
+
+  private:
+    explicit SessionEvents(Fd wake) : wake_(std::move(wake)) {}
+    Fd wake_;
+    std::mutex mutex_;
+    std::deque<SessionEvent> events_;
+};
+
+class NodeSession {
+  public:
+    // Asks the node for a place and connects to it. Nothing has been done to the program yet.
+    static Expected<std::unique_ptr<NodeSession>> open(Transport& transport, const Keyring* ring, Security security,
+                                                       const NodeDestination& to, const wire::Host& host);
+    ~NodeSession();
+
+    const std::string& node() const { return node_; }
+    Stream& stream() { return *stream_; }
+    std::shared_ptr<CallChannel> channel() const { return channel_; }
+    // From now on frames are received.
+    void start(CallServer& server, SessionEvents& events);
+    template <typename Head>
+    Status send(FrameType type, const Head& head) {
+        return channel_->send(static_cast<uint8_t>(type), head_bytes(head));
+    }
+
+  private:
+    NodeSession(std::string node, std::unique_ptr<Stream> stream, std::shared_ptr<CallChannel> channel)
+        : node_(std::move(node)), stream_(std::move(stream)), channel_(std::move(channel)) {}
+    void receive_frames(CallServer& server, SessionEvents& events);
+    std::string node_;
+    std::unique_ptr<Stream> stream_;
+    std::shared_ptr<CallChannel> channel_;
+    std::thread receiver_;
+};
+
+}  // namespace pmi

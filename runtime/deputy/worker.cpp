@@ -1,0 +1,257 @@
+#include "runtime/deputy/worker.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "runtime/base/log.h"
+#include "runtime/deputy/worker_loop.h"
+#include "runtime/kernel/procfs.h"
+#include "runtime/tracee/sleep_clock.h"
+
+namespace pmi {
+
+using nlohmann::json;
+
+int run_worker(const WorkerSetup& setup) {
+    Worker worker(setup);
+    auto done = worker.run();
+    if (done) return 0;
+    spdlog::error("worker of job {}: {}", setup.job, done.error().message());
+    return 1;
+}
+
+Status Worker::set_up() {
+    ::prctl(PR_SET_NAME, "pmi-worker", 0, 0, 0);
+    sigset_t set;
+    ::sigemptyset(&set);
+    ::sigaddset(&set, SIGCHLD);
+    if (::sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return fail_errno("block SIGCHLD");
+    children_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!children_.valid()) return fail_errno("signalfd");
+    Security security = setup_.insecure ? Security::Insecure : Security::Curve;
+    if (!setup_.insecure) {
+        TRY_ASSIGN(Keyring ring, Keyring::open(setup_.keys_directory));
+        ring_ = std::make_shared<const Keyring>(std::move(ring));
+    }
+    TRY_ASSIGN(transport_, Transport::create(ring_, security));
+    TRY_ASSIGN(events_, SessionEvents::create());
+    return {};
+}
+
+Status Worker::run() {
+    TRY(set_up());
+    // A worker without a program is of no use, once it had one; nor is one whose supervisor is gone and that has none.
+    while (!supervisor_gone_ || !processes_.empty()) {
+        std::array<pollfd, 3> fds{{{supervisor_gone_ ? -1 : setup_.channel, POLLIN, 0},
+                                   {children_.get(), POLLIN, 0},
+                                   {events_->fd(), POLLIN, 0}}};
+        if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) return fail_errno("poll");
+        TRY(one_event(0));
+        TRY(serve_returns());
+        if (fds[0].revents != 0) TRY(handle_packets());
+        if (had_process_ && processes_.empty()) return {};
+    }
+    return {};
+}
+
+// What the tracer has to see at any time, in the middle of a move too.
+Status Worker::one_event(int timeout_ms) {
+    std::array<pollfd, 2> fds{{{children_.get(), POLLIN, 0}, {events_->fd(), POLLIN, 0}}};
+    if (timeout_ms != 0 && ::poll(fds.data(), fds.size(), timeout_ms) < 0 && errno != EINTR) return fail_errno("poll");
+    signalfd_siginfo drop{};
+    while (::read(children_.get(), &drop, sizeof drop) > 0) {
+    }
+    TRY(handle_children());
+    for (auto& event : events_->take()) TRY(handle_session_event(event));
+    return {};
+}
+
+Status Worker::pump(int timeout_ms, const char* what, const std::function<bool()>& done) {
+    int64_t deadline = monotonic_ns() + int64_t{timeout_ms} * 1'000'000;
+    while (!done()) {
+        if (monotonic_ns() > deadline) return fail_code(ETIMEDOUT, "{}", what);
+        TRY(one_event(20));
+    }
+    return {};
+}
+
+Status Worker::handle_packets() {
+    std::vector<char> packet(65536);
+    for (;;) {
+        ssize_t n = ::recv(setup_.channel, packet.data(), packet.size(), MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) return {};
+        if (n <= 0) {
+            supervisor_gone_ = true;
+            return {};
+        }
+        json request = json::parse(packet.data(), packet.data() + n, nullptr, false);
+        if (request.is_object()) handle_request(request);
+    }
+}
+
+void Worker::send(const json& message) const {
+    std::string text = message.dump(-1, ' ', false, json::error_handler_t::replace);
+    if (::send(setup_.channel, text.data(), text.size(), MSG_NOSIGNAL) < 0)
+        spdlog::warn("tell the job supervisor: errno {}", errno);
+}
+
+void Worker::handle_request(const json& request) {
+    json id = request.value("id", json(0));
+    std::string op = request.value("op", "");
+    HomePid pid(request.value("pid", 0));
+    auto answer = [&]() -> Expected<json> {
+        if (op == "status") return status_of_all();
+        if (op == "migrate") {
+            NodeDestination to{request.value("node", ""), request.value("host", ""), request.value("port", uint16_t{0})};
+            return migrate(pid, to, request.value("mode", "auto"));
+        }
+        if (op == "home") return bring_home(pid);
+        if (op == "cancel") return fail("no move under way");
+        return fail("unknown operation {}", op);
+    }();
+    json reply = answer ? std::move(*answer) : json{{"ok", false}, {"error", answer.error().message()}};
+    if (answer) reply["ok"] = true;
+    reply["id"] = id;
+    send(reply);
+}
+
+json Worker::status_of_all() const {
+    json all = json::array();
+    for (const auto& [pid, p] : processes_) {
+        auto status = read_status(pid.value);
+        all.push_back({{"pid", pid.value},
+                       {"where", p->session == nullptr ? "home" : p->session->node()},
+                       {"moves", p->moves},
+                       {"calls", server_ ? server_->calls_of(pid) : 0},
+                       {"returns", p->returns},
+                       {"return_reason", p->return_reason},
+                       {"memory_kib", status ? status->vm_rss_kib : 0},
+                       {"threads", p->threads.size()}});
+    }
+    return {{"processes", all}};
+}
+
+Status Worker::handle_session_event(SessionEvent& event) {
+    if (event.lost) return session_lost(event.session, *event.lost);
+    std::span<const std::byte> body(event.frame.body);
+    auto text = [&] { return std::string(reinterpret_cast<const char*>(body.data()), std::min<size_t>(body.size(), 400)); };
+    auto type = static_cast<FrameType>(event.frame.type);
+    if (type == FrameType::Cancel) {
+        TRY_ASSIGN(auto head, take_head<CallHead>(body));
+        return cancel_call(head);
+    }
+    if (type == FrameType::ReturnRequest) {
+        auto head = take_head<ReturnHead>(body);
+        DeputyProcess* p = head ? process_of(HomePid(head->pid)) : nullptr;
+        if (p != nullptr) p->wants_home = text();
+        return {};
+    }
+    auto head = take_head<ProcessHead>(body);
+    DeputyProcess* p = head ? process_of(HomePid(head->pid)) : nullptr;
+    if (p == nullptr) return {};
+    switch (type) {
+        case FrameType::FreezeAck:
+            p->freeze = DeputyProcess::FreezeAnswer::Acknowledged;
+            return {};
+        case FrameType::FreezeFailed:
+            p->freeze = DeputyProcess::FreezeAnswer::Failed;
+            p->freeze_text = text();
+            return {};
+        case FrameType::Running:
+            p->running = true;
+            return {};
+        case FrameType::GuestDied:
+            say_on_stderr(*p, text());
+            ::kill(p->pid.value, SIGKILL);
+            return {};
+        default:
+            return session_lost(event.session, fail("a frame of unknown type {}", event.frame.type));
+    }
+}
+
+// The guests there are lost to us, and we can't know what they did last: their deputies are killed, so that there
+// is never a second copy, and their parents see it.
+Status Worker::session_lost(NodeSession* session, const Error& why) {
+    for (auto& [pid, p] : processes_) {
+        if (p->session != session || !p->running) continue;
+        say_on_stderr(*p, fmt::format("the connection to node {} is lost ({}); the program ran there and is killed",
+                                      session->node(), why.message()));
+        spdlog::error("process {}: node {} lost: {}", pid.value, session->node(), why.message());
+        ::kill(pid.value, SIGKILL);
+    }
+    return {};
+}
+
+void Worker::say_on_stderr(const DeputyProcess& p, const std::string& text) const {
+    Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, p.pid.value, 0)));
+    Fd err(pidfd.valid() ? static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), 2, 0)) : -1);
+    std::string line = fmt::format("pmi: process {}: {}\n", p.pid.value, text);
+    if (err.valid()) (void)!::write(err.get(), line.data(), line.size());
+}
+
+// Programs whose node asked for their return: a call that can't be forwarded.
+Status Worker::serve_returns() {
+    for (;;) {
+        HomePid next;
+        for (auto& [pid, p] : processes_)
+            if (!p->wants_home.empty() && p->running) next = pid;
+        if (!next) return {};
+        DeputyProcess* p = process_of(next);
+        std::string why = std::exchange(p->wants_home, "");
+        p->return_reason = why;
+        p->returns++;
+        json counts{{"moves", p->moves}, {"returns", p->returns}, {"calls", server_->calls_of(next)}};
+        auto done = bring_home(next);
+        if (done) {
+            json event{{"event", "moved"}, {"pid", next.value}, {"where", "home"}, {"why", why}};
+            event.update(counts);
+            send(event);
+            continue;
+        }
+        spdlog::error("process {} has to come home ({}) and can't: {}", next.value, why, done.error().message());
+        p = process_of(next);
+        if (p == nullptr) continue;
+        // It can neither go on there nor come back: its parent has to see it end.
+        say_on_stderr(*p, fmt::format("it has to come home for {} and can't: {}", why, done.error().message()));
+        ::kill(next.value, SIGKILL);
+    }
+}
+
+void Worker::forget(HomePid pid) {
+    auto it = processes_.find(pid);
+    if (it == processes_.end()) return;
+    NodeSession* session = it->second->session;
+    for (auto& [tid, t] : it->second->threads) server_->remove_thread(tid);
+    server_->set_channel(pid, nullptr);
+    processes_.erase(it);
+    bool used = false;
+    for (auto& [other, p] : processes_) used = used || p->session == session;
+    if (!used) std::erase_if(sessions_, [&](const auto& s) { return s.get() == session; });
+}
+
+DeputyProcess* Worker::process_of(HomePid pid) {
+    auto it = processes_.find(pid);
+    return it == processes_.end() ? nullptr : it->second.get();
+}
+DeputyProcess* Worker::process_of_thread(HomePid tid) {
+    for (auto& [pid, p] : processes_)
+        if (p->threads.contains(tid)) return p.get();
+    return nullptr;
+}
+
+// For injections and freezes: the named thread only; others' stops wait for their turn in the kernel.
+Expected<int> Worker::wait(pid_t tid, int timeout_ms) {
+    PlainWaiter plain;
+    return plain.wait(tid, timeout_ms);
+}
+
+}  // namespace pmi

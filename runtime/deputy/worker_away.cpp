@@ -1,0 +1,318 @@
+// Leaving home, and going on from node to node. Whatever fails before the destination says Running, the program goes
+// on where it was:
+//   leave_home   place, freeze, agent, capture, memory, Ready  -> thawed at home, as if nothing had been
+//                stripped, in the loop, Go                     -> rolled back: installed again, thawed
+//                Running                                       -> away; only now home gives its memory up
+//   hop          place, quiet, image, memory, Ready            -> Thaw at the old node
+//                Go, Running                                   -> Drop at the old node
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "kernel-assist/userspace/userspace_assist.h"
+#include "remote/wire/machine.h"
+#include "runtime/base/log.h"
+#include "runtime/deputy/worker_loop.h"
+#include "runtime/kernel/procfs.h"
+#include "runtime/memory/pages.h"
+#include "runtime/memory/regions.h"
+#include "runtime/tracee/sleep_clock.h"
+
+namespace pmi {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr int kFreezeTimeoutMs = 2000;
+constexpr int kReadyTimeoutMs = 30000;
+constexpr int kRunningTimeoutMs = 10000;
+constexpr unsigned long kDeputyOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
+                                         PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT;
+
+int64_t boottime_ns() {
+    timespec t{};
+    ::clock_gettime(CLOCK_BOOTTIME, &t);
+    return t.tv_sec * 1'000'000'000 + t.tv_nsec;
+}
+
+json summary(HomePid pid, const std::string& where, const MoveTotals& totals, int64_t frozen_ns, int64_t total_ns) {
+    return {{"pid", pid.value},          {"where", where},           {"frozen_us", frozen_ns / 1000},
+            {"total_us", total_ns / 1000}, {"bytes", totals.bytes}, {"pages", totals.pages},
+            {"zero_pages", totals.zero_pages}};
+}
+
+}  // namespace
+
+Expected<json> Worker::migrate(HomePid pid, const NodeDestination& to, const std::string& mode) {
+    TRY(make_mover(mode));
+    DeputyProcess* p = process_of(pid);
+    return p == nullptr ? leave_home(pid, to, mode) : hop(*p, to, mode);
+}
+
+Expected<std::unique_ptr<NodeSession>> Worker::open_session(HomePid pid, const NodeDestination& to) {
+    TRY_ASSIGN(wire::Machine home, describe_machine(""));
+    wire::Host host;
+    *host.mutable_home() = home;
+    auto status = read_status(pid.value);
+    host.set_memory_needed(status ? status->vm_rss_kib * 1024 : 0);
+    auto stat = read_stat(pid.value);
+    host.set_program(stat ? stat->comm : "");
+    char name[256] = "";
+    if (::gethostname(name, sizeof name - 1) == 0) host.set_home_hostname(name);
+    host.set_home_monotonic_ns(monotonic_ns());
+    host.set_home_boottime_ns(boottime_ns());
+    return NodeSession::open(*transport_, ring_.get(), setup_.insecure ? Security::Insecure : Security::Curve, to, host);
+}
+
+Expected<json> Worker::leave_home(HomePid pid, const NodeDestination& to, const std::string& mode) {
+    int64_t began = monotonic_ns();
+    TRY_ASSIGN(auto session, open_session(pid, to));
+    TRY_ASSIGN(Frozen frozen, freeze(pid.value, RestartBlock::Stays, *this, kFreezeTimeoutMs));
+    int64_t frozen_at = monotonic_ns();
+    auto image = capture(frozen, pid);
+    if (!image) {
+        TRY(thaw_and_detach(frozen));
+        return std::move(image.error());
+    }
+    MoveTotals totals{};
+    bool stripped = false;
+    auto moved = [&]() -> Status {
+        TRY(send_out(*session, *image, pid.value, mode, &totals));
+        TRY(wait_for_ready(*session));
+        stripped = true;
+        TRY(become_deputies(frozen, *image, *session));
+        return commit(*process_of(pid), *session);
+    }();
+    if (!moved) {
+        auto back = roll_back(frozen, *image, stripped);
+        if (!back) spdlog::error("roll back process {}: {}", pid.value, back.error().message());
+        return std::move(moved.error());
+    }
+    int64_t running_at = monotonic_ns();
+    sessions_.push_back(std::move(session));
+    DeputyProcess& p = *process_of(pid);
+    p.moves++;
+    if (auto hollowed = hollow_out(p, *image); !hollowed)
+        spdlog::warn("process {} keeps its memory at home: {}", pid.value, hollowed.error().message());
+    return summary(pid, to.name, totals, running_at - frozen_at, running_at - began);
+}
+
+// The agent goes in first: it answers what can't be seen from outside.
+Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid) {
+    for (const auto& t : frozen.threads)
+        if (t.ended) return fail("cantmove: the program's main thread has ended");
+    auto placed = AgentRegion::place(pid.value, *this);
+    if (!placed) return std::move(placed.error());
+    region_ = std::move(*placed);
+    wire::Image image;
+    auto captured = [&]() -> Status {
+        TRY(assist_->capture(frozen, region_->place_for_batches(), *this, image));
+        return describe_regions(pid.value, {region_->base(), region_->base() + kAgentSize}, image);
+    }();
+    if (captured) return image;
+    (void)AgentRegion::remove(pid.value, region_->base(), *this);
+    region_.reset();
+    return std::move(captured.error());
+}
+
+Status Worker::send_out(NodeSession& session, const wire::Image& image, pid_t pid, const std::string& mode, MoveTotals* totals) {
+    std::string bytes = image.SerializeAsString();
+    TRY(session.stream().send(make_stream_message(StreamKind::Image, image.pid(), {}, std::as_bytes(std::span(bytes)))));
+    TRY_ASSIGN(auto mover, make_mover(mode));
+    SendOrder order;
+    order.pid = pid;
+    order.image = &image;
+    order.file_contents = true;
+    TRY_ASSIGN(*totals, mover->send(order, session.stream()));
+    totals->bytes += bytes.size();
+    return session.stream().send(make_stream_message(StreamKind::End, image.pid(), {}, std::as_bytes(std::span(totals, 1))));
+}
+
+Status Worker::wait_for_ready(NodeSession& session) {
+    TRY_ASSIGN(auto message, session.stream().receive(kReadyTimeoutMs));
+    TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
+    if (view.head.kind == StreamKind::Ready) return {};
+    if (view.head.kind == StreamKind::Failed)
+        return fail("{}", std::string(reinterpret_cast<const char*>(view.payload.data()), std::min<size_t>(view.payload.size(), 400)));
+    return fail("node {} answers {} instead of Ready", session.node(), static_cast<uint32_t>(view.head.kind));
+}
+
+Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, NodeSession& session) {
+    if (!server_) server_ = std::make_unique<CallServer>(region_);
+    HomePid pid(frozen.pid);
+    auto made = std::make_unique<DeputyProcess>();
+    made->pid = pid;
+    made->session = &session;
+    DeputyProcess& p = *made;
+    processes_[pid] = std::move(made);
+    had_process_ = true;
+    server_->set_channel(pid, session.channel());
+    for (size_t i = 0; i < frozen.threads.size(); i++) {
+        const FrozenThread& t = frozen.threads[i];
+        TRY(assist_->strip_thread(t.tid, image.threads(static_cast<int>(i)), region_->place_for_batches(), *this));
+        TRY_ASSIGN(uint32_t slot, region_->allocate_slot());
+        TRY(server_->add_thread(pid, HomePid(t.tid), slot));
+        TRY_ASSIGN(Registers r, get_registers(t.tid));
+        // An interrupted sleep is kept: its restart block is the kernel's, and the guest's restart_syscall finds it.
+        TRY(set_registers(t.tid, region_->loop_registers(r, slot)));
+        TRY(set_signal_mask(t.tid, t.signal_mask));
+        TRY(set_options(t.tid, kDeputyOptions));
+        DeputyThread thread{HomePid(t.tid)};
+        thread.stopped = true;
+        p.threads[HomePid(t.tid)] = thread;
+    }
+    session.start(*server_, *events_);
+    for (auto& [tid, t] : p.threads) {
+        TRY(resume(tid.value));
+        t.stopped = false;
+    }
+    return settle_pending_signals(p);
+}
+
+// Signals that came while the program was frozen go to the guest before it starts, so that they still interrupt the
+// call that it is in.
+Status Worker::settle_pending_signals(DeputyProcess& p) {
+    auto is_due = [&] {
+        for (const auto& [tid, t] : p.threads) {
+            auto s = read_status(p.pid.value, tid.value);
+            if (s && ((s->sig_pending | s->shared_pending) & ~s->sig_blocked) != 0) return true;
+        }
+        return false;
+    };
+    HomePid pid = p.pid;
+    TRY(pump(1000, "pending signals are not taken", [&] { return process_of(pid) == nullptr || !is_due(); }));
+    if (process_of(pid) == nullptr) return fail("the program was killed");
+    return one_event(0);
+}
+
+Status Worker::commit(DeputyProcess& p, NodeSession& session) {
+    HomePid pid = p.pid;
+    TRY(session.send(FrameType::Go, GoHead{pid.value, 0, monotonic_ns()}));
+    TRY(pump(kRunningTimeoutMs, "the node does not say that the program runs there",
+             [&] { return process_of(pid) == nullptr || process_of(pid)->running; }));
+    return process_of(pid) == nullptr ? fail("the program was killed") : Status();
+}
+
+// Home's copy is untouched but for what strip_thread took out.
+Status Worker::roll_back(const Frozen& frozen, const wire::Image& image, bool stripped) {
+    HomePid pid(frozen.pid);
+    RemoteMemory memory(frozen.pid);
+    for (size_t i = 0; stripped && i < frozen.threads.size(); i++) {
+        const FrozenThread& t = frozen.threads[i];
+        DeputyProcess* p = process_of(pid);
+        bool runs = p != nullptr && p->threads.contains(HomePid(t.tid)) && !p->threads.at(HomePid(t.tid)).stopped;
+        if (runs) {
+            TRY(interrupt(t.tid));
+            TRY(wait(t.tid, kFreezeTimeoutMs));
+        }
+        TRY(set_signal_mask(t.tid, ~uint64_t{0}));
+        TRY(assist_->install_thread(t.tid, image.threads(static_cast<int>(i)), region_->place_for_batches(), *this));
+    }
+    TRY(AgentRegion::remove(frozen.pid, region_->base(), *this));
+    for (const auto& t : frozen.threads) TRY(set_options(t.tid, 0));
+    if (process_of(pid) != nullptr) forget(pid);
+    TRY(thaw_and_detach(frozen));
+    server_.reset();
+    region_.reset();
+    return {};
+}
+
+// Home keeps the skeleton of the address space, and of its contents what files have anyway and what ps reads.
+Status Worker::hollow_out(DeputyProcess& p, const wire::Image& image) {
+    pid_t leader = p.pid.value;
+    TRY_ASSIGN(PageMap pages, PageMap::open(leader));
+    std::vector<AddressRange> ranges;
+    uint64_t keep_from = image.layout().arg_start() & ~(kPage - 1);
+    for (const auto& r : image.regions()) {
+        if (r.kind() != wire::Region::ANONYMOUS || r.shared()) continue;
+        bool has_arguments = r.start() <= keep_from && keep_from < r.end();
+        uint64_t end = has_arguments ? keep_from : r.end();
+        TRY_ASSIGN(auto own, pages.own_pages(r.start(), end));
+        if (!own.empty()) ranges.push_back({r.start(), end});
+    }
+    // One stop of one deputy thread a slice: a call that is being served is held up no longer than a slice takes.
+    constexpr uint64_t kSlice = 32 << 20;
+    constexpr uint64_t kDontNeedLocked = 24;  // MADV_DONTNEED_LOCKED, Linux 5.18
+    for (const auto& range : ranges) {
+        for (uint64_t at = range.start; at < range.end; at += kSlice) {
+            TRY(one_event(0));
+            if (process_of(HomePid(leader)) == nullptr) return {};
+            DeputyThread& t = p.threads.begin()->second;
+            if (t.stopped || p.job_stopped) return fail("it is stopped");
+            TRY(interrupt(t.tid.value));
+            TRY_ASSIGN(int status, wait(t.tid.value, 1000));
+            Stop stop = classify(status);
+            if (stop.kind != Stop::Kind::Interrupt) {
+                TRY(handle_stop(t.tid.value, stop));
+                at -= kSlice;
+                continue;
+            }
+            TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
+            TRY(set_signal_mask(t.tid.value, ~uint64_t{0}));
+            Batch batch(leader, t.tid.value, region_->place_for_batches(), *this);
+            batch.call(SYS_madvise, at, std::min(kSlice, range.end - at), kDontNeedLocked);
+            TRY(batch.run());
+            TRY(set_signal_mask(t.tid.value, mask));
+            TRY(handle_stop(t.tid.value, stop));
+        }
+    }
+    p.hollow = true;
+    return {};
+}
+
+Expected<json> Worker::hop(DeputyProcess& p, const NodeDestination& to, const std::string& mode) {
+    int64_t began = monotonic_ns();
+    HomePid pid = p.pid;
+    NodeSession* old = p.session;
+    TRY_ASSIGN(auto session, open_session(pid, to));
+    TRY(freeze_guest(p));
+    int64_t frozen_at = monotonic_ns();
+    MoveTotals totals{};
+    auto image = receive_image(p);
+    auto moved = [&]() -> Status {
+        if (!image) return std::move(image.error());
+        std::string bytes = image->SerializeAsString();
+        TRY(session->stream().send(make_stream_message(StreamKind::Image, pid.value, {}, std::as_bytes(std::span(bytes)))));
+        MemoryRun everything{0, 0};
+        TRY(old->stream().send(make_stream_message(StreamKind::Need, pid.value, std::span(&everything, 1), {})));
+        for (;;) {
+            TRY_ASSIGN(auto message, old->stream().receive(kReadyTimeoutMs));
+            TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
+            if (view.head.kind == StreamKind::Failed) return fail("node {} gave up", old->node());
+            TRY(session->stream().send(message->bytes()));
+            totals.bytes += message->bytes().size();
+            if (view.head.kind == StreamKind::End) break;
+        }
+        TRY(wait_for_ready(*session));
+        session->start(*server_, *events_);
+        p.session = session.get();
+        p.running = false;
+        server_->set_channel(pid, session->channel());
+        TRY(end_quiet(p, &*image));
+        return commit(p, *session);
+    }();
+    if (!moved) {
+        if (process_of(pid) == nullptr) return std::move(moved.error());
+        p.session = old;
+        p.running = true;
+        server_->set_channel(pid, old->channel());
+        TRY(give_up_return(p, moved.error()));
+        return std::move(moved.error());
+    }
+    (void)mode;
+    int64_t running_at = monotonic_ns();
+    sessions_.push_back(std::move(session));
+    p.moves++;
+    TRY(old->send(FrameType::Drop, ProcessHead{pid.value}));
+    bool used = false;
+    for (auto& [other, q] : processes_) used = used || q->session == old;
+    if (!used) std::erase_if(sessions_, [&](const auto& s) { return s.get() == old; });
+    return summary(pid, to.name, totals, running_at - frozen_at, running_at - began);
+}
+
+}  // namespace pmi

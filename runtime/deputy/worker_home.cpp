@@ -1,0 +1,247 @@
+// Coming home. The guest stays the program, frozen, until everything is in place here; if something fails before
+// that, it is thawed and goes on there:
+//   Freeze, FreezeAck   no more calls will come
+//   quiet               every deputy thread has finished or given up its call, and takes no more signals
+//   Drained, image      the guest's threads have stopped
+//   skeleton, memory    the address space is made what it has become, and filled
+//   settle in           threads get their state; the agent goes; detach; Drop
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include <cstring>
+
+#include "kernel-assist/userspace/userspace_assist.h"
+#include "runtime/base/log.h"
+#include "runtime/deputy/worker_loop.h"
+#include "runtime/kernel/procfs.h"
+#include "runtime/memory/regions.h"
+#include "runtime/tracee/sleep_clock.h"
+
+namespace pmi {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr int kFreezeTimeoutMs = 5000;
+constexpr int kImageTimeoutMs = 30000;
+constexpr size_t kOpsAtOnce = 500;
+
+}  // namespace
+
+Expected<json> Worker::bring_home(HomePid pid) {
+    DeputyProcess* p = process_of(pid);
+    if (p == nullptr) return fail("process {} is not away", pid.value);
+    int64_t began = monotonic_ns();
+    TRY(freeze_guest(*p));
+    int64_t frozen_at = monotonic_ns();
+    MoveTotals totals{};
+    RegionPlan plan;
+    auto image = receive_image(*p);
+    auto filled = [&]() -> Status {
+        if (!image) return std::move(image.error());
+        TRY(stop_deputies(*p));
+        TRY(shape_skeleton(*p, *image, &plan));
+        return receive_memory(*p, *image, plan, &totals);
+    }();
+    if (!filled) {
+        if (process_of(pid) != nullptr) TRY(give_up_return(*p, filled.error()));
+        return std::move(filled.error());
+    }
+    uint64_t calls = server_->calls_of(pid), moves = p->moves + 1, returns = p->returns;
+    TRY(settle_in(*p, *image));
+    int64_t running_at = monotonic_ns();
+    auto dropped = p->session->send(FrameType::Drop, ProcessHead{pid.value});
+    if (!dropped) spdlog::info("node {}: {}", p->session->node(), dropped.error().message());
+    forget(pid);
+    return json{{"pid", pid.value},          {"where", "home"},      {"frozen_us", (running_at - frozen_at) / 1000},
+                {"total_us", (running_at - began) / 1000}, {"bytes", totals.bytes}, {"pages", totals.pages},
+                {"zero_pages", totals.zero_pages}, {"calls", calls}, {"moves", moves}, {"returns", returns}};
+}
+
+Status Worker::freeze_guest(DeputyProcess& p) {
+    using Answer = DeputyProcess::FreezeAnswer;
+    HomePid pid = p.pid;
+    if (p.job_stopped) return fail("the program is stopped by job control; continue it first");
+    int64_t deadline = monotonic_ns() + int64_t{kFreezeTimeoutMs} * 1'000'000;
+    for (;;) {
+        p.freeze = Answer::None;
+        TRY(p.session->send(FrameType::Freeze, ProcessHead{pid.value}));
+        TRY(pump(kFreezeTimeoutMs, "the node does not answer",
+                 [&] { return process_of(pid) == nullptr || p.freeze != Answer::None; }));
+        if (process_of(pid) == nullptr) return fail("process {} has ended", pid.value);
+        if (p.freeze == Answer::Acknowledged) return make_quiet(p);
+        // A process of it is just being started: that takes as long as it takes to exec or exit.
+        if (monotonic_ns() > deadline) return fail("{}", p.freeze_text);
+        TRY(one_event(10));
+        if (process_of(pid) == nullptr) return fail("process {} has ended", pid.value);
+    }
+}
+
+Status Worker::make_quiet(DeputyProcess& p) {
+    HomePid pid = p.pid;
+    for (auto& [tid, t] : p.threads) {
+        t.quiet = false;
+        t.wants_quiet = true;
+        auto done = interrupt(tid.value);
+        if (!done && done.error().code() != ESRCH) return done;
+    }
+    auto is_quiet = [&] {
+        if (process_of(pid) == nullptr) return true;
+        for (const auto& [tid, t] : p.threads)
+            if (!t.exiting && (!t.quiet || server_->in_progress(tid))) return false;
+        return true;
+    };
+    auto quiet = pump(kFreezeTimeoutMs, "a system call at home can't be interrupted", is_quiet);
+    if (process_of(pid) == nullptr) return fail("process {} has ended", pid.value);
+    if (!quiet) {
+        TRY(give_up_return(p, quiet.error()));
+        return quiet;
+    }
+    return p.session->send(FrameType::Drained, ProcessHead{pid.value});
+}
+
+// Deputies take signals again: with the masks of the image, or (null) those that the guest still has.
+Status Worker::end_quiet(DeputyProcess& p, const wire::Image* image) {
+    for (auto& [tid, t] : p.threads) {
+        t.wants_quiet = false;
+        if (!t.quiet) continue;
+        if (!t.stopped) {
+            TRY(interrupt(tid.value));
+            TRY(wait(tid.value, kFreezeTimeoutMs));
+        }
+        t.quiet = false;
+        uint64_t mask = t.mask_before_quiet;
+        for (int i = 0; image != nullptr && i < image->threads_size(); i++)
+            if (image->threads(i).tid() == tid.value) mask = image->threads(i).signal_mask();
+        TRY(set_signal_mask(tid.value, mask));
+        t.stopped = false;
+        TRY(resume(tid.value));
+    }
+    return {};
+}
+
+Status Worker::give_up_return(DeputyProcess& p, const Error& why) {
+    spdlog::warn("process {} stays on node {}: {}", p.pid.value, p.session->node(), why.message());
+    TRY(end_quiet(p, nullptr));
+    return p.session->send(FrameType::Thaw, ProcessHead{p.pid.value});
+}
+
+Expected<wire::Image> Worker::receive_image(DeputyProcess& p) {
+    int64_t deadline = monotonic_ns() + int64_t{kImageTimeoutMs} * 1'000'000;
+    HomePid pid = p.pid;
+    for (;;) {
+        TRY_ASSIGN(auto message, p.session->stream().try_receive());
+        if (message) {
+            TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
+            if (view.head.kind == StreamKind::Failed)
+                return fail("{}", std::string(reinterpret_cast<const char*>(view.payload.data()), std::min<size_t>(view.payload.size(), 400)));
+            if (view.head.kind != StreamKind::Image || view.head.pid != pid.value)
+                return fail("node {} sends {} instead of an image", p.session->node(), static_cast<uint32_t>(view.head.kind));
+            wire::Image image;
+            if (!image.ParseFromArray(view.payload.data(), static_cast<int>(view.payload.size())))
+                return fail("node {} sends an image that can't be parsed", p.session->node());
+            if (image.agent_base() != region_->base() || static_cast<size_t>(image.threads_size()) != p.threads.size())
+                return fail("node {} sends an image with {} threads instead of {}", p.session->node(), image.threads_size(), p.threads.size());
+            for (const auto& t : image.threads())
+                if (!p.threads.contains(HomePid(t.tid()))) return fail("node {} sends an image with a thread {}", p.session->node(), t.tid());
+            return image;
+        }
+        if (monotonic_ns() > deadline) return fail_code(ETIMEDOUT, "node {} sends no image", p.session->node());
+        TRY(one_event(1));
+        if (process_of(pid) == nullptr) return fail("process {} has ended", pid.value);
+    }
+}
+
+Status Worker::stop_deputies(DeputyProcess& p) {
+    for (auto& [tid, t] : p.threads) {
+        if (t.stopped) continue;
+        TRY(interrupt(tid.value));
+        TRY_ASSIGN(int status, wait(tid.value, kFreezeTimeoutMs));
+        if (classify(status).kind == Stop::Kind::Exited) return fail("the program was killed");
+        t.stopped = true;
+    }
+    return {};
+}
+
+// Stack and heap grow in ways of their own (a new mapping below [stack] would not grow any more, and brk keeps an
+// account): first these, then the difference of the two lists of regions.
+Status Worker::shape_skeleton(DeputyProcess& p, const wire::Image& image, RegionPlan* plan) {
+    pid_t pid = p.pid.value;
+    AddressRange agent{region_->base(), region_->base() + kAgentSize};
+    wire::Image home;
+    TRY(describe_regions(pid, agent, home));
+    Batch batch(pid, pid, region_->place_for_batches(), *this);
+    for (const auto& r : image.regions()) {
+        if (!r.grows_down()) continue;
+        for (const auto& h : home.regions())
+            // The kernel's own write into the page is a fault like the program's, and makes the stack grow.
+            if (h.grows_down() && h.end() == r.end() && r.start() < h.start()) batch.call(SYS_rt_sigpending, r.start(), 8);
+    }
+    batch.call(SYS_brk, image.layout().brk());
+    TRY(batch.run());
+    TRY(describe_regions(pid, agent, home));
+    *plan = plan_regions(home, image);
+    return apply_plan(pid, *plan);
+}
+
+Status Worker::apply_plan(pid_t pid, const RegionPlan& plan) {
+    for (size_t next = 0; next < plan.steps.size();) {
+        Batch batch(pid, pid, region_->place_for_batches(), *this);
+        std::vector<std::pair<size_t, std::string>> calls;
+        for (size_t n = 0; n < kOpsAtOnce / 4 && next < plan.steps.size(); n++, next++) {
+            const RegionStep& s = plan.steps[next];
+            uint64_t size = s.range.end - s.range.start;
+            std::string what = fmt::format("change {:#x}-{:#x}", s.range.start, s.range.end);
+            if (s.what == RegionStep::Do::Unmap) {
+                calls.emplace_back(batch.call(SYS_munmap, s.range.start, size), what);
+            } else if (s.what == RegionStep::Do::Protect) {
+                calls.emplace_back(batch.call(SYS_mprotect, s.range.start, size, s.target->protection()), what);
+            } else {
+                uint64_t flags = MAP_FIXED | MAP_ANONYMOUS | MAP_PRIVATE;
+                if (s.target->grows_down()) flags |= MAP_GROWSDOWN | MAP_STACK;
+                if (s.target->vm_flags().find(" nr") != std::string::npos) flags |= MAP_NORESERVE;
+                calls.emplace_back(batch.call(SYS_mmap, s.range.start, size, s.target->protection(), flags, static_cast<uint64_t>(-1), 0), what);
+                for (int advice : advice_of(s.target->vm_flags()))
+                    batch.call(SYS_madvise, s.range.start, size, static_cast<uint64_t>(advice));
+            }
+        }
+        TRY(batch.run());
+        for (const auto& [call, what] : calls) TRY(batch.check(call, what.c_str()));
+    }
+    return {};
+}
+
+Status Worker::receive_memory(DeputyProcess& p, const wire::Image& image, const RegionPlan& plan, MoveTotals* totals) {
+    std::vector<MemoryRun> runs;
+    for (const auto& range : plan.whole) runs.push_back({range.start, range.end - range.start});
+    TRY(p.session->stream().send(make_stream_message(StreamKind::Need, p.pid.value, runs, {})));
+    MemoryInstaller installer(p.pid.value, image, [](uint32_t) { return -1; });
+    for (;;) {
+        TRY_ASSIGN(auto message, p.session->stream().receive(kImageTimeoutMs));
+        TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
+        if (view.head.kind == StreamKind::Failed) return fail("node {} gave up", p.session->node());
+        if (view.head.kind == StreamKind::End) {
+            if (view.payload.size() == sizeof *totals) std::memcpy(totals, view.payload.data(), sizeof *totals);
+            return {};
+        }
+        if (view.head.kind != StreamKind::Pages) return fail("node {} sends no memory", p.session->node());
+        TRY(installer.install(view));
+    }
+}
+
+Status Worker::settle_in(DeputyProcess& p, const wire::Image& image) {
+    pid_t pid = p.pid.value;
+    AgentPlace agent = region_->place_for_batches();
+    for (const auto& t : image.threads()) TRY(assist_->install_thread(t.tid(), t, agent, *this));
+    TRY(assist_->requeue_signals(pid, image, agent, *this));
+    TRY(AgentRegion::remove(pid, image.agent_base(), *this));
+    RemoteMemory memory(pid);
+    for (const auto& t : image.threads()) TRY(assist_->release_thread(t.tid(), t, memory, monotonic_ns()));
+    for (const auto& t : image.threads()) TRY(set_options(t.tid(), 0));
+    for (const auto& t : image.threads()) TRY(detach(t.tid()));
+    return {};
+}
+
+}  // namespace pmi

@@ -1,0 +1,134 @@
+// The worker proper (worker.h): the tracer of one family's deputies. One thread does all of it; the others (call
+// server, sessions' receivers) never touch ptrace. The class is cut by concept:
+//   worker.cpp        requests of the job supervisor, the loop
+//   worker_stops.cpp  what a deputy's stop means: signals, job control, fork, exec, exit
+//   worker_away.cpp   home -> node, node -> node
+//   worker_home.cpp   node -> home
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+
+#include "kernel-assist/assist.h"
+#include "remote/movers/mover.h"
+#include "runtime/deputy/agent_region.h"
+#include "runtime/deputy/call_server.h"
+#include "runtime/deputy/node_session.h"
+#include "runtime/deputy/worker.h"
+#include "runtime/tracee/freezer.h"
+
+namespace pmi {
+
+struct DeputyThread {
+    HomePid tid;
+    bool stopped = false;
+    bool quiet = false;        // all signals blocked for a return; no call in flight
+    bool wants_quiet = false;  // to be made so at its next stop
+    uint64_t mask_before_quiet = 0;
+    uint64_t cancel = 0;       // id of the call that its next stop has to end, 0: none
+    bool exiting = false;
+};
+
+struct DeputyProcess {
+    HomePid pid;
+    NodeSession* session = nullptr;
+    std::map<HomePid, DeputyThread> threads;
+    bool job_stopped = false;
+    bool hollow = false;           // its memory has been given up
+    uint64_t cpu_user_ns = 0, cpu_system_ns = 0;  // used away so far
+    std::map<HomePid, uint64_t> thread_cpu_ns;
+    // Of the last answer to Freeze.
+    enum class FreezeAnswer { None, Acknowledged, Failed } freeze = FreezeAnswer::None;
+    std::string freeze_text;
+    bool running = false;          // the node has said so
+    std::string wants_home;        // why the node asked for the return
+    uint64_t moves = 0, returns = 0;
+    std::string return_reason;
+};
+
+class Worker : private StopWaiter {
+  public:
+    explicit Worker(const WorkerSetup& setup) : setup_(setup), assist_(make_assist()) {}
+    Status run();
+
+  private:
+    // -- worker.cpp
+    Status set_up();
+    Status one_event(int timeout_ms);  // requests excluded
+    Status handle_packets();
+    void handle_request(const nlohmann::json& request);
+    nlohmann::json status_of_all() const;
+    void send(const nlohmann::json& message) const;
+    Status serve_returns();
+    // Events until done(); Error ETIMEDOUT with `what`.
+    Status pump(int timeout_ms, const char* what, const std::function<bool()>& done);
+    Status handle_session_event(SessionEvent& event);
+    Status session_lost(NodeSession* session, const Error& why);
+    void forget(HomePid pid);
+    void say_on_stderr(const DeputyProcess& p, const std::string& text) const;
+    DeputyProcess* process_of(HomePid pid);
+    DeputyProcess* process_of_thread(HomePid tid);
+    Expected<int> wait(pid_t tid, int timeout_ms) override;
+
+    // -- worker_stops.cpp
+    Status handle_children();
+    Status handle_stop(pid_t tid, const Stop& stop);
+    Status handle_signal(DeputyProcess& p, DeputyThread& t, int signal);
+    Status handle_group_stop(DeputyProcess& p, DeputyThread& t);
+    Status handle_interrupt_stop(DeputyProcess& p, DeputyThread& t);
+    Status handle_ptrace_event(DeputyProcess& p, DeputyThread& t, int event);
+    Status handle_end(DeputyProcess& p, HomePid tid);
+    Status new_task(DeputyProcess& parent, int event, pid_t tid);
+    Status start_child(pid_t tid);
+    Status execed(DeputyProcess& p, pid_t tid);
+    enum class Interrupted { DeliverResult, GoOnAsIfNothing };
+    Status settle_call(DeputyThread& t, Interrupted how, bool cancel);
+    Status cancel_call(const CallHead& head);
+
+    // -- worker_away.cpp
+    Expected<nlohmann::json> migrate(HomePid pid, const NodeDestination& to, const std::string& mode);
+    Expected<nlohmann::json> leave_home(HomePid pid, const NodeDestination& to, const std::string& mode);
+    Expected<nlohmann::json> hop(DeputyProcess& p, const NodeDestination& to, const std::string& mode);
+    Expected<std::unique_ptr<NodeSession>> open_session(HomePid pid, const NodeDestination& to);
+    Expected<wire::Image> capture(const Frozen& frozen, HomePid pid);
+    Status send_out(NodeSession& session, const wire::Image& image, pid_t pid, const std::string& mode, MoveTotals* totals);
+    Status wait_for_ready(NodeSession& session);
+    Status become_deputies(const Frozen& frozen, const wire::Image& image, NodeSession& session);
+    Status commit(DeputyProcess& p, NodeSession& session);
+    Status roll_back(const Frozen& frozen, const wire::Image& image, bool stripped);
+    Status hollow_out(DeputyProcess& p, const wire::Image& image);
+    Status settle_pending_signals(DeputyProcess& p);
+
+    // -- worker_home.cpp
+    Expected<nlohmann::json> bring_home(HomePid pid);
+    Status freeze_guest(DeputyProcess& p);
+    Status make_quiet(DeputyProcess& p);
+    Status end_quiet(DeputyProcess& p, const wire::Image* image);
+    Expected<wire::Image> receive_image(DeputyProcess& p);
+    Status stop_deputies(DeputyProcess& p);
+    Status shape_skeleton(DeputyProcess& p, const wire::Image& image, RegionPlan* plan);
+    Status apply_plan(pid_t pid, const RegionPlan& plan);
+    Status receive_memory(DeputyProcess& p, const wire::Image& image, const RegionPlan& plan, MoveTotals* totals);
+    Status settle_in(DeputyProcess& p, const wire::Image& image);
+    Status give_up_return(DeputyProcess& p, const Error& why);
+
+    const WorkerSetup setup_;
+    std::unique_ptr<Assist> assist_;
+    std::shared_ptr<const Keyring> ring_;
+    std::unique_ptr<Transport> transport_;
+    std::unique_ptr<SessionEvents> events_;
+    Fd children_;  // signalfd of SIGCHLD
+    std::shared_ptr<AgentRegion> region_;
+    std::unique_ptr<CallServer> server_;
+    std::vector<std::unique_ptr<NodeSession>> sessions_;
+    std::map<HomePid, std::unique_ptr<DeputyProcess>> processes_;
+    std::map<pid_t, HomePid> expected_;   // new tasks whose first stop is to come -> process
+    std::set<pid_t> early_children_;      // new tasks that stopped before their parent's event
+    bool had_process_ = false;
+    bool supervisor_gone_ = false;
+};
+
+}  // namespace pmi

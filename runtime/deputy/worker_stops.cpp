@@ -1,0 +1,266 @@
+// What a deputy's stop means. A deputy thread is always in one of a few places of the agent's loop, and its
+// instruction pointer tells which (agent.h):
+//   idle_end              asleep, waiting for a request
+//   call_begin..call_end  a request is taken, its call has not been made yet
+//   call_end              inside (or just back from) the forwarded call
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "runtime/base/log.h"
+#include "runtime/deputy/worker_loop.h"
+#include "runtime/kernel/procfs.h"
+#include "runtime/tracee/interrupted.h"
+#include "runtime/tracee/sleep_clock.h"
+
+namespace pmi {
+namespace {
+
+uint64_t bit(int signal) { return uint64_t{1} << (signal - 1); }
+bool is_stop_signal(int s) { return s == SIGSTOP || s == SIGTSTP || s == SIGTTIN || s == SIGTTOU; }
+bool is_ignored_by_default(int s) { return s == SIGCHLD || s == SIGURG || s == SIGWINCH || s == SIGCONT; }
+const int kGoAwaySignal = SIGRTMAX - 1, kComeHomeSignal = SIGRTMAX;
+
+}  // namespace
+
+Status Worker::handle_children() {
+    for (;;) {
+        int status = 0;
+        pid_t tid = ::waitpid(-1, &status, __WALL | WNOHANG | __WNOTHREAD);
+        if (tid == 0 || (tid < 0 && errno == ECHILD)) return {};
+        if (tid < 0 && errno == EINTR) continue;
+        if (tid < 0) return fail_errno("wait for deputies");
+        auto handled = handle_stop(tid, classify(status));
+        // A deputy may be killed at any time; its end is reported by a later wait.
+        if (!handled && handled.error().code() != ESRCH) return handled;
+    }
+}
+
+Status Worker::handle_stop(pid_t tid, const Stop& stop) {
+    if (stop.kind != Stop::Kind::Exited && expected_.contains(tid)) return start_child(tid);
+    DeputyProcess* p = process_of_thread(HomePid(tid));
+    if (p == nullptr) {
+        if (stop.kind == Stop::Kind::Exited) {
+            expected_.erase(tid);
+            early_children_.erase(tid);
+            return {};
+        }
+        // After an exec by another thread than the leader, the leader's number is the one that reports.
+        if (stop.kind == Stop::Kind::Event && stop.event == PTRACE_EVENT_EXEC)
+            if (DeputyProcess* q = process_of(HomePid(tid))) return execed(*q, tid);
+        early_children_.insert(tid);
+        return {};
+    }
+    if (stop.kind == Stop::Kind::Exited) return handle_end(*p, HomePid(tid));
+    DeputyThread& t = p->threads.at(HomePid(tid));
+    t.stopped = true;
+    switch (stop.kind) {
+        case Stop::Kind::Signal:
+            return handle_signal(*p, t, stop.signal);
+        case Stop::Kind::Group:
+            return handle_group_stop(*p, t);
+        case Stop::Kind::Event:
+            return handle_ptrace_event(*p, t, stop.event);
+        default:
+            return handle_interrupt_stop(*p, t);
+    }
+}
+
+Status Worker::handle_signal(DeputyProcess& p, DeputyThread& t, int signal) {
+    auto resume_with = [&](int s) {
+        t.stopped = false;
+        return resume(t.tid.value, s);
+    };
+    TRY_ASSIGN(ProcStatus status, read_status(p.pid.value, t.tid.value));
+    bool is_caught = (status.sig_caught & bit(signal)) != 0;
+    bool is_ignored = (status.sig_ignored & bit(signal)) != 0 || (!is_caught && is_ignored_by_default(signal));
+    if (is_caught) {
+        TRY_ASSIGN(siginfo_t info, get_signal_info(t.tid.value));
+        TRY(p.session->send(FrameType::Signal, SignalHead{p.pid.value, t.tid.value, info}));
+        TRY(settle_call(t, Interrupted::DeliverResult, false));
+        return resume_with(0);
+    }
+    if (!is_ignored && (signal == kComeHomeSignal || signal == kGoAwaySignal)) {
+        if (signal == kComeHomeSignal)
+            p.wants_home = "signal SIGRTMAX";
+        else
+            send({{"event", "steer"}, {"pid", p.pid.value}, {"want", "away"}});
+        is_ignored = true;
+    }
+    if (is_ignored) {
+        TRY(settle_call(t, Interrupted::GoOnAsIfNothing, false));
+        return resume_with(0);
+    }
+    // Stops, and what is fatal by default: the deputy suffers it itself, with all that follows for its parent.
+    if (is_stop_signal(signal)) TRY(settle_call(t, Interrupted::GoOnAsIfNothing, false));
+    return resume_with(signal);
+}
+
+// The deputy's thread is stopped. What does that do to the call that it may be in?
+Status Worker::settle_call(DeputyThread& t, Interrupted how, bool cancel) {
+    TRY_ASSIGN(Registers r, get_registers(t.tid.value));
+    auto slot_index = server_->slot_of(t.tid);
+    if (!slot_index) return {};
+    Slot& slot = *region_->slot(*slot_index);
+    uint64_t base = region_->base();
+    uint64_t call_begin = agent_address(base, pmi_agent_call_begin), call_end = agent_address(base, pmi_agent_call_end);
+    uint64_t cancel_at = agent_address(base, pmi_agent_cancel);
+    auto divert = [&](uint64_t to) {
+        r.rip = to;
+        r.orig_rax = static_cast<uint64_t>(-1);
+        return set_registers(t.tid.value, r);
+    };
+    if (r.rip >= call_begin && r.rip < call_end) return how == Interrupted::DeliverResult ? divert(cancel_at) : Status();
+    if (r.rip != call_end) {
+        // Not taken yet. Only a call that is to be ended is taken from it.
+        if (!cancel || __atomic_load_n(&slot.state, __ATOMIC_ACQUIRE) != kSlotRequest) return {};
+        __atomic_store_n(&slot.state, kSlotRunning, __ATOMIC_RELEASE);
+        return divert(cancel_at);
+    }
+    if (static_cast<int64_t>(r.orig_rax) < 0) return {};
+    auto result = static_cast<int64_t>(r.rax);
+    if (how == Interrupted::DeliverResult) {
+        if (!is_restart(result)) return {};  // it has its result, which is delivered
+        r.orig_rax = static_cast<uint64_t>(-1);
+        return set_registers(t.tid.value, r);
+    }
+    // The kernel itself restarts what can be restarted. A bare -EINTR would reach the program: issue it again, for
+    // the time that is left.
+    if (result != -EINTR) return {};
+    auto progress = server_->in_progress(t.tid);
+    RemoteMemory memory(t.tid.value);
+    TRY_ASSIGN(PendingTimeout timeout, settle(r, progress ? progress->began_ns : monotonic_ns(), RestartBlock::Stays, false, memory));
+    if (static_cast<int64_t>(r.rax) == -EINTR) return {};
+    if (timeout.kind != Timeout::None) {
+        r.rsp = region_->arena_address(kMaxSlots - 1) + kArenaSize - (*slot_index + 1) * 128;
+        TRY(write_timeout(r, timeout, monotonic_ns(), memory));
+        slot.args[timeout.arg] = timeout.arg == 0   ? r.rdi
+                                 : timeout.arg == 1 ? r.rsi
+                                 : timeout.arg == 2 ? r.rdx
+                                 : timeout.arg == 3 ? r.r10
+                                 : timeout.arg == 4 ? r.r8
+                                                    : r.r9;
+    }
+    return divert(call_begin);
+}
+
+Status Worker::handle_group_stop(DeputyProcess& p, DeputyThread& t) {
+    if (!p.job_stopped) {
+        p.job_stopped = true;
+        TRY(p.session->send(FrameType::Stop, ProcessHead{p.pid.value}));
+    }
+    return listen_stopped(t.tid.value);
+}
+
+Status Worker::handle_interrupt_stop(DeputyProcess& p, DeputyThread& t) {
+    if (p.job_stopped) {
+        p.job_stopped = false;
+        TRY(p.session->send(FrameType::Continue, ProcessHead{p.pid.value}));
+    }
+    if (t.wants_quiet) {
+        t.wants_quiet = false;
+        t.quiet = true;
+        TRY_ASSIGN(t.mask_before_quiet, get_signal_mask(t.tid.value));
+        TRY(set_signal_mask(t.tid.value, ~uint64_t{0}));
+        TRY(settle_call(t, Interrupted::DeliverResult, true));
+    } else if (t.cancel != 0) {
+        auto progress = server_->in_progress(t.tid);
+        bool is_it = progress && progress->head.id == t.cancel;
+        t.cancel = 0;
+        TRY(settle_call(t, is_it ? Interrupted::DeliverResult : Interrupted::GoOnAsIfNothing, is_it));
+    } else {
+        TRY(settle_call(t, Interrupted::GoOnAsIfNothing, false));
+    }
+    t.stopped = false;
+    return resume(t.tid.value);
+}
+
+Status Worker::cancel_call(const CallHead& head) {
+    DeputyProcess* p = process_of(HomePid(head.pid));
+    if (p == nullptr || !p->threads.contains(HomePid(head.tid))) return {};
+    auto progress = server_->in_progress(HomePid(head.tid));
+    if (!progress || progress->head.id != head.id) return {};  // done meanwhile: the reply is on its way
+    DeputyThread& t = p->threads.at(HomePid(head.tid));
+    t.cancel = head.id;
+    auto done = interrupt(t.tid.value);
+    return !done && done.error().code() == ESRCH ? Status() : std::move(done);
+}
+
+Status Worker::handle_ptrace_event(DeputyProcess& p, DeputyThread& t, int event) {
+    if (event == PTRACE_EVENT_EXEC) return execed(p, t.tid.value);
+    if (event == PTRACE_EVENT_EXIT) {
+        t.exiting = true;
+        // A leader that exits before its threads is not reported until they have gone too.
+        if (t.tid == p.pid) TRY(p.session->send(FrameType::ThreadGone, ThreadHead{p.pid.value, t.tid.value}));
+    } else {
+        TRY_ASSIGN(uint64_t message, event_message(t.tid.value));
+        TRY(new_task(p, event, static_cast<pid_t>(message)));
+    }
+    t.stopped = false;
+    return resume(t.tid.value);
+}
+
+// A deputy has made a task. Before its parent goes on (and the reply with it), the new one has its slot.
+Status Worker::new_task(DeputyProcess& parent, int, pid_t tid) {
+    TRY_ASSIGN(ProcStatus status, read_status(tid));
+    bool is_thread = status.tgid == parent.pid.value;
+    HomePid pid(status.tgid);
+    DeputyProcess* p = &parent;
+    if (!is_thread) {
+        auto made = std::make_unique<DeputyProcess>();
+        made->pid = pid;
+        made->session = parent.session;
+        made->running = true;
+        made->hollow = true;
+        p = made.get();
+        processes_[pid] = std::move(made);
+        server_->set_channel(pid, parent.session->channel());
+        send({{"event", "born"}, {"pid", pid.value}, {"parent", parent.pid.value}, {"where", parent.session->node()}});
+    }
+    TRY_ASSIGN(uint32_t slot, region_->allocate_slot());
+    TRY(server_->add_thread(pid, HomePid(tid), slot));
+    p->threads[HomePid(tid)] = DeputyThread{HomePid(tid)};
+    expected_[tid] = pid;
+    // It is found by its process from now on; its first stop may have been seen already.
+    if (early_children_.erase(tid) != 0) return start_child(tid);
+    return {};
+}
+
+Status Worker::start_child(pid_t tid) {
+    expected_.erase(tid);
+    auto slot = server_->slot_of(HomePid(tid));
+    if (!slot) return {};
+    TRY_ASSIGN(Registers r, get_registers(tid));
+    TRY(set_registers(tid, region_->loop_registers(r, *slot)));
+    return resume(tid);
+}
+
+// The program is another one now, native and at home.
+Status Worker::execed(DeputyProcess& p, pid_t tid) {
+    HomePid pid = p.pid;
+    TRY(p.session->send(FrameType::ProcessGone, ProcessHead{pid.value}));
+    uint64_t calls = server_->calls_of(pid);
+    uint64_t moves = p.moves;
+    forget(pid);
+    TRY(set_options(tid, 0));
+    TRY(detach(tid));
+    send({{"event", "moved"}, {"pid", pid.value}, {"where", "home"}, {"why", "exec"}, {"calls", calls}, {"moves", moves}});
+    return {};
+}
+
+Status Worker::handle_end(DeputyProcess& p, HomePid tid) {
+    bool is_leader = tid == p.pid;
+    p.threads.erase(tid);
+    server_->remove_thread(tid);
+    if (!is_leader) return p.session->send(FrameType::ThreadGone, ThreadHead{p.pid.value, tid.value});
+    HomePid pid = p.pid;
+    auto told = p.session->send(FrameType::ProcessGone, ProcessHead{pid.value});
+    if (!told) spdlog::info("process {} ended; its node could not be told: {}", pid.value, told.error().message());
+    forget(pid);
+    send({{"event", "ended"}, {"pid", pid.value}});
+    return {};
+}
+
+}  // namespace pmi

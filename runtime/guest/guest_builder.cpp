@@ -1,0 +1,238 @@
+#include "runtime/guest/guest_builder.h"
+
+#include <fmt/format.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <set>
+
+#include "interpose/filter/filter.h"
+#include "kernel-assist/userspace/userspace_assist.h"
+#include "remote/jail/stub.h"
+#include "runtime/base/log.h"
+#include "runtime/memory/regions.h"
+
+namespace pmi {
+namespace {
+
+constexpr unsigned long kGuestOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
+constexpr uint64_t kAllSignals = ~uint64_t{0};
+constexpr uint64_t kHighest = uint64_t{1} << 47;
+constexpr size_t kOpsAtOnce = 500;
+
+bool is_kernel_code(const std::string& name) { return name == "[vdso]" || name.starts_with("[vvar"); }
+
+Status all_worked(const Batch& batch, const std::vector<std::pair<size_t, std::string>>& calls) {
+    for (const auto& [call, what] : calls) TRY(batch.check(call, what.c_str()));
+    return {};
+}
+
+}  // namespace
+
+Status GuestBuilder::check() const {
+    uint64_t base = image_.agent_base();
+    if (base % kPage != 0 || base < kPage || base > kHighest - kAgentSize) return fail("an agent at {:#x}", base);
+    AddressRange agent{base, base + kAgentSize};
+    uint64_t previous = 0;
+    for (const auto& r : image_.regions()) {
+        if (r.start() >= r.end() || r.start() < previous || r.end() > kHighest || r.start() % kPage || r.end() % kPage)
+            return fail("a region at {:#x}-{:#x}", r.start(), r.end());
+        if (agent.overlaps(r.start(), r.end())) return fail("a region at {:#x} in the agent's place", r.start());
+        if (r.kind() == wire::Region::FILE && r.file() >= static_cast<uint32_t>(image_.files_size()))
+            return fail("a region of file {} of {}", r.file(), image_.files_size());
+        previous = r.end();
+    }
+    if (image_.threads_size() == 0 || image_.threads(0).tid() != image_.pid()) return fail("an image without its leader");
+    std::set<int32_t> tids;
+    for (const auto& t : image_.threads())
+        if (t.tid() <= 1 || !tids.insert(t.tid()).second) return fail("an image with thread {} twice", t.tid());
+    return {};
+}
+
+Status GuestBuilder::lay_out() {
+    TRY(twins_.prepare(image_));
+    TRY(start_stub());
+    TRY(clear_address_space());
+    return map_regions();
+}
+
+Status GuestBuilder::start_stub() {
+    TRY_ASSIGN(Fd stub, make_stub(image_.agent_base()));
+    std::vector<int> fds;
+    for (uint32_t i = 0; i < static_cast<uint32_t>(image_.files_size()); i++) fds.push_back(twins_.fd_of(i));
+    TRY_ASSIGN(auto spawned, jail_.spawn(HomePid(image_.pid()), stub.get(), fds));
+    outer_ = spawned.outer;
+    pidfd_ = std::move(spawned.pidfd);
+    TRY(seize(outer_, kGuestOptions | PTRACE_O_TRACEEXEC));
+    spawned.start.reset();
+    for (;;) {
+        TRY_ASSIGN(int status, waiter_.wait(outer_, 5000));
+        Stop stop = classify(status);
+        if (stop.kind == Stop::Kind::Exited) return fail("the guest's stub ended at once (status {:#x})", status);
+        if (stop.kind == Stop::Kind::Event && stop.event == PTRACE_EVENT_EXEC) break;
+        TRY(resume(outer_, stop.kind == Stop::Kind::Signal ? stop.signal : 0));
+    }
+    TRY(set_options(outer_, kGuestOptions));
+    return set_signal_mask(outer_, kAllSignals);
+}
+
+Status GuestBuilder::move_vdso(const std::vector<MapsEntry>& maps, uint64_t temporary) {
+    // Through a temporary place, since old and new may overlap. All parts keep their distances: the code finds its
+    // data relative to itself.
+    Batch batch(outer_, outer_, agent(), waiter_);
+    std::vector<std::pair<size_t, std::string>> calls;
+    uint64_t lowest = kHighest;
+    for (const auto& m : maps)
+        if (is_kernel_code(m.name)) lowest = std::min(lowest, m.start);
+    auto move = [&](uint64_t from, uint64_t size, uint64_t to) {
+        calls.emplace_back(batch.call(SYS_mremap, from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to), "move the vDSO");
+    };
+    for (const auto& m : maps)
+        if (is_kernel_code(m.name)) move(m.start, m.size(), temporary + (m.start - lowest));
+    for (const auto& m : maps) {
+        bool keep = is_kernel_code(m.name) || m.name == "[vsyscall]" ||
+                    (m.start >= image_.agent_base() && m.end <= image_.agent_base() + kAgentSize);
+        if (!keep) batch.call(SYS_munmap, m.start, m.size());
+    }
+    for (const auto& r : image_.regions()) {
+        if (r.kind() != wire::Region::VDSO) continue;
+        auto it = std::find_if(maps.begin(), maps.end(), [&](const auto& m) { return m.name == r.name(); });
+        if (it == maps.end() || it->size() != r.end() - r.start())
+            return fail("this kernel's {} is another one than home's", r.name());
+        move(temporary + (it->start - lowest), it->size(), r.start());
+    }
+    TRY(batch.run());
+    return all_worked(batch, calls);
+}
+
+Status GuestBuilder::clear_address_space() {
+    TRY_ASSIGN(auto maps, read_maps(outer_));
+    uint64_t temporary = image_.agent_base() + kAgentData + (1 << 20);
+    TRY(move_vdso(maps, temporary));
+    // What the agent takes at home must stay free here, or the program could map something there.
+    Batch batch(outer_, outer_, agent(), waiter_);
+    uint64_t reserved = image_.agent_base() + kAgentData + kGuestScratch;
+    uint64_t end = image_.agent_base() + kAgentSize;
+    size_t call = batch.call(SYS_mmap, reserved, end - reserved, PROT_NONE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, static_cast<uint64_t>(-1), 0);
+    TRY(batch.run());
+    return batch.check(call, "reserve the agent's place");
+}
+
+Status GuestBuilder::map_regions() {
+    for (int next = 0; next < image_.regions_size();) {
+        Batch batch(outer_, outer_, agent(), waiter_);
+        std::vector<std::pair<size_t, std::string>> calls;
+        for (size_t n = 0; n < kOpsAtOnce / 2 && next < image_.regions_size(); n++, next++) {
+            const auto& r = image_.regions(next);
+            if (r.kind() == wire::Region::VDSO) continue;
+            bool file = r.kind() == wire::Region::FILE;
+            uint64_t flags = MAP_FIXED_NOREPLACE | (r.shared() ? MAP_SHARED : MAP_PRIVATE);
+            if (!file) flags |= MAP_ANONYMOUS;
+            if (r.grows_down()) flags |= MAP_GROWSDOWN | MAP_STACK;
+            if (r.vm_flags().find(" nr") != std::string::npos) flags |= MAP_NORESERVE;
+            calls.emplace_back(batch.call(SYS_mmap, r.start(), r.end() - r.start(), r.protection(), flags,
+                                          file ? r.file() : static_cast<uint64_t>(-1), file ? r.offset() : 0),
+                               fmt::format("map {:#x}-{:#x} {}", r.start(), r.end(), r.name()));
+            for (int advice : advice_of(r.vm_flags()))
+                batch.call(SYS_madvise, r.start(), r.end() - r.start(), static_cast<uint64_t>(advice));
+        }
+        TRY(batch.run());
+        TRY(all_worked(batch, calls));
+    }
+    return {};
+}
+
+Status GuestBuilder::set_limits() const {
+    for (const auto& l : image_.limits()) {
+        bool memory = l.resource() == RLIMIT_STACK || l.resource() == RLIMIT_AS || l.resource() == RLIMIT_DATA ||
+                      l.resource() == RLIMIT_MEMLOCK;
+        if (!memory) continue;
+        rlimit now{};
+        auto resource = static_cast<__rlimit_resource>(l.resource());
+        if (::prlimit(outer_, resource, nullptr, &now) != 0) return fail_errno("limits of the guest");
+        now.rlim_cur = std::min<rlim_t>(l.soft(), now.rlim_max);
+        if (::prlimit(outer_, resource, &now, nullptr) != 0) return fail_errno("set limits of the guest");
+    }
+    rlimit no_core{0, 0};
+    if (::prlimit(outer_, RLIMIT_CORE, &no_core, nullptr) != 0) return fail_errno("set limits of the guest");
+    return {};
+}
+
+Expected<pid_t> GuestBuilder::make_thread(HomePid tid) {
+    TRY(jail_.set_next_pid(tid));
+    TRY_ASSIGN(Registers saved, get_registers(outer_));
+    Registers r = saved;
+    r.rip = agent_address(image_.agent_base(), pmi_agent_syscall);
+    r.rax = SYS_clone;
+    r.orig_rax = static_cast<uint64_t>(-1);
+    r.rdi = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+    r.rsi = r.rdx = r.r10 = r.r8 = 0;
+    TRY(set_registers(outer_, r));
+    TRY(resume(outer_));
+    pid_t made = 0;
+    for (;;) {
+        TRY_ASSIGN(int status, waiter_.wait(outer_, 5000));
+        Stop stop = classify(status);
+        if (stop.kind == Stop::Kind::Exited) return fail("the guest ended while its threads were made");
+        if (stop.kind == Stop::Kind::Event && stop.event == PTRACE_EVENT_CLONE) {
+            TRY_ASSIGN(uint64_t message, event_message(outer_));
+            made = static_cast<pid_t>(message);
+        }
+        if (stop.kind == Stop::Kind::Signal && stop.signal == SIGTRAP) break;
+        TRY(resume(outer_));
+    }
+    TRY_ASSIGN(Registers after, get_registers(outer_));
+    auto got = static_cast<int64_t>(after.rax);
+    if (got < 0) return fail_code(static_cast<int>(-got), "make thread {}", tid.value);
+    if (got != tid.value || made == 0) return fail("thread {} got the number {}", tid.value, got);
+    TRY(set_registers(outer_, saved));
+    TRY_ASSIGN(int status, waiter_.wait(made, 5000));
+    if (classify(status).kind != Stop::Kind::Interrupt) return fail("thread {} does not start", tid.value);
+    return made;
+}
+
+Status GuestBuilder::make_threads() {
+    threads_[HomePid(image_.pid())] = outer_;
+    for (const auto& t : image_.threads()) {
+        if (t.tid() == image_.pid()) continue;
+        TRY_ASSIGN(pid_t made, make_thread(HomePid(t.tid())));
+        threads_[HomePid(t.tid())] = made;
+        TRY(set_signal_mask(made, kAllSignals));
+    }
+    return {};
+}
+
+Expected<Fd> GuestBuilder::install_filter() {
+    auto filter = guest_filter();
+    Batch batch(outer_, outer_, agent(), waiter_);
+    sock_fprog program{static_cast<unsigned short>(filter.size()),
+                       reinterpret_cast<sock_filter*>(batch.data(filter.data(), filter.size() * sizeof(sock_filter)))};
+    uint64_t at = batch.data(&program, sizeof program);
+    batch.call(SYS_close_range, 0, ~0U, 0);
+    constexpr uint64_t kWaitKillable = 1 << 5, kTsyncEsrch = 1 << 4;  // newer than Debian 12's header
+    size_t call = batch.call(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                             SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC | kTsyncEsrch | kWaitKillable, at);
+    TRY(batch.run());
+    TRY(batch.check(call, "install the guest's filter"));
+    guest_listener_ = static_cast<int>(batch.result(call));
+    int fd = static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd_.get(), guest_listener_, 0));
+    if (fd < 0) return fail_errno("take the guest's listener");
+    return Fd(fd);
+}
+
+Expected<Fd> GuestBuilder::finish() {
+    TRY(set_limits());
+    TRY(make_threads());
+    TRY(assist_.install_process(outer_, image_, agent(), waiter_));
+    for (const auto& t : image_.threads())
+        if (!t.ended()) TRY(assist_.install_thread(threads_.at(HomePid(t.tid())), t, agent(), waiter_));
+    return install_filter();
+}
+
+}  // namespace pmi

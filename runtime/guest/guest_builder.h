@@ -1,0 +1,59 @@
+// Builds a guest from an image: a stub in the jail, its address space emptied and laid out anew, then (when the
+// memory has arrived) threads, their state, and the seccomp filter.
+#pragma once
+#include <sys/types.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "kernel-assist/assist.h"
+#include "remote/jail/jail.h"
+#include "remote/wire/image.pb.h"
+#include "runtime/base/error.h"
+#include "runtime/base/fd.h"
+#include "runtime/guest/file_twins.h"
+#include "runtime/kernel/procfs.h"
+
+namespace pmi {
+
+class GuestBuilder {
+  public:
+    GuestBuilder(Jail& jail, const wire::Image& image, FileTwins& twins, Assist& assist, StopWaiter& waiter)
+        : jail_(jail), image_(image), twins_(twins), assist_(assist), waiter_(waiter) {}
+
+    // The image is a peer's: refuses what would touch the agent's own range or is no address of a program.
+    Status check() const;
+    // Spawns the stub and lays out its address space; afterwards memory can be written.
+    Status lay_out();
+    // Threads, state, filter. Everything is stopped then; returns the notification listener.
+    Expected<Fd> finish();
+
+    pid_t outer() const { return outer_; }
+    const std::map<HomePid, pid_t>& threads() const { return threads_; }  // home's TID -> TID outside the jail
+    // The listener's number in the guest, to be closed there once notifications are served.
+    int guest_listener() const { return guest_listener_; }
+    AgentPlace agent() const { return {image_.agent_base(), image_.agent_base() + kAgentData}; }
+
+  private:
+    Status start_stub();
+    Status clear_address_space();
+    Status move_vdso(const std::vector<MapsEntry>& maps, uint64_t temporary);
+    Status map_regions();
+    Status set_limits() const;
+    Status make_threads();
+    Expected<pid_t> make_thread(HomePid tid);
+    Expected<Fd> install_filter();
+
+    Jail& jail_;
+    const wire::Image& image_;
+    FileTwins& twins_;
+    Assist& assist_;
+    StopWaiter& waiter_;
+    pid_t outer_ = 0;
+    Fd pidfd_;
+    int guest_listener_ = -1;
+    std::map<HomePid, pid_t> threads_;
+};
+
+}  // namespace pmi

@@ -1,0 +1,214 @@
+// Notified calls. A thread in a notification waits in its kernel, immune to all but a kill, until it is answered:
+//   forward    its arguments go home, the deputy performs the call, the reply is the answer
+//   let_run    the guest's own kernel performs it
+//   go_home    the program returns first; the call is issued again there
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "runtime/base/log.h"
+#include "runtime/guest/guest_memory_access.h"
+#include "runtime/guest/guest_supervisor.h"
+#include "runtime/tracee/interrupted.h"
+#include "runtime/tracee/sleep_clock.h"
+
+namespace pmi {
+
+Status GuestSupervisor::handle_notifications() {
+    while (!early_.empty()) {
+        Notification n = early_.front();
+        early_.pop_front();
+        TRY(handle_notification(n));
+    }
+    return {};
+}
+
+Status GuestSupervisor::handle_notification(const Notification& n) {
+    GuestThread* t = thread_of(n.tid);
+    if (t == nullptr) return listener_->answer(n.id, -ENOSYS);  // it is dying
+    if (t->injecting) return listener_->let_run(n.id);
+    t->notification = n;
+    t->began_ns = monotonic_ns();
+    t->signalled = false;
+    if (t->process->held()) return run_again(*t);
+    return dispatch(*t);
+}
+
+Status GuestSupervisor::dispatch(GuestThread& t) {
+    const Notification& n = *t.notification;
+    const Row* row = find_row(n.nr);
+    spdlog::trace("{}: {}({:#x}, {:#x}, {:#x})", t.tid.value, row ? std::string(row->name) : std::to_string(n.nr), n.args[0],
+                  n.args[1], n.args[2]);
+    if (row == nullptr) {
+        // No kernel has calls up there; what lies between might be a newer kernel's at home.
+        if (n.nr < 0 || n.nr > 1023) return answer(t, -ENOSYS);
+        return go_home(t, n.nr, "a system call that pmi does not know");
+    }
+    switch (row->route) {
+        case Route::Local:
+            return let_run(t);
+        case Route::Node:
+            return answer_cpu_clock(t, *row);
+        case Route::Identity:
+        case Route::Home:
+            return forward(t, *row, CallKind::Plain);
+        case Route::Both:
+            return dispatch_both(t, *row);
+        case Route::Return:
+            return go_home(t, n.nr, std::string(row->name));
+    }
+    return go_home(t, n.nr, "a route that does not exist");
+}
+
+Status GuestSupervisor::dispatch_both(GuestThread& t, const Row& row) {
+    const auto& args = t.notification->args;
+    switch (row.nr) {
+        case SYS_clone:
+        case SYS_clone3:
+        case SYS_fork:
+        case SYS_vfork:
+            return begin_clone(t);
+        case SYS_exit:
+            return forward(t, row, CallKind::ExitThread);
+        case SYS_exit_group:
+            return forward(t, row, CallKind::ExitGroup);
+        case SYS_execve:
+        case SYS_execveat:
+            return forward(t, row, CallKind::Exec);
+        case SYS_rt_sigaction:
+            if (args[1] == 0) return let_run(t);
+            return forward(t, row, CallKind::Plain, [this, &t](const Reply& reply, const Flattened&) {
+                return reply.result < 0 ? finish(t, reply.result) : let_run(t);
+            });
+        case SYS_rt_sigprocmask:
+            return change_mask(t, row);
+        case SYS_mmap:
+            return map_file(t, row);
+        case SYS_prlimit64:
+        case SYS_setrlimit:
+            return change_limits(t, row);
+        case SYS_restart_syscall:
+            return t.restart_is_home ? forward(t, row, CallKind::Plain) : let_run(t);
+        case SYS_getrusage:
+        case SYS_times:
+        case SYS_clock_gettime:
+        case SYS_getitimer:
+        case SYS_setitimer:
+            return answer_cpu_clock(t, row);
+        default:
+            return forward(t, row, CallKind::Plain);
+    }
+}
+
+Status GuestSupervisor::forward(GuestThread& t, const Row& row, CallKind kind, ReplyHandler then) {
+    GuestMemoryAccess memory(*t.process->memory);
+    Flattening flat = flatten(row, t.notification->args, memory);
+    if (auto* refused = std::get_if<Refused>(&flat)) return answer(t, refused->result);
+    if (auto* home = std::get_if<GoHome>(&flat))
+        return go_home(t, row.nr, std::string(row.name) + ": " + std::string(home->why));
+    if (std::holds_alternative<RunLocally>(flat)) return let_run(t);
+    return forward_call(t, &row, kind, std::move(std::get<Flattened>(flat)), std::move(then));
+}
+
+Status GuestSupervisor::forward_call(GuestThread& t, const Row* row, CallKind kind, Flattened flat,
+                                     ReplyHandler then) {
+    CallHead head{t.process->pid.value, t.tid.value, next_call_++, kind, {}};
+    auto bytes = encode(flat.call);
+    t.call = CallInFlight{head.id, kind, row, std::move(flat), std::move(then)};
+    return parts_.channel->send(static_cast<uint8_t>(FrameType::Call), head_bytes(head), bytes);
+}
+
+Status GuestSupervisor::handle_reply(std::span<const std::byte> body) {
+    TRY_ASSIGN(auto head, take_head<CallHead>(body));
+    GuestThread* t = thread_of(HomePid(head.pid), HomePid(head.tid));
+    if (t == nullptr || !t->call || t->call->id != head.id) return {};  // the thread was killed meanwhile
+    TRY_ASSIGN(Reply reply, decode_reply(body));
+    CallInFlight call = std::move(*t->call);
+    t->call.reset();
+    t->restart_is_home = reply.result == kErestartBlock;
+    Status result;
+    if (call.then && !is_restart(reply.result)) {
+        result = call.then(reply, call.sent);
+    } else {
+        GuestMemoryAccess memory(*t->process->memory);
+        int64_t value = apply(call.sent, reply, memory);
+        result = call.row != nullptr && call.row->sigmask_arg != 0xff && t->signalled ? suspend_result(*t, value)
+                                                                                     : finish(*t, value);
+    }
+    if (!result && result.error().code() == ESRCH) return {};
+    return result;
+}
+
+// A result that asks for a restart is only understood by a kernel that has a signal or a stop to deal with; so the
+// thread is made to stop. So is one that the freeze waits for.
+Status GuestSupervisor::finish(GuestThread& t, int64_t result) {
+    if (!is_restart(result) && !t.process->held()) return answer(t, result);
+    uint64_t id = t.notification->id;
+    TRY(stop_then(t, [this, &t] { return go_on(t); }));
+    t.notification.reset();
+    return listener_->answer(id, result);
+}
+
+Status GuestSupervisor::answer(GuestThread& t, int64_t result) {
+    if (t.process->held() && !is_restart(result)) return finish(t, result);
+    uint64_t id = t.notification->id;
+    t.notification.reset();
+    return listener_->answer(id, result);
+}
+
+Status GuestSupervisor::let_run(GuestThread& t) {
+    // While the process is held nothing may run; the call is issued again when it goes on, wherever that is.
+    if (t.process->held() && t.notification->nr != SYS_exit) return run_again(t);
+    uint64_t id = t.notification->id;
+    t.notification.reset();
+    return listener_->let_run(id);
+}
+
+Status GuestSupervisor::run_again(GuestThread& t) { return finish(t, kErestartNoIntr); }
+
+Status GuestSupervisor::go_home(GuestThread& t, int64_t nr, const std::string& why) {
+    if (t.wants_home) return {};
+    t.wants_home = true;
+    spdlog::info("process {} goes home: {}", t.process->pid.value, why);
+    return parts_.channel->send(static_cast<uint8_t>(FrameType::ReturnRequest),
+                                head_bytes(ReturnHead{t.process->pid.value, t.tid.value, nr}), std::as_bytes(std::span(why)));
+}
+
+// The deputy blocks what the guest blocks, so that a blocked signal stays pending at home, where signalfd and
+// sigtimedwait look for it. First home, then here. A signal that came meanwhile was sent before the change: it is
+// delivered before the call is done (again), which changes nothing at home the second time.
+Status GuestSupervisor::change_mask(GuestThread& t, const Row& row) {
+    if (t.notification->args[1] == 0) return let_run(t);
+    return forward(t, row, CallKind::Plain, [this, &t](const Reply& reply, const Flattened&) {
+        if (reply.result < 0) return finish(t, reply.result);
+        return t.signalled ? run_again(t) : let_run(t);
+    });
+}
+
+// Limits on memory hold where the memory is; home keeps the account that the program and others read.
+Status GuestSupervisor::change_limits(GuestThread& t, const Row& row) {
+    return forward(t, row, CallKind::Plain, [this, &t, &row](const Reply& reply, const Flattened& sent) {
+        GuestMemoryAccess memory(*t.process->memory);
+        const auto& args = t.notification->args;
+        bool is_self = row.nr == SYS_setrlimit || args[0] == 0 || args[0] == static_cast<uint64_t>(t.process->pid.value);
+        uint64_t resource = row.nr == SYS_setrlimit ? args[0] : args[1];
+        uint64_t address = row.nr == SYS_setrlimit ? args[1] : args[2];
+        bool is_memory = resource == RLIMIT_STACK || resource == RLIMIT_AS || resource == RLIMIT_DATA;
+        rlimit wanted{};
+        if (reply.result == 0 && is_self && is_memory && address != 0 &&
+            memory.read(address, std::as_writable_bytes(std::span(&wanted, 1))) == sizeof wanted) {
+            rlimit now{};
+            auto which = static_cast<__rlimit_resource>(resource);
+            if (::prlimit(t.process->outer, which, nullptr, &now) == 0) {
+                now.rlim_cur = std::min(wanted.rlim_cur, now.rlim_max);
+                if (::prlimit(t.process->outer, which, &now, nullptr) != 0)
+                    spdlog::warn("limit {} of guest {}: {}", resource, t.process->pid.value, errno);
+            }
+        }
+        return finish(t, apply(sent, reply, memory));
+    });
+}
+
+}  // namespace pmi

@@ -1,0 +1,260 @@
+// A new task while away exists twice: home makes the deputy first, and so the number; then the guest is made here
+// with the same number. One clone at a time, since "the next number" is one for the whole jail.
+//   thread          the program's own call runs here as it is
+//   fork, vfork     is issued again as a clone3 with CLONE_PARENT, so that the guest's child belongs to the jail's
+//                   init: no second SIGCHLD, no zombie that keeps the number. The real parent is the deputy, at home.
+#include <errno.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+
+#include "runtime/base/log.h"
+#include "runtime/guest/guest_memory_access.h"
+#include "runtime/guest/guest_supervisor.h"
+#include "runtime/tracee/interrupted.h"
+
+namespace pmi {
+namespace {
+
+#ifndef CLONE_CLEAR_SIGHAND
+#define CLONE_CLEAR_SIGHAND 0x100000000ULL
+#endif
+
+// As clone3 has it, whichever call asked.
+struct CloneRequest {
+    clone_args args{};
+    bool is_thread() const { return (args.flags & CLONE_THREAD) != 0; }
+};
+
+CloneRequest request_of(const Notification& n, const GuestMemory& memory, int64_t* error) {
+    CloneRequest r;
+    *error = 0;
+    switch (n.nr) {
+        case SYS_fork:
+            r.args.exit_signal = SIGCHLD;
+            break;
+        case SYS_vfork:
+            r.args.flags = CLONE_VFORK | CLONE_VM;
+            r.args.exit_signal = SIGCHLD;
+            break;
+        case SYS_clone:
+            r.args.flags = n.args[0] & 0xffffff00ULL;
+            r.args.exit_signal = n.args[0] & 0xff;
+            r.args.stack = n.args[1];
+            r.args.parent_tid = n.args[2];
+            r.args.child_tid = n.args[3];
+            r.args.tls = n.args[4];
+            if (r.args.flags & CLONE_PIDFD) r.args.pidfd = n.args[2];
+            break;
+        default: {
+            uint64_t size = n.args[1];
+            if (size < CLONE_ARGS_SIZE_VER0) *error = -EINVAL;
+            if (size > 4096) *error = -E2BIG;
+            size = std::min<uint64_t>(size, sizeof r.args);
+            auto bytes = std::as_writable_bytes(std::span(&r.args, 1)).first(size);
+            if (*error == 0 && memory.read(n.args[0], bytes) != size) *error = -EFAULT;
+        }
+    }
+    return r;
+}
+
+const char* why_not_here(const CloneRequest& r, const GuestProcess& p) {
+    constexpr uint64_t kNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+                                     CLONE_NEWPID | CLONE_NEWNET | 0x80 /* CLONE_NEWTIME */;
+    if (r.args.flags & kNamespaces) return "clone into new namespaces";
+    if (r.args.flags & (CLONE_PTRACE | CLONE_INTO_CGROUP)) return "clone with CLONE_PTRACE or CLONE_INTO_CGROUP";
+    if (r.args.set_tid_size != 0) return "clone with set_tid";
+    if (r.is_thread()) return (r.args.flags & CLONE_VM) ? nullptr : "clone of a thread without CLONE_VM";
+    if ((r.args.flags & CLONE_VM) && !(r.args.flags & CLONE_VFORK)) return "clone of a process that shares memory";
+    if (r.args.flags & CLONE_VM) return nullptr;
+    for (const auto& region : p.image.regions())
+        if (region.kind() == wire::Region::FILE && region.shared() && (region.protection() & PROT_WRITE))
+            return "fork with writable shared memory";
+    return nullptr;
+}
+
+// What the deputy does: no shared memory (it has none), no TLS, no stack.
+Flattened deputy_clone(const CloneRequest& r) {
+    clone_args a{};
+    constexpr uint64_t kKept = CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_IO | CLONE_PARENT | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+    a.flags = r.args.flags & kKept;
+    if (r.is_thread())
+        a.flags |= CLONE_VM | CLONE_SIGHAND | CLONE_THREAD;
+    else
+        a.exit_signal = r.args.exit_signal;
+    Flattened f;
+    f.call.nr = SYS_clone3;
+    f.call.args = {0, CLONE_ARGS_SIZE_VER0, 0, 0, 0, 0};
+    f.call.arena_size = sizeof a + 8;
+    auto bytes = std::as_bytes(std::span(&a, 1));
+    f.call.in.push_back({0, std::vector<std::byte>(bytes.begin(), bytes.end())});
+    f.call.relocs.push_back({0, 0});
+    if (a.flags & CLONE_PIDFD) {
+        f.call.relocs.push_back({static_cast<uint32_t>(6 + offsetof(clone_args, pidfd)), static_cast<uint32_t>(sizeof a)});
+        f.call.out.push_back({static_cast<uint32_t>(sizeof a), 4, OutWhen::IfOk});
+        f.back.push_back({static_cast<uint32_t>(sizeof a), r.args.pidfd, 4});
+    }
+    return f;
+}
+
+}  // namespace
+
+Status GuestSupervisor::begin_clone(GuestThread& t) {
+    // A signal makes the kernel start a clone over (-ERESTARTNOINTR): the deputy's half is there already.
+    if (cloning_ && cloning_->parent == &t && cloning_->child) return clone_here(t, cloning_->child);
+    clone_queue_.emplace_back(t.process->pid, t.tid);
+    return start_next_clone();
+}
+
+Status GuestSupervisor::start_next_clone() {
+    while (!cloning_ && !clone_queue_.empty()) {
+        auto [pid, tid] = clone_queue_.front();
+        clone_queue_.pop_front();
+        GuestThread* t = thread_of(pid, tid);
+        if (t == nullptr || !t->notification) continue;
+        if (t->process->held()) {
+            TRY(run_again(*t));
+            continue;
+        }
+        TRY(clone_at_home(*t));
+    }
+    return {};
+}
+
+Status GuestSupervisor::clone_at_home(GuestThread& t) {
+    GuestMemoryAccess memory(*t.process->memory);
+    int64_t error = 0;
+    CloneRequest r = request_of(*t.notification, memory, &error);
+    if (error != 0) return answer(t, error);
+    if (const char* why = why_not_here(r, *t.process)) return go_home(t, t.notification->nr, why);
+    cloning_ = Cloning{};
+    cloning_->parent = &t;
+    cloning_->flags = r.args.flags;
+    cloning_->is_fork = !r.is_thread();
+    // Home's reply must find us here even if it is a restart: `then` sees every result.
+    return forward_call(t, nullptr, CallKind::Clone, deputy_clone(r), [this, &t](const Reply& reply, const Flattened& sent) -> Status {
+        GuestMemoryAccess out(*t.process->memory);
+        int64_t result = apply(sent, reply, out);
+        if (result <= 0) {
+            cloning_.reset();
+            TRY(finish(t, result));
+            return start_next_clone();
+        }
+        return clone_here(t, HomePid(static_cast<int32_t>(result)));
+    });
+}
+
+Status GuestSupervisor::clone_here(GuestThread& t, HomePid child) {
+    cloning_->child = child;
+    TRY(parts_.jail.set_next_pid(child));
+    uint64_t id = t.notification->id;
+    if (!cloning_->is_fork) {
+        t.notification.reset();
+        return listener_->let_run(id);
+    }
+    TRY(stop_then(t, [this, &t] { return fork_here(t); }));
+    t.notification.reset();
+    return listener_->answer(id, kErestartNoIntr);
+}
+
+// The thread is stopped, its fork cancelled: make it a clone3 with our arguments.
+Status GuestSupervisor::fork_here(GuestThread& t) {
+    TRY_ASSIGN(Registers r, get_registers(t.outer));
+    cloning_->original = r;
+    Notification asked;
+    asked.nr = static_cast<int64_t>(r.orig_rax);
+    asked.args = {r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9};
+    GuestMemoryAccess memory(*t.process->memory);
+    int64_t error = 0;
+    clone_args a = request_of(asked, memory, &error).args;
+    constexpr uint64_t kAtHomeOnly = CLONE_PIDFD | CLONE_FILES | CLONE_FS | CLONE_IO | CLONE_SYSVSEM;
+    a.flags = (a.flags & ~kAtHomeOnly) | CLONE_PARENT;
+    a.exit_signal = 0;
+    a.pidfd = 0;
+    if (asked.nr == SYS_clone && a.stack != 0) a.stack_size = 0;
+    uint64_t scratch = agent_of(*t.process).scratch;
+    // clone3 takes the stack's lowest address and its size; clone its top: a stack "of 8 bytes" gives the same top.
+    if (asked.nr == SYS_clone && a.stack != 0) {
+        a.stack -= 8;
+        a.stack_size = 8;
+    }
+    TRY(t.process->memory->put(scratch, a));
+    // No handler may run before our call does: its calls would be taken for ours.
+    TRY_ASSIGN(cloning_->signal_mask, get_signal_mask(t.outer));
+    TRY(set_signal_mask(t.outer, ~uint64_t{0}));
+    Registers changed = r;
+    changed.rax = SYS_clone3;
+    changed.orig_rax = static_cast<uint64_t>(-1);
+    changed.rip = r.rip - 2;
+    changed.rdi = scratch;
+    changed.rsi = CLONE_ARGS_SIZE_VER0;
+    TRY(set_registers(t.outer, changed));
+    t.injecting = true;  // its notification is ours
+    t.stopped = false;
+    return resume(t.outer);
+}
+
+Status GuestSupervisor::clone_event(GuestThread& t, const Stop& stop) {
+    bool is_clone = stop.event == PTRACE_EVENT_CLONE || stop.event == PTRACE_EVENT_FORK || stop.event == PTRACE_EVENT_VFORK;
+    if (!is_clone || !cloning_ || cloning_->parent != &t) return go_on(t);
+    TRY_ASSIGN(uint64_t message, event_message(t.outer));
+    cloning_->child_outer = static_cast<pid_t>(message);
+    cloning_->event_seen = true;
+    t.injecting = false;
+    if (cloning_->is_fork) {
+        // Still inside the call: what is set now is what the program finds in its registers.
+        TRY_ASSIGN(Registers r, get_registers(t.outer));
+        const Registers& o = cloning_->original;
+        r.rdi = o.rdi;
+        r.rsi = o.rsi;
+        TRY(set_registers(t.outer, r));
+        TRY(set_signal_mask(t.outer, cloning_->signal_mask));
+        if (stop.event == PTRACE_EVENT_VFORK) t.process->vfork_children++;
+    }
+    // A vfork's parent is not held for a freeze: it could not be stopped until the child is gone anyway.
+    t.stopped = false;
+    TRY(resume(t.outer));
+    if (unclaimed_stops_.contains(cloning_->child_outer)) return adopt_child(cloning_->child_outer);
+    return {};
+}
+
+Status GuestSupervisor::new_child_stopped(pid_t outer) {
+    unclaimed_stops_.insert(outer);
+    if (cloning_ && cloning_->event_seen && cloning_->child_outer == outer) return adopt_child(outer);
+    return {};
+}
+
+Status GuestSupervisor::adopt_child(pid_t outer) {
+    unclaimed_stops_.erase(outer);
+    Cloning done = *cloning_;
+    cloning_.reset();
+    GuestProcess& parent = *done.parent->process;
+    GuestThread* child = nullptr;
+    if (done.is_fork) {
+        auto made = std::make_unique<GuestProcess>();
+        made->pid = done.child;
+        made->outer = outer;
+        made->memory = std::make_unique<RemoteMemory>(outer);
+        made->image = parent.image;
+        made->image.set_pid(done.child.value);
+        made->shares_memory = (done.flags & CLONE_VM) != 0;
+        child = &add_thread(*made, done.child, outer);
+        processes_[done.child] = std::move(made);
+        TRY_ASSIGN(Registers r, get_registers(outer));
+        r.rdi = done.original.rdi;
+        r.rsi = done.original.rsi;
+        TRY(set_registers(outer, r));
+        TRY(set_signal_mask(outer, done.signal_mask));
+    } else {
+        child = &add_thread(parent, done.child, outer);
+    }
+    spdlog::debug("new guest task {} ({})", done.child.value, outer);
+    child->stopped = true;
+    TRY(go_on(*child));
+    return start_next_clone();
+}
+
+}  // namespace pmi

@@ -1,0 +1,136 @@
+// mmap of a file while away: home maps the file at the same address into its skeleton (so that the address space
+// keeps its file there, and all of Linux's checks are made), and sends back what the mapping shows; here the
+// program gets the file's twin.
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include <cstring>
+#include <utility>
+
+#include "runtime/base/log.h"
+#include "runtime/guest/guest_memory_access.h"
+#include "runtime/guest/guest_supervisor.h"
+
+namespace pmi {
+namespace {
+
+constexpr uint64_t kMaxMapped = 192ull << 20;  // bytes that fit in one reply
+
+}  // namespace
+
+Status GuestSupervisor::map_file(GuestThread& t, const Row& row) {
+    const auto& a = t.notification->args;
+    uint64_t flags = a[3];
+    bool is_shared = (flags & MAP_TYPE) != MAP_PRIVATE;
+    if (flags & MAP_ANONYMOUS) return is_shared ? go_home(t, row.nr, "shared anonymous memory") : let_run(t);
+    if (is_shared && (a[2] & PROT_WRITE)) return go_home(t, row.nr, "a writable shared mapping of a file");
+    if (a[1] > kMaxMapped) return go_home(t, row.nr, "a mapping of a very large file");
+    if (flags & (MAP_HUGETLB | MAP_GROWSDOWN)) return go_home(t, row.nr, "an unusual mapping of a file");
+    if (a[1] == 0) return answer(t, -EINVAL);
+    bool is_fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
+    if (is_fixed && !(flags & MAP_FIXED_NOREPLACE)) return map_at_home(t, row, a[0], false);
+    // The guest's own kernel chooses the place: the thread is stopped, its call cancelled, the place reserved; then
+    // the call is issued again and comes by here once more.
+    if (uint64_t place = std::exchange(t.reserved_for_map, 0)) return map_at_home(t, row, place, true);
+    return reserve_then_map(t);
+}
+
+Status GuestSupervisor::reserve_then_map(GuestThread& t) {
+    Notification asked = *t.notification;
+    uint64_t id = asked.id;
+    TRY(stop_then(t, [this, &t, asked]() -> Status {
+        TRY_ASSIGN(Registers saved, get_registers(t.outer));
+        uint64_t flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (asked.args[3] & MAP_FIXED_NOREPLACE) | (asked.args[3] & MAP_32BIT);
+        t.injecting = true;
+        auto got = Injector(t.outer, *this).call_at(agent_address(agent_of(*t.process).base, pmi_agent_syscall), SYS_mmap,
+                                                    {asked.args[0], asked.args[1], PROT_NONE, flags, static_cast<uint64_t>(-1), 0});
+        t.injecting = false;
+        if (!got) return std::move(got.error());
+        Registers again = saved;
+        if (*got < 0) {
+            again.rax = static_cast<uint64_t>(*got);
+            again.orig_rax = static_cast<uint64_t>(-1);
+            TRY(set_registers(t.outer, again));
+            return go_on(t);
+        }
+        t.reserved_for_map = static_cast<uint64_t>(*got);
+        TRY(set_registers(t.outer, saved));
+        return go_on(t);
+    }));
+    t.notification.reset();
+    return listener_->answer(id, -513);
+}
+
+Status GuestSupervisor::map_at_home(GuestThread& t, const Row& row, uint64_t address, bool reserved) {
+    const auto& a = t.notification->args;
+    Flattened f;
+    f.call.nr = row.nr;
+    uint64_t flags = (a[3] & ~uint64_t{MAP_FIXED_NOREPLACE | MAP_POPULATE | MAP_32BIT}) | MAP_FIXED;
+    f.call.args = {address, a[1], a[2], flags, a[4], a[5]};
+    return forward_call(t, nullptr, CallKind::MapFile, std::move(f),
+                        [this, &t, address, reserved](const Reply& reply, const Flattened&) -> Status {
+                            if (reply.result < 0 && reply.result >= -4095) {
+                                if (!reserved) return finish(t, reply.result);
+                                return unmap_and_finish(t, address, reply.result);
+                            }
+                            return map_here(t, address, reply);
+                        });
+}
+
+// Home refused: the reservation goes, and the program gets home's error.
+Status GuestSupervisor::unmap_and_finish(GuestThread& t, uint64_t address, int64_t result) {
+    uint64_t size = t.notification->args[1];
+    uint64_t id = t.notification->id;
+    TRY(stop_then(t, [this, &t, address, size, result]() -> Status {
+        t.injecting = true;
+        auto done = Injector(t.outer, *this).call_at(agent_address(agent_of(*t.process).base, pmi_agent_syscall), SYS_munmap,
+                                                     {address, size, 0, 0, 0, 0});
+        t.injecting = false;
+        if (!done) return std::move(done.error());
+        TRY_ASSIGN(Registers r, get_registers(t.outer));
+        r.rax = static_cast<uint64_t>(result);
+        r.orig_rax = static_cast<uint64_t>(-1);
+        TRY(set_registers(t.outer, r));
+        return go_on(t);
+    }));
+    t.notification.reset();
+    return listener_->answer(id, -513);
+}
+
+Status GuestSupervisor::map_here(GuestThread& t, uint64_t address, const Reply& reply) {
+    const auto a = t.notification->args;
+    MapFileInfo info{};
+    if (reply.out.empty() || reply.out[0].bytes.size() < sizeof info) return fail("home's answer to a mapping is too short");
+    std::memcpy(&info, reply.out[0].bytes.data(), sizeof info);
+    info.name[sizeof info.name - 1] = '\0';
+    auto contents = std::span(reply.out[0].bytes).subspan(sizeof info);
+    TRY_ASSIGN(int twin, twins_.find_or_make(info.device, info.inode, info.name, info.size));
+    for (size_t done = 0; done < contents.size();) {
+        ssize_t n = ::pwrite(twin, contents.data() + done, contents.size() - done, static_cast<off_t>(a[5] + done));
+        if (n <= 0) return fail_errno("store a mapped file");
+        done += static_cast<size_t>(n);
+    }
+    TRY_ASSIGN(int guest_fd, listener_->add_fd(t.notification->id, twin));
+    uint64_t id = t.notification->id;
+    TRY(stop_then(t, [this, &t, a, address, guest_fd]() -> Status {
+        t.injecting = true;
+        Injector injector(t.outer, *this);
+        uint64_t instruction = agent_address(agent_of(*t.process).base, pmi_agent_syscall);
+        uint64_t flags = ((a[3] & MAP_TYPE) == MAP_PRIVATE ? MAP_PRIVATE : MAP_SHARED) | MAP_FIXED | (a[3] & MAP_NORESERVE);
+        auto got = injector.call_at(instruction, SYS_mmap, {address, a[1], a[2], flags, static_cast<uint64_t>(guest_fd), a[5]});
+        auto closed = injector.call_at(instruction, SYS_close, {static_cast<uint64_t>(guest_fd), 0, 0, 0, 0, 0});
+        t.injecting = false;
+        if (!got) return std::move(got.error());
+        if (!closed) return std::move(closed.error());
+        TRY_ASSIGN(Registers r, get_registers(t.outer));
+        r.rax = static_cast<uint64_t>(*got);
+        r.orig_rax = static_cast<uint64_t>(-1);
+        TRY(set_registers(t.outer, r));
+        return go_on(t);
+    }));
+    t.notification.reset();
+    return listener_->answer(id, -513);
+}
+
+}  // namespace pmi

@@ -1,0 +1,233 @@
+// A program's arrival and departure at this node. The order, and who runs the program if it breaks off there:
+//   arrival    image, memory, End -> everything is built and stopped -> Ready          (home's copy)
+//              Go -> Running                                                            (this copy)
+//   departure  Freeze -> FreezeAck -> threads stop, last replies -> Drained -> image    (this copy, after Thaw)
+//              Need -> memory, End -> Drop                                              (the other copy)
+#include <signal.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/base/log.h"
+#include "runtime/guest/guest_supervisor.h"
+#include "runtime/memory/regions.h"
+#include "runtime/tracee/interrupted.h"
+#include "runtime/tracee/sleep_clock.h"
+
+namespace pmi {
+
+Status GuestSupervisor::handle_stream(const Message& message) {
+    TRY_ASSIGN(StreamView view, parse_stream_message(message.bytes()));
+    if (view.head.kind == StreamKind::Need) return send_memory(view);
+    if (view.head.kind == StreamKind::Failed) return fail("home has given the move up");
+    auto step = [&]() -> Status {
+        switch (view.head.kind) {
+            case StreamKind::Image:
+                return arrive(view);
+            case StreamKind::Pages:
+            case StreamKind::FileData:
+                if (!arrival_) return fail("memory without an image");
+                return arrival_->memory->install(view);
+            case StreamKind::End:
+                return arrived();
+            default:
+                return fail("an unexpected stream message {}", static_cast<uint32_t>(view.head.kind));
+        }
+    }();
+    return step ? Status() : refuse_arrival(step.error());
+}
+
+Status GuestSupervisor::refuse_arrival(const Error& why) {
+    std::string text = fmt::format("node {}: {}", parts_.node_name, why.message());
+    TRY(parts_.stream->send(make_stream_message(StreamKind::Failed, 0, {}, std::as_bytes(std::span(text)))));
+    return fail("{}", text);
+}
+
+Status GuestSupervisor::arrive(const StreamView& view) {
+    if (arrival_ || had_guest_) return fail("a second program in one session");
+    arrival_.emplace();
+    if (!arrival_->image.ParseFromArray(view.payload.data(), static_cast<int>(view.payload.size())))
+        return fail("an image that can't be parsed");
+    arrival_->builder = std::make_unique<GuestBuilder>(parts_.jail, arrival_->image, twins_, *assist_,
+                                                         static_cast<StopWaiter&>(*this));
+    TRY(arrival_->builder->check());
+    TRY(arrival_->builder->lay_out());
+    arrival_->memory = std::make_unique<MemoryInstaller>(arrival_->builder->outer(), arrival_->image,
+                                                         [this](uint32_t index) { return twins_.fd_of(index); });
+    return {};
+}
+
+Status GuestSupervisor::arrived() {
+    if (!arrival_) return fail("the end of a move that has not begun");
+    TRY(twins_.remember());
+    TRY_ASSIGN(Fd listener, arrival_->builder->finish());
+    TRY_ASSIGN(Listener adopted, Listener::adopt(std::move(listener)));
+    listener_ = std::move(adopted);
+    // The guest's fd table must be empty; this first call of the guest's is already notified.
+    TRY(Injector(arrival_->builder->outer(), *this)
+            .call_at(agent_address(arrival_->image.agent_base(), pmi_agent_syscall), 3 /* close */,
+                     {static_cast<uint64_t>(arrival_->builder->guest_listener()), 0, 0, 0, 0, 0}));
+    auto process = std::make_unique<GuestProcess>();
+    process->pid = HomePid(arrival_->image.pid());
+    process->outer = arrival_->builder->outer();
+    process->memory = std::make_unique<RemoteMemory>(process->outer);
+    process->image = arrival_->image;
+    for (const auto& t : process->image.threads()) {
+        GuestThread& made = add_thread(*process, HomePid(t.tid()), arrival_->builder->threads().at(HomePid(t.tid())));
+        made.stopped = true;
+        made.cpu_ns_before = static_cast<int64_t>(t.cpu_ns());
+        // A sleep that was going on is the deputy's to finish.
+        Registers r{};
+        std::memcpy(&r, t.registers().data(), std::min(sizeof r, t.registers().size()));
+        made.restart_is_home = static_cast<int64_t>(r.rax) == kErestartBlock;
+    }
+    processes_[process->pid] = std::move(process);
+    had_guest_ = true;
+    spdlog::info("process {} is here, ready", arrival_->image.pid());
+    return parts_.stream->send(make_stream_message(StreamKind::Ready, arrival_->image.pid(), {}, {}));
+}
+
+Status GuestSupervisor::go(const GoHead& head) {
+    GuestProcess* p = process_of(HomePid(head.pid));
+    if (p == nullptr || !arrival_) return fail("a Go for a program that is not here");
+    int64_t now = monotonic_ns() + parts_.clock_offset_ns;
+    for (const auto& t : p->image.threads()) {
+        GuestThread& thread = *p->threads.at(HomePid(t.tid()));
+        TRY(assist_->release_thread(thread.outer, t, *p->memory, now));
+    }
+    for (auto& [tid, t] : p->threads) TRY(go_on(*t));
+    arrival_.reset();
+    return parts_.channel->send(static_cast<uint8_t>(FrameType::Running), head_bytes(ProcessHead{head.pid}));
+}
+
+Status GuestSupervisor::begin_freeze(GuestProcess& p) {
+    if (p.vfork_children > 0 || (cloning_ && cloning_->parent->process == &p))
+        return send_text(FrameType::FreezeFailed, p.pid, "a new process of it is being started; try again");
+    p.freezing = true;
+    p.drained = false;
+    TRY(stop_threads(p));
+    TRY(parts_.channel->send(static_cast<uint8_t>(FrameType::FreezeAck), head_bytes(ProcessHead{p.pid.value})));
+    return finish_freeze_if_ready(p);
+}
+
+Status GuestSupervisor::stop_threads(GuestProcess& p) {
+    for (auto& [tid, t] : p.threads) {
+        if (t->stopped) continue;
+        if (t->notification) {
+            // Waiting for home: its reply ends the wait. Waiting for the program's return, or its turn: cancelled.
+            if (!t->call) TRY(run_again(*t));
+            continue;
+        }
+        t->began_ns = asleep_since(p.outer, t->outer).value_or(monotonic_ns());
+        auto done = interrupt(t->outer);
+        if (!done && done.error().code() != ESRCH) return done;
+    }
+    return {};
+}
+
+Status GuestSupervisor::finish_freeze_if_ready(GuestProcess& p) {
+    if (!p.freezing || !p.drained || p.frozen) return {};
+    for (auto& [tid, t] : p.threads)
+        if (!t->stopped || t->notification || t->mask_to_restore) return {};
+    p.frozen = true;
+    return send_image(p);
+}
+
+Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
+    Frozen frozen{p.outer, {}};
+    TRY_ASSIGN(VdsoRange vdso, find_vdso(p.outer));
+    std::vector<GuestThread*> order;
+    for (auto& [tid, t] : p.threads) order.push_back(t.get());
+    std::stable_partition(order.begin(), order.end(), [&](GuestThread* t) { return t->outer == p.outer; });
+    for (GuestThread* t : order) {
+        FrozenThread f;
+        f.tid = t->outer;
+        t->injecting = true;
+        TRY_ASSIGN(f.signal_mask, get_signal_mask(t->outer));
+        TRY(set_signal_mask(t->outer, ~uint64_t{0}));
+        TRY(step_out_of_vdso(t->outer, vdso, *this));
+        TRY_ASSIGN(f.registers, get_registers(t->outer));
+        f.began_ns = t->began_ns;
+        TRY_ASSIGN(f.timeout, settle(f.registers, t->began_ns, RestartBlock::Lost, t->signalled, *p.memory));
+        f.timeout.deadline_ns += parts_.clock_offset_ns;
+        frozen.threads.push_back(f);
+    }
+    wire::Image image;
+    TRY(assist_->capture(frozen, agent_of(p), *this, image));
+    for (size_t i = 0; i < order.size(); i++) {
+        wire::Thread& t = *image.mutable_threads(static_cast<int>(i));
+        t.set_tid(order[i]->tid.value);
+        for (auto& pending : *t.mutable_pending()) pending = true_info(pending);
+        for (const auto& info : order[i]->carried)
+            t.add_pending(std::string(reinterpret_cast<const char*>(&info), sizeof info));
+        order[i]->carried.clear();
+    }
+    for (auto& pending : *image.mutable_pending()) pending = true_info(pending);
+    image.set_pid(p.pid.value);
+    note_cpu_time(p, image);
+    *image.mutable_limits() = p.image.limits();
+    TRY(describe_regions(p.outer, {p.image.agent_base(), p.image.agent_base() + kAgentSize}, image));
+    TRY(twins_.translate(image));
+    return image;
+}
+
+Status GuestSupervisor::send_image(GuestProcess& p) {
+    auto image = capture_image(p);
+    if (!image) {
+        std::string text = fmt::format("node {}: {}", parts_.node_name, image.error().message());
+        spdlog::error("{}", text);
+        return parts_.stream->send(make_stream_message(StreamKind::Failed, p.pid.value, {}, std::as_bytes(std::span(text))));
+    }
+    departing_ = std::move(*image);
+    std::string bytes = departing_->SerializeAsString();
+    return parts_.stream->send(make_stream_message(StreamKind::Image, p.pid.value, {}, std::as_bytes(std::span(bytes))));
+}
+
+// The other side has the image and says what it needs beyond the program's own pages. A Need with a run of size 0
+// wants the contents of mapped files too: it is for another node.
+Status GuestSupervisor::send_memory(const StreamView& need) {
+    GuestProcess* p = process_of(HomePid(need.head.pid));
+    if (p == nullptr || !p->frozen || !departing_) return fail("home needs memory of a process that is not frozen");
+    SendOrder order;
+    order.pid = p->outer;
+    order.image = &*departing_;
+    for (size_t i = 0; i < need.head.runs; i++) {
+        MemoryRun run = need.run(i);
+        if (run.size == 0)
+            order.file_contents = true;
+        else
+            order.whole.push_back({run.where, run.where + run.size});
+    }
+    order.unchanged = [this](uint32_t file, uint64_t offset, std::span<const std::byte> page) {
+        const auto& f = departing_->files(static_cast<int>(file));
+        return twins_.unchanged(f.device(), f.inode(), offset, page);
+    };
+    TRY_ASSIGN(auto mover, make_mover("stop"));
+    auto totals = mover->send(order, *parts_.stream);
+    if (!totals) {
+        std::string text = fmt::format("node {}: {}", parts_.node_name, totals.error().message());
+        return parts_.stream->send(make_stream_message(StreamKind::Failed, p->pid.value, {}, std::as_bytes(std::span(text))));
+    }
+    return parts_.stream->send(
+        make_stream_message(StreamKind::End, p->pid.value, {}, std::as_bytes(std::span(&*totals, 1))));
+}
+
+Status GuestSupervisor::thaw(GuestProcess& p) {
+    p.freezing = p.drained = false;
+    bool was_captured = std::exchange(p.frozen, false);
+    int64_t now = monotonic_ns() + parts_.clock_offset_ns;
+    for (auto& [tid, t] : p.threads) {
+        t->wants_home = false;
+        t->injecting = false;
+        if (!t->stopped) continue;
+        if (was_captured && departing_) {
+            for (const auto& state : departing_->threads())
+                if (state.tid() == tid.value) TRY(assist_->release_thread(t->outer, state, *p.memory, now));
+        }
+        TRY(go_on(*t));
+    }
+    departing_.reset();
+    return {};
+}
+
+}  // namespace pmi

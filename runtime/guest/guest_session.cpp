@@ -1,0 +1,115 @@
+// A session from its Host request to its end.
+#include "runtime/guest/guest_session.h"
+
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "remote/transport/call_channel.h"
+#include "remote/transport/keys.h"
+#include "remote/transport/stream.h"
+#include "remote/wire/wire.pb.h"
+#include "runtime/base/log.h"
+#include "runtime/guest/guest_supervisor.h"
+#include "runtime/tracee/sleep_clock.h"
+
+namespace pmi {
+namespace {
+
+constexpr int kConnectTimeoutMs = 10000;
+
+int64_t boottime_ns() {
+    timespec t{};
+    ::clock_gettime(CLOCK_BOOTTIME, &t);
+    return t.tv_sec * 1'000'000'000 + t.tv_nsec;
+}
+
+Status report(int fd, const wire::Reply& reply) {
+    std::string bytes = reply.SerializeAsString();
+    auto length = static_cast<uint32_t>(bytes.size());
+    TRY(write_all(fd, &length, sizeof length));
+    return write_all(fd, bytes.data(), bytes.size());
+}
+
+Expected<Fd> block_child_signals() {
+    sigset_t set;
+    ::sigemptyset(&set);
+    ::sigaddset(&set, SIGCHLD);
+    if (::sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return fail_errno("block SIGCHLD");
+    int fd = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0) return fail_errno("signalfd");
+    return Fd(fd);
+}
+
+void fill_place(wire::Place& place, const ChannelKeys& keys, uint16_t stream_port, uint16_t call_port) {
+    auto text = [](const auto& bytes) { return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()); };
+    place.set_stream_port(stream_port);
+    place.set_call_port(call_port);
+    place.set_key_to_node(text(keys.to_node));
+    place.set_key_to_home(text(keys.to_home));
+    place.set_token(text(keys.token));
+}
+
+Expected<GuestSupervisor::Parts> open_session(const GuestSessionSetup& setup, const wire::Request& request) {
+    const wire::Host& host = request.host();
+    JailSetup jail_setup;
+    int64_t offset = host.home_monotonic_ns() - monotonic_ns();
+    jail_setup.monotonic_offset_ns = offset;
+    jail_setup.boottime_offset_ns = host.home_boottime_ns() - boottime_ns();
+    jail_setup.hostname = host.home_hostname();
+    TRY_ASSIGN(Fd children, block_child_signals());
+    // Before ZeroMQ starts its threads: a process that makes a user namespace must have one thread.
+    TRY_ASSIGN(Jail jail, Jail::create(jail_setup));
+
+    std::shared_ptr<const Keyring> ring;
+    Security security = setup.insecure ? Security::Insecure : Security::Curve;
+    if (!setup.insecure) {
+        TRY_ASSIGN(Keyring opened, Keyring::open(setup.keys_directory));
+        ring = std::make_shared<const Keyring>(std::move(opened));
+    }
+    TRY_ASSIGN(auto transport, Transport::create(ring, security));
+    uint16_t stream_port = 0, call_port = 0;
+    TRY_ASSIGN(auto stream, transport->listen_stream(setup.listen_address, &stream_port));
+    TRY_ASSIGN(Fd listener, listen_tcp(setup.listen_address, &call_port));
+    ChannelKeys keys = ChannelKeys::random();
+    wire::Reply reply;
+    reply.set_id(request.id());
+    fill_place(*reply.mutable_place(), keys, stream_port, call_port);
+    TRY(report(setup.report_fd, reply));
+    TRY_ASSIGN(auto channel, CallChannel::accept(listener.get(), keys, security, kConnectTimeoutMs));
+    // The transport outlives the session; this process ends with it.
+    (void)transport.release();
+    return GuestSupervisor::Parts{std::move(channel), std::move(stream), std::move(jail), std::move(children), offset,
+                                  setup.node_name};
+}
+
+Status run_session(const GuestSessionSetup& setup) {
+    wire::Request request;
+    if (!request.ParseFromString(setup.request) || !request.has_host()) return fail("a Host request that can't be parsed");
+    auto parts = open_session(setup, request);
+    if (!parts) {
+        wire::Reply reply;
+        reply.set_id(request.id());
+        reply.set_error(fmt::format("node {}: {}", setup.node_name, parts.error().message()));
+        (void)report(setup.report_fd, reply);
+        return std::move(parts.error());
+    }
+    GuestSupervisor supervisor(std::move(*parts));
+    return supervisor.run();
+}
+
+}  // namespace
+
+int run_guest_session(const GuestSessionSetup& setup) {
+    auto done = run_session(setup);
+    if (done) {
+        spdlog::info("session ended");
+        return 0;
+    }
+    spdlog::warn("session ended: {}", done.error().message());
+    return 1;
+}
+
+}  // namespace pmi

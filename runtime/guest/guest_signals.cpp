@@ -1,0 +1,149 @@
+// Signals. Whatever is sent to the program arrives at the deputy, whose supervisor sends it on when it has a handler.
+// Here it is queued to the same thread with a number of ours as its value (nobody may forge another's siginfo), and
+// at its delivery the true siginfo is put in its place: handler, mask, restart or EINTR are the guest kernel's own
+// work. Faults happen here: handled ones run their handler, fatal ones take the program home to die there.
+#include <errno.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "runtime/base/log.h"
+#include "runtime/guest/guest_supervisor.h"
+#include "runtime/kernel/procfs.h"
+#include "runtime/tracee/interrupted.h"
+
+namespace pmi {
+namespace {
+
+uint64_t bit(int signal) { return uint64_t{1} << (signal - 1); }
+
+bool is_fault(int signal, const siginfo_t& info) {
+    if (info.si_code <= 0) return false;
+    return signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL || signal == SIGTRAP;
+}
+
+// Signals that this node's kernel makes for things that are the guest's own.
+bool is_local(int signal) {
+    return signal == SIGXCPU || signal == SIGVTALRM || signal == SIGPROF || signal == SIGSEGV || signal == SIGBUS ||
+           signal == SIGFPE || signal == SIGILL || signal == SIGTRAP || signal == SIGSYS;
+}
+
+bool is_caught(const GuestThread& t, int signal) {
+    auto s = read_status(t.process->outer, t.outer);
+    return s && (s->sig_caught & bit(signal)) != 0 && (s->sig_blocked & bit(signal)) == 0;
+}
+
+}  // namespace
+
+Status GuestSupervisor::handle_signal_frame(const SignalHead& head) {
+    GuestThread* t = thread_of(HomePid(head.pid), HomePid(head.tid));
+    if (t == nullptr) return {};
+    if (head.info.si_signo < 1 || head.info.si_signo > 64) return fail("signal {} from home", head.info.si_signo);
+    uint64_t number = next_signal_++;
+    signals_[number] = head.info;
+    siginfo_t info{};
+    info.si_signo = head.info.si_signo;
+    info.si_code = SI_QUEUE;
+    info.si_value.sival_ptr = reinterpret_cast<void*>(number);  // NOLINT: a number, no address
+    if (::syscall(SYS_rt_tgsigqueueinfo, t->process->outer, t->outer, info.si_signo, &info) != 0) {
+        signals_.erase(number);
+        if (errno != ESRCH) return fail_errno("signal {} for guest {}", info.si_signo, head.tid);
+        return {};
+    }
+    t->signalled = true;
+    if (!t->call || t->call->kind == CallKind::ExitGroup || t->call->kind == CallKind::ExitThread) return {};
+    CallHead cancel{head.pid, head.tid, t->call->id, t->call->kind, {}};
+    return parts_.channel->send(static_cast<uint8_t>(FrameType::Cancel), head_bytes(cancel));
+}
+
+Status GuestSupervisor::handle_signal_stop(GuestThread& t, int signal) {
+    if (t.stepping_into_handler && signal == SIGTRAP) return entered_handler(t);
+    TRY_ASSIGN(siginfo_t info, get_signal_info(t.outer));
+    if (info.si_code == SI_QUEUE) {
+        auto it = signals_.find(reinterpret_cast<uint64_t>(info.si_value.sival_ptr));
+        if (it == signals_.end() || it->second.si_signo != signal) return go_on(t);  // not from home: nobody's
+        siginfo_t true_one = it->second;
+        signals_.erase(it);
+        return deliver(t, signal, true_one);
+    }
+    if (is_fault(signal, info)) {
+        if (is_caught(t, signal)) {
+            t.restart_is_home = false;
+            return go_on(t, signal);
+        }
+        // It stays in this stop; at home the same instruction faults again, natively. A trap is behind its
+        // instruction and travels as a pending signal instead.
+        if (signal == SIGTRAP) t.carried.push_back(info);
+        t.stopped = true;
+        return go_home(t, -1, fmt::format("signal {} that it does not handle", signal));
+    }
+    if (is_local(signal)) {
+        t.restart_is_home = false;
+        return go_on(t, signal);
+    }
+    return go_on(t);  // this node's own noise (a child of the jail): home's SIGCHLD comes from home
+}
+
+Status GuestSupervisor::deliver(GuestThread& t, int signal, const siginfo_t& info) {
+    TRY(set_signal_info(t.outer, info));
+    t.restart_is_home = false;
+    if (!t.mask_to_restore) return go_on(t, signal);
+    t.stepping_into_handler = true;
+    t.stopped = false;
+    return single_step(t.outer, signal);
+}
+
+// The result of a call that has a mask of its own (sigsuspend, ppoll, ...) and that a signal has ended. The kernel
+// would run the handler with the call's mask in force and have it put the old one back; here the call was home's,
+// so the mask is lent to the thread now and the handler's frame is told about the old one.
+Status GuestSupervisor::suspend_result(GuestThread& t, int64_t result) {
+    auto mask = temporary_mask(t);
+    bool interrupted = is_restart(result) || result == -EINTR;
+    if (!mask || !interrupted) return finish(t, result);
+    uint64_t id = t.notification->id;
+    TRY(stop_then(t, [this, &t, mask]() -> Status {
+        TRY_ASSIGN(uint64_t own, get_signal_mask(t.outer));
+        t.mask_to_restore = own;
+        TRY(set_signal_mask(t.outer, *mask));
+        // Not go_on: even a freeze waits until the handler has been entered, for only then is the mask right again.
+        t.stopped = false;
+        return resume(t.outer);
+    }));
+    t.notification.reset();
+    return listener_->answer(id, kErestartNoHand);
+}
+
+std::optional<uint64_t> GuestSupervisor::temporary_mask(const GuestThread& t) const {
+    const Row* row = find_row(t.notification->nr);
+    if (row == nullptr || row->sigmask_arg >= 6) return std::nullopt;
+    uint64_t address = t.notification->args[row->sigmask_arg];
+    if (address != 0 && row->nr == SYS_pselect6) address = t.process->memory->get<uint64_t>(address).value_or(0);
+    if (address == 0) return std::nullopt;
+    auto mask = t.process->memory->get<uint64_t>(address);
+    return mask ? std::optional<uint64_t>(*mask) : std::nullopt;
+}
+
+// Stopped at the first instruction of a handler: rsp points to the return address, behind it stands the ucontext.
+Status GuestSupervisor::entered_handler(GuestThread& t) {
+    t.stepping_into_handler = false;
+    uint64_t own = *std::exchange(t.mask_to_restore, std::nullopt);
+    constexpr uint64_t kContext = 8, kMaskInContext = 40 + 256;  // struct rt_sigframe, struct ucontext of x86-64
+    TRY_ASSIGN(Registers r, get_registers(t.outer));
+    TRY(t.process->memory->put(r.rsp + kContext + kMaskInContext, own));
+    return go_on(t);
+}
+
+// Pending signals of a captured guest: ours are given their true siginfo.
+std::string GuestSupervisor::true_info(const std::string& queued) const {
+    siginfo_t info{};
+    if (queued.size() != sizeof info) return queued;
+    std::memcpy(&info, queued.data(), sizeof info);
+    if (info.si_code != SI_QUEUE) return queued;
+    auto it = signals_.find(reinterpret_cast<uint64_t>(info.si_value.sival_ptr));
+    if (it == signals_.end()) return queued;
+    return std::string(reinterpret_cast<const char*>(&it->second), sizeof it->second);
+}
+
+}  // namespace pmi

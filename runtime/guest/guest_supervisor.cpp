@@ -1,0 +1,286 @@
+#include "runtime/guest/guest_supervisor.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "runtime/base/log.h"
+#include "runtime/tracee/sleep_clock.h"
+
+namespace pmi {
+
+GuestSupervisor::GuestSupervisor(Parts parts) : parts_(std::move(parts)), assist_(make_assist()) {}
+
+Status GuestSupervisor::run() {
+    while (!had_guest_ || !processes_.empty()) TRY(wait_for_events());
+    return {};
+}
+
+Status GuestSupervisor::wait_for_events() {
+    std::array<pollfd, 4> fds{{{parts_.channel->fd(), POLLIN, 0},
+                               {parts_.children.get(), POLLIN, 0},
+                               {parts_.stream ? parts_.stream->poll_fd() : -1, POLLIN, 0},
+                               {listener_ ? listener_->fd() : -1, POLLIN, 0}}};
+    // What came while an injection was waited for has used up its wake-up: look before sleeping.
+    TRY(handle_notifications());
+    TRY(handle_children());
+    if (!early_.empty()) return {};
+    if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) return fail_errno("poll");
+    if (fds[3].revents != 0) {
+        TRY_ASSIGN(auto n, listener_->receive());
+        if (n) early_.push_back(*n);
+        // POLLHUP: no task uses the filter any more.
+        if (!n && (fds[3].revents & POLLHUP) != 0) listener_.reset();
+    }
+    if (fds[1].revents != 0) {
+        signalfd_siginfo drop{};
+        (void)!::read(parts_.children.get(), &drop, sizeof drop);
+    }
+    if (fds[0].revents != 0) {
+        for (;;) {
+            auto frame = parts_.channel->try_receive();
+            if (!frame) return std::move(frame.error()).within("home");
+            if (!*frame) break;
+            TRY(handle_frame(**frame));
+        }
+    }
+    if (parts_.stream && fds[2].revents != 0) {
+        for (;;) {
+            auto message = parts_.stream->try_receive();
+            if (!message) return std::move(message.error()).within("home");
+            if (!*message) break;
+            TRY(handle_stream(**message));
+        }
+    }
+    return {};
+}
+
+Status GuestSupervisor::handle_frame(const Frame& frame) {
+    std::span<const std::byte> body(frame.body);
+    auto type = static_cast<FrameType>(frame.type);
+    if (type == FrameType::Reply) return handle_reply(body);
+    if (type == FrameType::Signal) {
+        TRY_ASSIGN(auto head, take_head<SignalHead>(body));
+        return handle_signal_frame(head);
+    }
+    if (type == FrameType::Go) {
+        TRY_ASSIGN(auto head, take_head<GoHead>(body));
+        return go(head);
+    }
+    if (type == FrameType::ThreadGone) {
+        TRY_ASSIGN(auto head, take_head<ThreadHead>(body));
+        GuestThread* t = thread_of(HomePid(head.pid), HomePid(head.tid));
+        return t != nullptr && t->notification ? let_run(*t) : Status();
+    }
+    TRY_ASSIGN(auto head, take_head<ProcessHead>(body));
+    GuestProcess* p = process_of(HomePid(head.pid));
+    if (p == nullptr) return {};  // it ended meanwhile
+    switch (type) {
+        case FrameType::ProcessGone:
+        case FrameType::Drop:
+            kill_process(*p);
+            return {};
+        case FrameType::Freeze:
+            return begin_freeze(*p);
+        case FrameType::Drained:
+            p->drained = true;
+            return finish_freeze_if_ready(*p);
+        case FrameType::Thaw:
+            return thaw(*p);
+        case FrameType::Stop:
+            p->job_stopped = true;
+            return stop_threads(*p);
+        case FrameType::Continue:
+            p->job_stopped = false;
+            for (auto& [tid, t] : p->threads)
+                if (t->stopped && !p->held()) TRY(go_on(*t));
+            return {};
+        default:
+            return fail("a frame of unknown type {} from home", frame.type);
+    }
+}
+
+Status GuestSupervisor::handle_children() {
+    for (;;) {
+        int status = 0;
+        pid_t outer = ::waitpid(-1, &status, __WALL | WNOHANG | __WNOTHREAD);
+        if (outer == 0 || (outer < 0 && errno == ECHILD)) return {};
+        if (outer < 0 && errno == EINTR) continue;
+        if (outer < 0) return fail_errno("wait for guests");
+        TRY(handle_stop(outer, classify(status)));
+    }
+}
+
+Status GuestSupervisor::handle_stop(pid_t outer, const Stop& stop) {
+    if (stop.kind == Stop::Kind::Exited) return task_ended(outer, stop.status);
+    GuestThread* t = thread_of(outer);
+    if (t == nullptr) return new_child_stopped(outer);
+    t->stopped = true;
+    Status result;
+    switch (stop.kind) {
+        case Stop::Kind::Signal:
+            result = handle_signal_stop(*t, stop.signal);
+            break;
+        case Stop::Kind::Event:
+            result = clone_event(*t, stop);
+            break;
+        case Stop::Kind::Group:
+            // Only home stops programs; a guest's own kernel has no reason to.
+            result = go_on(*t);
+            break;
+        default:
+            result = handle_event_stop(*t, stop);
+    }
+    // A task that died under our hands is reported by the next wait.
+    if (!result && result.error().code() == ESRCH) return {};
+    return result;
+}
+
+Status GuestSupervisor::handle_event_stop(GuestThread& t, const Stop&) {
+    if (t.at_stop) {
+        auto then = std::exchange(t.at_stop, nullptr);
+        return then();
+    }
+    return go_on(t);
+}
+
+Status GuestSupervisor::go_on(GuestThread& t, int signal) {
+    if (t.process->held() && !t.notification) {
+        // Held in a signal-delivery-stop the signal would be lost: it is delivered first, and our INTERRUPT stops
+        // the thread right behind.
+        if (signal == 0) {
+            t.stopped = true;
+            return finish_freeze_if_ready(*t.process);
+        }
+        TRY(interrupt(t.outer));
+    }
+    t.stopped = false;
+    return resume(t.outer, signal);
+}
+
+Status GuestSupervisor::stop_then(GuestThread& t, std::function<Status()> then) {
+    t.at_stop = std::move(then);
+    auto done = interrupt(t.outer);
+    if (!done && done.error().code() == ESRCH) return {};
+    return done;
+}
+
+Status GuestSupervisor::task_ended(pid_t outer, int status) {
+    unclaimed_stops_.erase(outer);
+    GuestThread* t = thread_of(outer);
+    if (t == nullptr) return {};
+    GuestProcess& p = *t->process;
+    HomePid tid = t->tid;
+    bool is_leader = outer == p.outer;
+    spdlog::debug("guest thread {} ({}) ended, status {:#x}", tid.value, outer, status);
+    by_outer_.erase(outer);
+    if (cloning_ && cloning_->parent == t) cloning_.reset();
+    p.threads.erase(tid);
+    if (!is_leader) return p.held() ? finish_freeze_if_ready(p) : Status();
+    // The leader is reported last: the process is gone. If home has not asked for it, something here killed it.
+    if (!p.frozen && !p.going)
+        TRY(send_text(FrameType::GuestDied, p.pid, fmt::format("the guest was killed on node {} (wait status {:#x})", parts_.node_name, status)));
+    forget_process(p.pid);
+    return {};
+}
+
+void GuestSupervisor::kill_process(GuestProcess& p) {
+    p.going = true;  // what ends now was meant to
+    HomePid pid = p.pid;
+    if (::kill(p.outer, SIGKILL) != 0 && errno != ESRCH) spdlog::error("kill guest {}: {}", pid.value, errno);
+    // Reaped here, so that its number is free in the jail and the session's end is seen at once. Threads first: the
+    // leader is reported when it is the last.
+    std::vector<pid_t> outers;
+    for (auto& [tid, t] : p.threads)
+        if (t->outer != p.outer) outers.push_back(t->outer);
+    outers.push_back(p.outer);
+    for (pid_t outer : outers) {
+        int status = 0;
+        for (;;) {
+            pid_t got = ::waitpid(outer, &status, __WALL);
+            if (got < 0 && errno == EINTR) continue;
+            if (got < 0 || WIFEXITED(status) || WIFSIGNALED(status)) break;
+        }
+        by_outer_.erase(outer);
+    }
+    if (cloning_ && cloning_->parent->process == &p) cloning_.reset();
+    forget_process(pid);
+}
+
+void GuestSupervisor::forget_process(HomePid pid) {
+    auto it = processes_.find(pid);
+    if (it == processes_.end()) return;
+    if (it->second->shares_memory)
+        for (auto& [other, p] : processes_)
+            if (p->vfork_children > 0 && p->outer != it->second->outer) p->vfork_children--;
+    for (auto& [tid, t] : it->second->threads) by_outer_.erase(t->outer);
+    processes_.erase(it);
+}
+
+GuestThread* GuestSupervisor::thread_of(pid_t outer) {
+    auto it = by_outer_.find(outer);
+    return it == by_outer_.end() ? nullptr : it->second;
+}
+GuestProcess* GuestSupervisor::process_of(HomePid pid) {
+    auto it = processes_.find(pid);
+    return it == processes_.end() ? nullptr : it->second.get();
+}
+GuestThread* GuestSupervisor::thread_of(HomePid pid, HomePid tid) {
+    GuestProcess* p = process_of(pid);
+    if (p == nullptr) return nullptr;
+    auto it = p->threads.find(tid);
+    return it == p->threads.end() ? nullptr : it->second.get();
+}
+
+GuestThread& GuestSupervisor::add_thread(GuestProcess& p, HomePid tid, pid_t outer) {
+    auto made = std::make_unique<GuestThread>();
+    made->tid = tid;
+    made->outer = outer;
+    made->process = &p;
+    by_outer_[outer] = made.get();
+    return *(p.threads[tid] = std::move(made));
+}
+
+AgentPlace GuestSupervisor::agent_of(const GuestProcess& p) const {
+    return {p.image.agent_base(), p.image.agent_base() + kAgentData};
+}
+
+Status GuestSupervisor::send_text(FrameType type, HomePid pid, const std::string& text) {
+    return parts_.channel->send(static_cast<uint8_t>(type), head_bytes(ProcessHead{pid.value}),
+                                std::as_bytes(std::span(text)));
+}
+
+// Waits for one thread's stop during an injection, and serves what only this thread's progress depends on.
+Expected<int> GuestSupervisor::wait(pid_t tid, int timeout_ms) {
+    int64_t deadline = monotonic_ns() + int64_t{timeout_ms} * 1'000'000;
+    for (;;) {
+        int status = 0;
+        pid_t got = ::waitpid(tid, &status, __WALL | WNOHANG);
+        if (got == tid) return status;
+        if (got < 0 && errno != EINTR) return fail_errno("wait for guest thread {}", tid);
+        int left = timeout_ms < 0 ? -1 : static_cast<int>(std::max<int64_t>(0, (deadline - monotonic_ns()) / 1'000'000));
+        if (left == 0 && timeout_ms >= 0) return fail_code(ETIMEDOUT, "guest thread {} does not stop", tid);
+        std::array<pollfd, 2> fds{{{parts_.children.get(), POLLIN, 0}, {listener_ ? listener_->fd() : -1, POLLIN, 0}}};
+        if (::poll(fds.data(), fds.size(), left) < 0 && errno != EINTR) return fail_errno("poll");
+        if (fds[0].revents != 0) {
+            signalfd_siginfo drop{};
+            (void)!::read(parts_.children.get(), &drop, sizeof drop);
+        }
+        if (fds[1].revents != 0 && listener_) {
+            TRY_ASSIGN(auto n, listener_->receive());
+            if (n && n->tid == tid)
+                TRY(listener_->let_run(n->id));
+            else if (n)
+                early_.push_back(*n);
+        }
+    }
+}
+
+}  // namespace pmi

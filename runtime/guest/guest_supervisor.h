@@ -1,0 +1,161 @@
+// Serves the guests of one session: one thread, one loop over the notification listener, the call channel, the
+// stream and SIGCHLD (ptrace). The class is cut by concept into several files:
+//   guest_supervisor.cpp   the loop, and what a stop or an end of a guest task means
+//   guest_calls.cpp        notified calls: forwarded, answered here, sent home with the program
+//   guest_clone.cpp        fork, vfork, clone, threads
+//   guest_map_file.cpp     mmap of files
+//   guest_signals.cpp      signals from home, faults, temporary masks
+//   guest_moves.cpp        arrival, freezing, departure
+//   guest_cpu_clock.cpp    CPU time, which is used here
+#pragma once
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "kernel-assist/assist.h"
+#include "remote/jail/jail.h"
+#include "remote/movers/mover.h"
+#include "remote/transport/call_channel.h"
+#include "remote/transport/stream.h"
+#include "runtime/guest/file_twins.h"
+#include "runtime/guest/guest_builder.h"
+#include "runtime/guest/guest_task.h"
+
+namespace pmi {
+
+class GuestSupervisor : private StopWaiter {
+  public:
+    struct Parts {
+        std::unique_ptr<CallChannel> channel;
+        std::unique_ptr<Stream> stream;
+        Jail jail;
+        Fd children;                 // signalfd of SIGCHLD, which is blocked
+        int64_t clock_offset_ns = 0; // home's CLOCK_MONOTONIC minus this node's
+        std::string node_name;
+    };
+    explicit GuestSupervisor(Parts parts);
+
+    // Until no guest is left or home is gone. An Error says why the session could not go on.
+    Status run();
+
+  private:
+    // -- guest_supervisor.cpp
+    Status wait_for_events();
+    Status handle_frame(const Frame& frame);
+    Status handle_children();
+    Status handle_stop(pid_t outer, const Stop& stop);
+    Status handle_event_stop(GuestThread& t, const Stop& stop);
+    Status task_ended(pid_t outer, int status);
+    Status go_on(GuestThread& t, int signal = 0);  // resumes it, or holds it while its process is held
+    Status stop_then(GuestThread& t, std::function<Status()> then);
+    void kill_process(GuestProcess& p);
+    void forget_process(HomePid pid);
+    GuestThread* thread_of(pid_t outer);
+    GuestThread* thread_of(HomePid pid, HomePid tid);
+    GuestProcess* process_of(HomePid pid);
+    GuestThread& add_thread(GuestProcess& p, HomePid tid, pid_t outer);
+    AgentPlace agent_of(const GuestProcess& p) const;
+    Expected<int> wait(pid_t tid, int timeout_ms) override;
+    Status send_text(FrameType type, HomePid pid, const std::string& text);
+
+    // -- guest_calls.cpp
+    Status handle_notifications();
+    Status handle_notification(const Notification& n);
+    Status dispatch(GuestThread& t);
+    Status dispatch_both(GuestThread& t, const Row& row);
+    Status forward(GuestThread& t, const Row& row, CallKind kind, ReplyHandler then = {});
+    Status forward_call(GuestThread& t, const Row* row, CallKind kind, Flattened flat,
+                        ReplyHandler then);
+    Status handle_reply(std::span<const std::byte> body);
+    Status finish(GuestThread& t, int64_t result);
+    Status answer(GuestThread& t, int64_t result);
+    Status let_run(GuestThread& t);
+    Status run_again(GuestThread& t);  // the guest's kernel issues the call once more, signals first
+    Status go_home(GuestThread& t, int64_t nr, const std::string& why);
+    Status change_mask(GuestThread& t, const Row& row);
+    Status change_limits(GuestThread& t, const Row& row);
+
+    // -- guest_clone.cpp
+    Status begin_clone(GuestThread& t);
+    Status start_next_clone();
+    Status clone_at_home(GuestThread& t);
+    Status clone_here(GuestThread& t, HomePid child);
+    Status fork_here(GuestThread& t);
+    Status clone_event(GuestThread& t, const Stop& stop);
+    Status new_child_stopped(pid_t outer);
+    Status adopt_child(pid_t outer);
+
+    // -- guest_map_file.cpp
+    Status map_file(GuestThread& t, const Row& row);
+    Status reserve_then_map(GuestThread& t);
+    Status unmap_and_finish(GuestThread& t, uint64_t address, int64_t result);
+    Status map_at_home(GuestThread& t, const Row& row, uint64_t address, bool reserved);
+    Status map_here(GuestThread& t, uint64_t address, const Reply& reply);
+
+    // -- guest_signals.cpp
+    Status handle_signal_frame(const SignalHead& head);
+    Status handle_signal_stop(GuestThread& t, int signal);
+    Status deliver(GuestThread& t, int signal, const siginfo_t& info);
+    Status entered_handler(GuestThread& t);
+    Status suspend_result(GuestThread& t, int64_t result);
+    std::optional<uint64_t> temporary_mask(const GuestThread& t) const;
+    std::string true_info(const std::string& queued) const;
+
+    // -- guest_moves.cpp
+    Status handle_stream(const Message& message);
+    Status arrive(const StreamView& view);
+    Status arrived();
+    Status refuse_arrival(const Error& why);
+    Status go(const GoHead& head);
+    Status begin_freeze(GuestProcess& p);
+    Status stop_threads(GuestProcess& p);
+    Status finish_freeze_if_ready(GuestProcess& p);
+    Status send_image(GuestProcess& p);
+    Expected<wire::Image> capture_image(GuestProcess& p);
+    Status send_memory(const StreamView& need);
+    Status thaw(GuestProcess& p);
+
+    // -- guest_cpu_clock.cpp
+    Status answer_cpu_clock(GuestThread& t, const Row& row);
+    static void note_cpu_time(const GuestProcess& p, wire::Image& image);  // used away so far
+
+    Parts parts_;
+    std::unique_ptr<Assist> assist_;
+    FileTwins twins_;
+    std::optional<Listener> listener_;
+    std::map<HomePid, std::unique_ptr<GuestProcess>> processes_;
+    std::map<pid_t, GuestThread*> by_outer_;
+    std::deque<Notification> early_;   // received while an injection was waited for
+    uint64_t next_call_ = 1;
+    bool had_guest_ = false;
+
+    struct Arrival {
+        wire::Image image;
+        std::unique_ptr<GuestBuilder> builder;
+        std::unique_ptr<MemoryInstaller> memory;
+    };
+    std::optional<Arrival> arrival_;
+    std::optional<wire::Image> departing_;  // its image has been sent, its memory has not
+
+    // A clone under way: one at a time, since the number of the next task is one for the whole jail.
+    struct Cloning {
+        GuestThread* parent = nullptr;
+        HomePid child;
+        uint64_t flags = 0;
+        bool is_fork = false;
+        Registers original{};     // the parent's, as the program had them
+        uint64_t signal_mask = 0;
+        pid_t child_outer = 0;
+        bool event_seen = false, child_stopped = false;
+    };
+    std::optional<Cloning> cloning_;
+    std::deque<std::pair<HomePid, HomePid>> clone_queue_;
+    std::set<pid_t> unclaimed_stops_;
+
+    // Signals from home on their way: queued with a number of ours, for the kernel lets nobody forge a siginfo.
+    std::map<uint64_t, siginfo_t> signals_;
+    uint64_t next_signal_ = 1;
+};
+
+}  // namespace pmi

@@ -1,0 +1,78 @@
+// Guests as their supervisor sees them. Plain data: what happens to it is in guest_supervisor*.cpp.
+#pragma once
+#include <signal.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "interpose/marshal/flatten.h"
+#include "remote/wire/frames.h"
+#include "remote/wire/image.pb.h"
+#include "runtime/base/ids.h"
+#include "runtime/guest/notification.h"
+#include "runtime/tracee/memory.h"
+
+namespace pmi {
+
+struct GuestProcess;
+
+using ReplyHandler = std::function<Status(const Reply&, const Flattened& sent)>;
+
+// A call that home is working on.
+struct CallInFlight {
+    uint64_t id = 0;
+    CallKind kind = CallKind::Plain;
+    const Row* row = nullptr;
+    Flattened sent;
+    // What to do with the reply instead of answering with it.
+    ReplyHandler then;
+};
+
+struct GuestThread {
+    HomePid tid;
+    pid_t outer = 0;  // TID outside the jail
+    GuestProcess* process = nullptr;
+
+    std::optional<Notification> notification;  // received, not answered yet
+    std::optional<CallInFlight> call;          // forwarded; notification is set too
+    int64_t cpu_ns_before = 0;    // CPU time that it used on other nodes
+    int64_t began_ns = 0;         // when it began to wait in its call (this node's CLOCK_MONOTONIC)
+    bool signalled = false;       // a signal came from home since the call in flight was sent
+    bool restart_is_home = false; // its restart_syscall belongs to the deputy's restart block
+    bool injecting = false;       // its notifications are the supervisor's own calls
+    bool wants_home = false;      // waits for the program's return
+    uint64_t reserved_for_map = 0; // the place for the mmap of a file that it is about to issue again
+    bool stopped = false;         // held in a ptrace stop
+    // What to do at its next ptrace stop, which was asked for; empty: go on (or stay, while frozen).
+    std::function<Status()> at_stop;
+    // A mask for the time of one call (sigsuspend, ppoll, ...) that a signal has ended: the mask to be put back
+    // when its handler returns.
+    std::optional<uint64_t> mask_to_restore;
+    bool stepping_into_handler = false;
+    std::vector<siginfo_t> carried;  // go home as pending signals
+};
+
+struct GuestProcess {
+    HomePid pid;
+    pid_t outer = 0;
+    std::unique_ptr<RemoteMemory> memory;
+    wire::Image image;  // as it came (for a forked child: its parent's); contents of limits, layout, names
+    bool shares_memory = false;    // a vfork child that runs in its parent's memory
+    int vfork_children = 0;        // its threads that wait for one can't be stopped
+    bool job_stopped = false;
+    bool freezing = false;         // asked to stop for a move
+    bool acknowledged = false;
+    bool drained = false;          // home has said that nothing more will come
+    bool frozen = false;           // the image has been sent
+    bool going = false;            // home has been asked to take it
+    std::map<HomePid, std::unique_ptr<GuestThread>> threads;
+
+    bool held() const { return freezing || job_stopped; }
+};
+
+}  // namespace pmi

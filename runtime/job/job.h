@@ -1,0 +1,82 @@
+// One job: PROGRAM and what it started, seen from the supervisor that pmirun left behind. It answers the
+// control socket, starts a worker for each process that leaves (a family: what that process forks while away
+// stays with the same worker), remembers where each process is, and ends when none is left.
+//
+// Who runs the process: while at_home() and not moving(), the process itself, natively, and the supervisor
+// does nothing to it. From the start of a move to its return (or its failure) its worker does.
+#pragma once
+#include <list>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+
+#include "runtime/control/event_loop.h"
+#include "runtime/control/server.h"
+#include "runtime/job/destination.h"
+#include "runtime/job/movable.h"
+#include "runtime/job/processes.h"
+#include "runtime/job/signal_trap.h"
+#include "runtime/job/supervisor_options.h"
+#include "runtime/job/worker_link.h"
+
+namespace pmi::job {
+
+class Job {
+  public:
+    Job(control::EventLoop& loop, SupervisorOptions options);
+    ~Job();
+
+    // Takes over the inherited descriptors and begins to serve. The loop stops when the job is over.
+    Status start();
+    void flush() { server_.flush(); }
+
+  private:
+    using Json = nlohmann::json;
+    using Done = std::function<void(const Json& reply)>;  // a control reply, {"ok":...}
+
+    // job.cpp: requests
+    void on_request(control::RequestId id, const Json& request);
+    void on_migrate(const control::RequestId& id, JobProcess& process, const Json& request);
+    void on_home(const control::RequestId& id, JobProcess& process, const Json& request);
+    void on_where(const control::RequestId& id, JobProcess& process, const Json& request);
+    void on_cancel(const control::RequestId& id, JobProcess& process, const Json& request);
+    void on_steer(const control::RequestId& id, JobProcess& process, const Json& request);
+    void on_hold(const control::RequestId& id, JobProcess& process, const Json& request);
+    Done answer_to(const control::RequestId& id);
+    void on_process_ended(JobProcess& process);
+    void end_if_over();
+
+    // moves.cpp
+    void go_away(JobProcess& process, const std::string& node, const std::string& mode, Done done);
+    void come_home(JobProcess& process, Done done);
+    std::optional<std::string> refusal(JobProcess& process, const Destination& to);
+    void begin_move(pid_t pid, const Destination& to, const std::string& mode, const Done& done);
+    void end_move(pid_t pid, const Json& reply, const Done& done);
+    void set_place(JobProcess& process, const std::string& where);
+    Expected<WorkerLink*> start_worker();
+    void on_worker_event(WorkerLink& worker, const Json& event);
+    void on_worker_end(WorkerLink& worker, const std::string& how);
+    void lose(JobProcess& process, const std::string& how);
+    void take_counters(const Json& from);
+    void steer(JobProcess& process, const std::string& want);
+    void steer_away(pid_t pid, const std::string& node);
+    void on_steered(pid_t pid, const Json& reply);
+
+    // listing.cpp
+    void on_ps(const control::RequestId& id);
+    Json list() const;
+    Json row(const JobProcess& process) const;
+    MovableContext movable_context() const;
+
+    control::EventLoop& loop_;
+    SupervisorOptions options_;
+    Processes processes_;
+    control::ControlServer server_;
+    std::list<std::unique_ptr<WorkerLink>> workers_;
+    std::unique_ptr<SignalTrap> trap_;  // with --trap-signals
+    std::set<pid_t> ended_in_order_;    // while away, as their workers said; until their pidfds say so too
+    std::vector<Json> lost_;            // rows of processes that were lost
+};
+
+}  // namespace pmi::job

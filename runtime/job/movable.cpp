@@ -1,0 +1,232 @@
+#include "runtime/job/movable.h"
+
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+#include "runtime/base/fd.h"
+
+namespace pmi::job {
+namespace {
+
+using Reason = std::optional<std::string>;
+
+bool starts(const std::string& text, std::string_view with) {
+    return text.starts_with(with);
+}
+
+// What the checks look at, read once.
+struct Subject {
+    pid_t pid;
+    ProcStatus status;
+    ProcStat stat;
+    // A thread that still has the address space: once the leader has ended, /proc/PID/maps is empty.
+    pid_t memory_of;
+};
+
+Expected<Subject> look_at(pid_t pid) {
+    Subject s{};
+    s.pid = s.memory_of = pid;
+    TRY_ASSIGN(s.status, read_status(pid));
+    TRY_ASSIGN(s.stat, read_stat(pid));
+    if (s.stat.state != 'Z') return s;
+    auto threads = list_threads(pid);
+    if (!threads) return s;
+    for (pid_t tid : *threads) {
+        auto stat = read_stat(pid, tid);
+        if (stat && stat->state != 'Z' && stat->state != 'X') s.memory_of = tid;
+    }
+    return s;
+}
+
+Reason check_ended(const Subject& s) {
+    bool ended = s.stat.state == 'X' || (s.stat.state == 'Z' && s.memory_of == s.pid);
+    return ended ? Reason("it has ended (zombie)") : std::nullopt;
+}
+
+Reason check_identity(const Subject& s) {
+    if (s.status.uid[0] != s.status.uid[1] || s.status.gid[0] != s.status.gid[1]) return "setuid image";
+    if (s.status.uid[0] != ::getuid() && ::geteuid() != 0)
+        return fmt::format("it belongs to user {}", s.status.uid[0]);
+    return std::nullopt;
+}
+
+Reason check_readable(const Subject& s) {
+    auto maps = open_file(fmt::format("/proc/{}/maps", s.memory_of), O_RDONLY);
+    if (!maps && (maps.error().code() == EACCES || maps.error().code() == EPERM))
+        return "setuid image or not dumpable (prctl PR_SET_DUMPABLE): the kernel lets no other process look "
+               "inside";
+    return std::nullopt;
+}
+
+Reason check_tracer(const Subject& s, const MovableContext& context) {
+    pid_t tracer = s.status.tracer;
+    if (tracer == 0 || std::count(context.own_tracers.begin(), context.own_tracers.end(), tracer) > 0)
+        return std::nullopt;
+    auto who = read_stat(tracer);
+    return fmt::format("being traced by PID {} ({})", tracer, who ? who->comm : "?");
+}
+
+Reason check_namespace(const Subject& s) {
+    auto own = read_status(::getpid());
+    if (own && s.status.ns_pid.size() > own->ns_pid.size()) return "it runs in a PID namespace of its own";
+    return std::nullopt;
+}
+
+int count_filters(pid_t pid) {
+    auto text = read_file(fmt::format("/proc/{}/status", pid));
+    constexpr std::string_view key = "\nSeccomp_filters:";
+    size_t at = text ? text->find(key) : std::string::npos;
+    if (at == std::string::npos) return -1;
+    return std::atoi(text->c_str() + at + key.size());
+}
+
+// Filters that the supervisor has too came from outside, from a container say; they allow what both halves
+// need.
+Reason check_seccomp(const Subject& s, const MovableContext& context) {
+    if (s.status.seccomp == 0) return std::nullopt;
+    int theirs = count_filters(s.pid), ours = count_filters(::getpid());
+    if (s.status.seccomp == 2 && theirs >= 0 && theirs <= ours + context.own_filters) return std::nullopt;
+    return "it has a seccomp filter of its own";
+}
+
+// A 64-bit process' auxiliary vector starts with a small 8-byte type; a 32-bit one's has type and value in
+// there.
+Reason check_word_size(const Subject& s) {
+    auto fd = open_file(fmt::format("/proc/{}/auxv", s.memory_of), O_RDONLY);
+    uint64_t first = 0;
+    if (fd && read_all(fd->get(), &first, sizeof first) && first > UINT32_MAX) return "32-bit image";
+    return std::nullopt;
+}
+
+Reason check_descriptors(const Subject& s) {
+    auto fds = list_fds(s.memory_of);
+    if (!fds) return std::nullopt;
+    for (const auto& fd : *fds)
+        if (auto reason = cantmove_descriptor(fd.target)) return reason;
+    return std::nullopt;
+}
+
+Reason check_mappings(const std::vector<MapsEntry>& maps) {
+    for (const auto& entry : maps)
+        if (auto reason = cantmove_mapping(entry)) return reason;
+    return std::nullopt;
+}
+
+std::string describe(const MapsEntry& e) {
+    if (starts(e.name, "/dev/zero")) return "anonymous";
+    if (starts(e.name, "/SYSV")) return "System V, " + e.name.substr(1, e.name.find(' ') - 1);
+    return e.name.empty() ? "anonymous" : e.name;
+}
+
+Reason find_sharer(const std::vector<MapsEntry>& shared, pid_t other) {
+    auto theirs = read_maps(other);
+    if (!theirs) return std::nullopt;  // gone, or another user's
+    for (const auto& their : *theirs) {
+        if (!their.shared) continue;
+        for (const auto& our : shared)
+            if (is_same_live_memory(our, their))
+                return fmt::format("memory shared with PID {} ({})", other, describe(our));
+    }
+    return std::nullopt;
+}
+
+Reason check_shared_mappings(const Subject& s, const std::vector<MapsEntry>& maps) {
+    std::vector<MapsEntry> shared;
+    for (const auto& e : maps)
+        if (e.shared && e.inode != 0) shared.push_back(e);
+    if (shared.empty()) return std::nullopt;
+    auto all = list_processes();
+    if (!all) return std::nullopt;
+    for (pid_t other : *all)
+        if (other != s.pid)
+            if (auto reason = find_sharer(shared, other)) return reason;
+    return std::nullopt;
+}
+
+bool has_same_address_space(pid_t a, pid_t b) {
+    return ::syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0) == 0;
+}
+
+// vfork and clone(CLONE_VM) without CLONE_THREAD. The numbers of one address space are equal in all its
+// users, which spares most of the kcmp calls.
+Reason check_shared_address_space(const Subject& s) {
+    auto all = list_processes();
+    if (!all) return std::nullopt;
+    for (pid_t other : *all) {
+        if (other == s.pid) continue;
+        auto stat = read_stat(other);
+        if (!stat || stat->state == 'Z' || stat->arg_start != s.stat.arg_start || stat->arg_start == 0)
+            continue;
+        if (stat->start_stack != s.stat.start_stack || stat->env_end != s.stat.env_end) continue;
+        if (has_same_address_space(s.memory_of, other))
+            return fmt::format("memory shared with PID {} (the whole address space: vfork or CLONE_VM)",
+                               other);
+    }
+    return std::nullopt;
+}
+
+Reason check_memory(const Subject& s) {
+    auto maps = read_smaps(s.memory_of);
+    if (!maps) return std::nullopt;  // it ended just now; the move itself will say so
+    if (auto reason = check_mappings(*maps)) return reason;
+    if (auto reason = check_shared_address_space(s)) return reason;
+    return check_shared_mappings(s, *maps);
+}
+
+}  // namespace
+
+std::optional<std::string> cantmove_descriptor(const std::string& target) {
+    if (target == "anon_inode:[io_uring]") return "it uses io_uring (see pmirun --io-uring deny)";
+    if (target == "anon_inode:[userfaultfd]") return "it uses userfaultfd";
+    if (starts(target, "anon_inode:kvm-")) return "it runs a virtual machine (KVM)";
+    return std::nullopt;
+}
+
+std::optional<std::string> cantmove_mapping(const MapsEntry& e) {
+    if (starts(e.name, "anon_inode:[io_uring]")) return "it uses io_uring (see pmirun --io-uring deny)";
+    if (starts(e.name, "anon_inode:[perf_event]")) return "it maps performance counters (perf_event_open)";
+    if (starts(e.name, "/[aio]")) return "it uses an asynchronous I/O ring (io_setup)";
+    if (starts(e.name, "/secretmem")) return "it uses secret memory (memfd_secret)";
+    if (e.has_flag("ht"))
+        return fmt::format("it uses huge pages of hugetlbfs ({})", e.name.empty() ? "anonymous" : e.name);
+    if (e.has_flag("um") || e.has_flag("uw")) return "its page faults are handled by userfaultfd";
+    if (e.has_flag("ss")) return "it uses a shadow stack (CET)";
+    bool is_kernels_own = starts(e.name, "[v");  // [vvar], [vvar_vclock], [vdso], [vsyscall]
+    if ((e.has_flag("io") || e.has_flag("pf")) && !is_kernels_own)
+        return fmt::format("it maps a device ({})", e.name.empty() ? "unnamed" : e.name);
+    return std::nullopt;
+}
+
+bool is_same_live_memory(const MapsEntry& a, const MapsEntry& b) {
+    if (!a.shared || !b.shared || a.inode == 0) return false;
+    if (a.inode != b.inode || a.dev_major != b.dev_major || a.dev_minor != b.dev_minor) return false;
+    // System V segments have their id for an inode number, on the device of anonymous shared memory.
+    if (starts(a.name, "/SYSV") != starts(b.name, "/SYSV")) return false;
+    return a.write || b.write;  // only readers: nobody sees a difference
+}
+
+std::optional<std::string> cantmove_reason(pid_t pid) {
+    return cantmove_reason(pid, MovableContext{});
+}
+
+std::optional<std::string> cantmove_reason(pid_t pid, const MovableContext& context) {
+    auto subject = look_at(pid);
+    if (!subject) return fmt::format("no process {}", pid);
+    if (auto r = check_ended(*subject)) return r;
+    if (auto r = check_identity(*subject)) return r;
+    if (auto r = check_readable(*subject)) return r;
+    if (auto r = check_tracer(*subject, context)) return r;
+    if (auto r = check_namespace(*subject)) return r;
+    if (auto r = check_seccomp(*subject, context)) return r;
+    if (auto r = check_word_size(*subject)) return r;
+    if (auto r = check_descriptors(*subject)) return r;
+    return check_memory(*subject);
+}
+
+}  // namespace pmi::job

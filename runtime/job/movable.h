@@ -1,0 +1,31 @@
+// Why a process can't move now, in words for a person; nothing if it can. Each check is one function; the
+// first that objects wins. A reason is about the present: a process may become movable again by itself.
+#pragma once
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/base/error.h"
+#include "runtime/kernel/procfs.h"
+
+namespace pmi::job {
+
+struct MovableContext {
+    std::vector<pid_t>
+        own_tracers;      // being traced by these is no obstacle: they are the supervisor's helpers
+    int own_filters = 0;  // seccomp filters that pmirun itself put in place
+};
+
+std::optional<std::string> cantmove_reason(pid_t pid);
+std::optional<std::string> cantmove_reason(pid_t pid, const MovableContext& context);
+
+// Judges one mapping by its name and smaps' VmFlags alone. Exposed for the tests.
+std::optional<std::string> cantmove_mapping(const MapsEntry& entry);
+// Judges one descriptor by what its /proc link says.
+std::optional<std::string> cantmove_descriptor(const std::string& target);
+// Whether two shared mappings of two processes are the same memory, and one can see the other change it.
+bool is_same_live_memory(const MapsEntry& ours, const MapsEntry& theirs);
+
+}  // namespace pmi::job

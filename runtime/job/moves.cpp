@@ -1,0 +1,233 @@
+// Job: sending processes away and bringing them home.
+#include "runtime/base/log.h"
+#include "runtime/control/members.h"
+#include "runtime/control/protocol.h"
+#include "runtime/job/job.h"
+#include "runtime/job/stderr_note.h"
+#include "runtime/job/supervisor_log.h"
+
+namespace pmi::job {
+
+using control::integer_member;
+using control::kHome;
+using control::string_member;
+using nlohmann::json;
+
+namespace {
+
+json refused(const std::string& why) {
+    return {{"ok", false}, {"error", why}};
+}
+
+std::string address_of(const Destination& d) {
+    return fmt::format("{}:{}", d.host, d.port);
+}
+
+constexpr const char* kAlreadyMoving = "a move is already under way";
+
+}  // namespace
+
+std::optional<std::string> Job::refusal(JobProcess& process, const Destination& to) {
+    if (process.moving()) return kAlreadyMoving;
+    if (process.where == to.name || process.address == address_of(to))
+        return fmt::format("process {} already runs on {}", process.pid, to.name);
+    if (!process.held_image.empty() && process.held_image == image_identity(process.pid))
+        return "cantmove: the program holds itself here (pmi_hold)";
+    if (!process.at_home()) return std::nullopt;
+    auto reason = cantmove_reason(process.pid, movable_context());
+    return reason ? std::optional("cantmove: " + *reason) : std::nullopt;
+}
+
+void Job::go_away(JobProcess& process, const std::string& node, const std::string& mode, Done done) {
+    auto to = resolve_destination(node);
+    if (!to) return done(refused(to.error().message()));
+    if (auto why = refusal(process, *to)) return done(refused(*why));
+    pid_t pid = process.pid;
+    process.moving_to = to->name;
+    process.last_error.clear();
+    if (process.at_home()) process.stderr_target = stderr_target(pid);
+    auto begin = [this, pid, to = *to, mode, done] { begin_move(pid, to, mode, done); };
+    // One tracer at a time: the trap lets go before the worker attaches.
+    if (trap_ && process.at_home())
+        trap_->release(pid, begin);
+    else
+        begin();
+}
+
+void Job::begin_move(pid_t pid, const Destination& to, const std::string& mode, const Done& done) {
+    JobProcess* process = processes_.known(pid);
+    if (process == nullptr) return done(refused(fmt::format("process {} has ended", pid)));
+    if (process->worker == nullptr) {
+        auto worker = start_worker();
+        if (!worker) return end_move(pid, refused(worker.error().message()), done);
+        process->worker = *worker;
+    }
+    json request = {{"op", "migrate"}, {"pid", pid},      {"node", to.name},
+                    {"host", to.host}, {"port", to.port}, {"mode", mode}};
+    if (!to.key.empty()) request["key"] = to.key;
+    process->worker->request(std::move(request), [this, pid, to, done](const json& reply) {
+        end_move(pid, reply, done);
+        JobProcess* moved = processes_.known(pid);
+        if (moved != nullptr && control::bool_member(reply, "ok") && !moved->at_home())
+            moved->address = address_of(to);
+    });
+}
+
+void Job::come_home(JobProcess& process, Done done) {
+    if (process.moving()) return done(refused(kAlreadyMoving));
+    pid_t pid = process.pid;
+    if (process.at_home() || process.worker == nullptr)
+        return done({{"ok", true}, {"pid", pid}, {"where", kHome}, {"already", true}});
+    process.moving_to = kHome;
+    process.last_error.clear();
+    // The worker forgets a process that is home: its counters are asked for before.
+    process.worker->request({{"op", "status"}}, [this](const json& reply) { take_counters(reply); });
+    process.worker->request({{"op", "home"}, {"pid", pid}},
+                            [this, pid, done](const json& reply) { end_move(pid, reply, done); });
+}
+
+void Job::end_move(pid_t pid, const json& reply, const Done& done) {
+    bool ok = control::bool_member(reply, "ok");
+    JobProcess* process = processes_.known(pid);
+    if (process != nullptr) {
+        std::string wanted = std::exchange(process->moving_to, "");
+        if (ok)
+            set_place(*process, string_member(reply, "where").value_or(wanted));
+        else
+            process->last_error = string_member(reply, "error").value_or("unknown error");
+        if (process->at_home()) set_place(*process, kHome);
+    }
+    take_counters({{"processes", {reply}}});
+    json answer = reply;
+    answer.erase("id");  // the worker's numbering
+    if (ok) answer["pid"] = pid;
+    spdlog::info("move of {}: {}", pid, answer.dump(-1, ' ', false, json::error_handler_t::replace));
+    done(answer);
+}
+
+void Job::set_place(JobProcess& process, const std::string& where) {
+    if (process.where != where) {
+        process.moves++;
+        process.where = where;
+        spdlog::info("process {} is at {}", process.pid, where);
+    }
+    if (!process.at_home()) return;
+    process.worker = nullptr;
+    process.address.clear();
+    process.calls_before += std::exchange(process.calls_now, 0);
+    process.returns_before += std::exchange(process.returns_now, 0);
+    if (trap_) trap_->attach(process.pid);
+}
+
+Expected<WorkerLink*> Job::start_worker() {
+    WorkerSetup setup;
+    setup.keys_directory = options_.keys.empty() ? configured_keys() : options_.keys;
+    setup.insecure = options_.insecure;
+    setup.job = options_.name;
+    WorkerLink::Events events;
+    events.on_event = [this](WorkerLink& w, const json& event) { on_worker_event(w, event); };
+    events.on_end = [this](WorkerLink& w, const std::string& how) { on_worker_end(w, how); };
+    events.in_worker = [this] { start_log_anew("worker", options_); };
+    TRY_ASSIGN(auto worker, WorkerLink::start(loop_, std::move(setup), std::move(events)));
+    workers_.push_back(std::move(worker));
+    return workers_.back().get();
+}
+
+void Job::on_worker_event(WorkerLink& worker, const json& event) {
+    std::string what = string_member(event, "event").value_or("");
+    auto pid = control::pid_member(event, "pid");
+    if (!pid) return;
+    JobProcess* process = what == "born" ? processes_.adopt(*pid) : processes_.known(*pid);
+    if (what == "ended") ended_in_order_.insert(*pid);
+    if (process == nullptr) return;
+    take_counters({{"processes", {event}}});
+    if (what == "moved") {
+        if (auto where = string_member(event, "where")) set_place(*process, *where);
+        if (process->at_home()) process->return_reason = string_member(event, "why").value_or("");
+    } else if (what == "born") {
+        process->worker = &worker;
+        process->where = string_member(event, "where").value_or(kHome);
+        process->stderr_target = stderr_target(*pid);
+    } else if (what == "ended") {
+        if (auto how = string_member(event, "lost")) lose(*process, *how);
+    } else if (what == "steer") {
+        steer(*process, string_member(event, "want").value_or(""));
+    }
+}
+
+void Job::on_worker_end(WorkerLink& worker, const std::string& how) {
+    spdlog::info("worker {}: {}", worker.pid(), how);
+    for (JobProcess* process : processes_.all()) {
+        if (process->worker != &worker) continue;
+        bool orderly = process->at_home() || ended_in_order_.contains(process->pid);
+        if (!orderly) lose(*process, how);
+        process->worker = nullptr;
+        process->moving_to.clear();
+    }
+    workers_.remove_if([&](const auto& w) { return w.get() == &worker; });
+    end_if_over();
+}
+
+void Job::lose(JobProcess& process, const std::string& how) {
+    if (!process.lost.empty()) return;
+    process.lost = how;
+    lost_.push_back(row(process));
+    std::string line = fmt::format("process {} was lost on {}: {}", process.pid, process.where, how);
+    spdlog::error("{}", line);
+    if (!note_on_stderr(process.pid, process.stderr_target, line))
+        spdlog::warn("its stderr can't be reached");
+}
+
+// From a "status" reply, or from whatever else carries the same members.
+void Job::take_counters(const json& from) {
+    auto list = from.find("processes");
+    if (list == from.end() || !list->is_array()) return;
+    for (const json& entry : *list) {
+        if (!entry.is_object()) continue;
+        auto pid = control::pid_member(entry, "pid");
+        JobProcess* process = pid ? processes_.known(*pid) : nullptr;
+        if (process == nullptr || process->at_home()) continue;
+        process->calls_now = static_cast<uint64_t>(
+            integer_member(entry, "calls").value_or(static_cast<int64_t>(process->calls_now)));
+        process->returns_now = static_cast<uint64_t>(
+            integer_member(entry, "returns").value_or(static_cast<int64_t>(process->returns_now)));
+        process->away_memory_kib = static_cast<uint64_t>(
+            integer_member(entry, "memory_kib").value_or(static_cast<int64_t>(process->away_memory_kib)));
+        if (auto reason = string_member(entry, "return_reason"); reason && !reason->empty())
+            process->return_reason = *reason;
+    }
+}
+
+// A wish by signal, by the program, or by --away: nobody waits for an answer.
+void Job::steer(JobProcess& process, const std::string& want) {
+    pid_t pid = process.pid;
+    if (want == "home") return come_home(process, [this, pid](const json& reply) { on_steered(pid, reply); });
+    if (process.moving()) return on_steered(pid, refused(kAlreadyMoving));
+    std::string node = options_.node.empty() ? configured_default_node() : options_.node;
+    if (!node.empty()) return steer_away(pid, node);
+    find_best_node(loop_, options_.keys, options_.insecure, [this, pid](Expected<std::string> best) {
+        if (best)
+            steer_away(pid, *best);
+        else
+            on_steered(pid, refused(best.error().message()));
+    });
+}
+
+void Job::steer_away(pid_t pid, const std::string& node) {
+    if (JobProcess* process = processes_.known(pid))
+        go_away(*process, node, "auto", [this, pid](const json& reply) { on_steered(pid, reply); });
+}
+
+void Job::on_steered(pid_t pid, const json& reply) {
+    if (control::bool_member(reply, "ok")) return;
+    std::string why = string_member(reply, "error").value_or("unknown error");
+    spdlog::warn("process {}: {}", pid, why);
+    JobProcess* process = processes_.known(pid);
+    if (process == nullptr) return;
+    process->last_error = why;
+    // --away was typed by a person who is still looking at the terminal; a signal may come from anything.
+    if (options_.away && pid == options_.program && process->moves == 0)
+        (void)note_on_stderr(pid, "", fmt::format("{} stays at home: {}", options_.name, why));
+}
+
+}  // namespace pmi::job

@@ -1,0 +1,68 @@
+#include "runtime/job/stderr_note.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/kernel/procfs.h"
+
+namespace pmi::job {
+namespace {
+
+std::string link_target(const std::string& path) {
+    char target[4096];
+    ssize_t n = ::readlink(path.c_str(), target, sizeof target);
+    return n > 0 ? std::string(target, static_cast<size_t>(n)) : std::string();
+}
+
+Fd take_descriptor(pid_t pid, int number) {
+    Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (!process.valid()) return {};
+    return Fd(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), number, 0)));
+}
+
+Fd reopen(const std::string& target) {
+    if (target.empty() || target[0] != '/') return {};
+    struct stat st {};
+    if (::stat(target.c_str(), &st) != 0 || !(S_ISCHR(st.st_mode) || S_ISREG(st.st_mode))) return {};
+    return Fd(::open(target.c_str(), O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+}
+
+// A pipe or socket has no name to open: somebody who has it open for writing is needed.
+Fd borrow(const std::string& target) {
+    auto pids = list_processes();
+    if (!pids || target.empty()) return {};
+    for (pid_t pid : *pids)
+        for (int number : {2, 1}) {
+            if (link_target(fmt::format("/proc/{}/fd/{}", pid, number)) != target) continue;
+            Fd fd = take_descriptor(pid, number);
+            if (fd.valid() && (::fcntl(fd.get(), F_GETFL) & O_ACCMODE) != O_RDONLY) return fd;
+        }
+    return {};
+}
+
+bool write_line(int fd, const std::string& line) {
+    // The file description is the program's: not to be made non-blocking. One small write after POLLOUT
+    // doesn't block.
+    pollfd p{fd, POLLOUT, 0};
+    return ::poll(&p, 1, 0) > 0 && (p.revents & POLLOUT) != 0 && ::write(fd, line.data(), line.size()) > 0;
+}
+
+}  // namespace
+
+std::string stderr_target(pid_t pid) {
+    return link_target(fmt::format("/proc/{}/fd/2", pid));
+}
+
+bool note_on_stderr(pid_t pid, const std::string& target, const std::string& text) {
+    std::string line = "pmi: " + text + "\n";
+    Fd fd = take_descriptor(pid, 2);
+    if (!fd.valid()) fd = reopen(target);
+    if (!fd.valid()) fd = borrow(target);
+    return fd.valid() && write_line(fd.get(), line);
+}
+
+}  // namespace pmi::job

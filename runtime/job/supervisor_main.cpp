@@ -1,0 +1,57 @@
+// pmi-supervisor: takes over from pmirun's standby (runtime/pmirun/standby.h) when somebody wants something
+// of a job. It inherits the listening control socket, PROGRAM's pidfd and the connections, serves until no
+// process of the job is left, and removes the socket.
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "runtime/base/log.h"
+#include "runtime/job/job.h"
+#include "runtime/job/supervisor_log.h"
+
+namespace {
+
+using namespace pmi;
+using namespace pmi::job;
+
+// Standby has cleaned the environment's strings in place; the job's own mark must not reach workers either.
+void prepare_process() {
+    ::prctl(PR_SET_NAME, "pmi-supervisor");
+    ::signal(SIGPIPE, SIG_IGN);
+    ::unsetenv("PMI_JOB");
+    ::unsetenv("LD_PRELOAD");
+    ::umask(077);
+}
+
+Status supervise(const SupervisorOptions& options) {
+    TRY_ASSIGN(auto loop, control::EventLoop::create());
+    Job job(*loop, options);
+    TRY(job.start());
+    loop->run();
+    job.flush();
+    return {};
+}
+
+void remove_sockets(const SupervisorOptions& options) {
+    ::unlink(options.socket.c_str());
+    if (!options.socket_link.empty()) ::unlink(options.socket_link.c_str());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    auto options = parse_supervisor_options(argc, argv);
+    if (!options) {
+        std::fprintf(stderr, "pmi-supervisor: %s\n", options.error().message().c_str());
+        return 125;
+    }
+    prepare_process();
+    start_log("supervisor", *options);
+    auto status = supervise(*options);
+    if (!status) spdlog::error("{}", status.error().message());
+    remove_sockets(*options);
+    return status ? 0 : 1;
+}

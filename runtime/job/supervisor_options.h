@@ -1,0 +1,24 @@
+// What pmirun's standby hands to pmi-supervisor on its command line. Not for people: both ends are of one
+// build.
+#pragma once
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "runtime/base/error.h"
+
+namespace pmi::job {
+
+struct SupervisorOptions {
+    int listener = -1, pidfd = -1;
+    std::vector<int> clients;  // connections that are already accepted
+    pid_t program = 0;
+    std::string socket, socket_link;
+    std::string name, node, keys, log, log_level = "info";
+    bool insecure = false, away = false, trap_signals = false, io_uring_denied = false;
+};
+
+Expected<SupervisorOptions> parse_supervisor_options(int argc, char** argv);
+
+}  // namespace pmi::job

@@ -1,0 +1,85 @@
+#include "runtime/memory/pages.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <array>
+
+namespace pmi {
+namespace {
+
+// include/uapi/linux/fs.h of Linux 6.7; not in the headers of older distributions.
+constexpr uint64_t kPageIsFile = 1 << 2, kPageIsPresent = 1 << 3, kPageIsSwapped = 1 << 4, kPageIsPfnzero = 1 << 5;
+struct ScanRegion {
+    uint64_t start, end, categories;
+};
+struct ScanArg {
+    uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
+    uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
+};
+constexpr unsigned long kPagemapScan = _IOWR('f', 16, ScanArg);
+
+constexpr uint64_t kPageSize = 4096;
+
+void append(std::vector<PageRun>& runs, uint64_t start, uint64_t end) {
+    if (!runs.empty() && runs.back().end == start)
+        runs.back().end = end;
+    else
+        runs.push_back({start, end});
+}
+
+}  // namespace
+
+Expected<PageMap> PageMap::open(pid_t pid) {
+    // Read-only: the file's mode is 0400 (and writing means nothing).
+    TRY_ASSIGN(Fd fd, open_file("/proc/" + std::to_string(pid) + "/pagemap", O_RDONLY));
+    return PageMap(std::move(fd));
+}
+
+Expected<std::vector<PageRun>> PageMap::own_pages(uint64_t start, uint64_t end) const { return scan(start, end, true); }
+Expected<std::vector<PageRun>> PageMap::present_pages(uint64_t start, uint64_t end) const {
+    return scan(start, end, false);
+}
+
+Expected<std::vector<PageRun>> PageMap::scan(uint64_t start, uint64_t end, bool own_only) const {
+    std::vector<PageRun> runs;
+    std::vector<ScanRegion> found(4096);
+    while (start < end) {
+        ScanArg arg{};
+        arg.size = sizeof arg;
+        arg.start = start;
+        arg.end = end;
+        arg.vec = reinterpret_cast<uint64_t>(found.data());
+        arg.vec_len = found.size();
+        if (own_only) arg.category_inverted = arg.category_mask = kPageIsFile | kPageIsPfnzero;
+        arg.category_anyof_mask = kPageIsPresent | kPageIsSwapped;
+        arg.return_mask = kPageIsPresent;
+        int n = ::ioctl(fd_.get(), kPagemapScan, &arg);
+        if (n < 0 && (errno == ENOTTY || errno == EINVAL)) return read_entries(start, end, own_only);
+        if (n < 0) return fail_errno("scan pages {:#x}-{:#x}", start, end);
+        for (int i = 0; i < n; i++) append(runs, found[static_cast<size_t>(i)].start, found[static_cast<size_t>(i)].end);
+        if (arg.walk_end <= start) break;
+        start = arg.walk_end;
+    }
+    return runs;
+}
+
+Expected<std::vector<PageRun>> PageMap::read_entries(uint64_t start, uint64_t end, bool own_only) const {
+    constexpr uint64_t kPresent = uint64_t{1} << 63, kSwapped = uint64_t{1} << 62, kFileOrShared = uint64_t{1} << 61;
+    std::vector<PageRun> runs;
+    std::array<uint64_t, 8192> entries;
+    while (start < end) {
+        size_t want = std::min<size_t>(entries.size(), (end - start) / kPageSize);
+        ssize_t n = ::pread(fd_.get(), entries.data(), want * 8, static_cast<off_t>(start / kPageSize * 8));
+        if (n < 0) return fail_errno("read page map at {:#x}", start);
+        if (n == 0) break;
+        for (size_t i = 0; i < static_cast<size_t>(n) / 8; i++, start += kPageSize) {
+            bool there = (entries[i] & (kPresent | kSwapped)) != 0;
+            if (there && !(own_only && (entries[i] & kFileOrShared))) append(runs, start, start + kPageSize);
+        }
+    }
+    return runs;
+}
+
+}  // namespace pmi

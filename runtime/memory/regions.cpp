@@ -1,0 +1,191 @@
+#include "runtime/memory/regions.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "runtime/tracee/memory.h"
+
+namespace pmi {
+namespace {
+
+bool is_kernel_code(const MapsEntry& m) { return m.name == "[vdso]" || m.name.starts_with("[vvar"); }
+bool is_memory_only(const std::string& name) {
+    return name.starts_with("/memfd:") || name.starts_with("/SYSV") || name.starts_with("/dev/zero") ||
+           name.starts_with("/dev/shm/") || name.starts_with("/anon_hugepage");
+}
+
+// How long the mapped file is. Where the file can't be found by its name any more, the last page that can be read.
+uint64_t file_size(pid_t pid, const MapsEntry& m) {
+    struct stat st {};
+    if (::stat(fmt::format("/proc/{}/map_files/{:x}-{:x}", pid, m.start, m.end).c_str(), &st) == 0 && st.st_ino == m.inode)
+        return static_cast<uint64_t>(st.st_size);
+    if (::stat(fmt::format("/proc/{}/root{}", pid, m.name).c_str(), &st) == 0 && st.st_ino == m.inode)
+        return static_cast<uint64_t>(st.st_size);
+    RemoteMemory memory(pid);
+    std::byte probe{};
+    uint64_t low = m.start, high = m.end;  // pages below `low` can be read
+    while (low < high) {
+        uint64_t middle = low + ((high - low) / kPage / 2) * kPage;
+        if (memory.read(middle, std::span(&probe, 1)))
+            low = middle + kPage;
+        else
+            high = middle;
+    }
+    return m.offset + (low - m.start);
+}
+
+void fill_region(const MapsEntry& m, wire::Region& r) {
+    r.set_start(m.start);
+    r.set_end(m.end);
+    r.set_protection(static_cast<uint32_t>(m.prot()));
+    r.set_shared(m.shared);
+    r.set_grows_down(m.has_flag("gd"));
+    r.set_name(m.name);
+    r.set_vm_flags(m.vm_flags);
+}
+
+}  // namespace
+
+Status describe_regions(pid_t pid, AddressRange agent, wire::Image& image) {
+    TRY_ASSIGN(auto maps, read_smaps(pid));
+    std::map<std::pair<uint64_t, uint64_t>, uint32_t> known;
+    image.clear_regions();
+    image.clear_files();
+    for (const auto& m : maps) {
+        if (m.name == "[vsyscall]" || agent.overlaps(m.start, m.end)) continue;
+        wire::Region& r = *image.add_regions();
+        fill_region(m, r);
+        if (is_kernel_code(m)) {
+            r.set_kind(wire::Region::VDSO);
+            continue;
+        }
+        // A private mapping of /dev/zero is anonymous memory with a name.
+        if (m.inode == 0 || (!m.shared && m.name == "/dev/zero")) {
+            r.set_kind(wire::Region::ANONYMOUS);
+            continue;
+        }
+        uint64_t device = uint64_t{m.dev_major} << 32 | m.dev_minor;
+        auto [it, is_new] = known.try_emplace({device, m.inode}, static_cast<uint32_t>(known.size()));
+        r.set_kind(wire::Region::FILE);
+        r.set_file(it->second);
+        r.set_offset(m.offset);
+        if (is_new) {
+            wire::MappedFile& f = *image.add_files();
+            f.set_index(it->second);
+            f.set_device(device);
+            f.set_inode(m.inode);
+            f.set_name(m.name);
+            f.set_shared_memory(is_memory_only(m.name));
+        }
+        wire::MappedFile& f = *image.mutable_files(static_cast<int>(it->second));
+        f.set_size(std::max(f.size(), file_size(pid, m)));
+    }
+    return {};
+}
+
+Expected<uint64_t> choose_agent_base(const std::vector<MapsEntry>& maps) {
+    constexpr uint64_t kLowest = uint64_t{1} << 32, kHighest = uint64_t{0x7000} << 32;
+    constexpr uint64_t kMargin = uint64_t{1} << 34;  // 16 GiB from any neighbour: heaps and stacks grow
+    struct Gap {
+        uint64_t start, end;
+    };
+    Gap best{0, 0};
+    uint64_t previous = kLowest;
+    auto consider = [&](uint64_t start, uint64_t end) {
+        end = std::min(end, kHighest);
+        if (end > start && end - start > best.end - best.start) best = {start, end};
+    };
+    for (const auto& m : maps) {
+        consider(previous, m.start);
+        previous = std::max(previous, m.end);
+    }
+    consider(previous, kHighest);
+    uint64_t room = best.end - best.start;
+    if (room < kAgentSize + 2 * kPage) return fail("the address space has no room for the agent ({} bytes)", kAgentSize);
+    uint64_t margin = std::min(kMargin, (room - kAgentSize) / 4);
+    uint64_t choices = (room - kAgentSize - 2 * margin) / kPage;
+    uint64_t random = 0;
+    (void)!::getrandom(&random, sizeof random, 0);
+    return (best.start + margin + (random % std::max<uint64_t>(choices, 1)) * kPage) & ~(kPage - 1);
+}
+
+namespace {
+
+const wire::Region* region_at(const wire::Image& image, uint64_t address) {
+    auto it = std::upper_bound(image.regions().begin(), image.regions().end(), address,
+                               [](uint64_t a, const wire::Region& r) { return a < r.start(); });
+    if (it == image.regions().begin()) return nullptr;
+    --it;
+    return address < it->end() ? &*it : nullptr;
+}
+
+bool same_backing(const wire::Image& ia, const wire::Region& a, const wire::Image& ib, const wire::Region& b,
+                  uint64_t address) {
+    if (a.kind() != b.kind()) return false;
+    if (a.kind() != wire::Region::FILE) return a.shared() == b.shared();
+    const auto& fa = ia.files(static_cast<int>(a.file()));
+    const auto& fb = ib.files(static_cast<int>(b.file()));
+    return a.shared() == b.shared() && fa.device() == fb.device() && fa.inode() == fb.inode() &&
+           a.offset() + (address - a.start()) == b.offset() + (address - b.start());
+}
+
+void add_step(RegionPlan& plan, RegionStep::Do what, uint64_t start, uint64_t end, const wire::Region* target) {
+    if (!plan.steps.empty()) {
+        RegionStep& last = plan.steps.back();
+        if (last.what == what && last.range.end == start && last.target == target) {
+            last.range.end = end;
+            return;
+        }
+    }
+    plan.steps.push_back({what, {start, end}, target});
+}
+
+}  // namespace
+
+RegionPlan plan_regions(const wire::Image& home, const wire::Image& guest) {
+    std::set<uint64_t> cuts;
+    for (const auto* image : {&home, &guest})
+        for (const auto& r : image->regions()) {
+            cuts.insert(r.start());
+            cuts.insert(r.end());
+        }
+    RegionPlan plan;
+    for (auto it = cuts.begin(); it != cuts.end() && std::next(it) != cuts.end(); ++it) {
+        uint64_t start = *it, end = *std::next(it);
+        const wire::Region* h = region_at(home, start);
+        const wire::Region* g = region_at(guest, start);
+        bool kernel_code = (h && h->kind() == wire::Region::VDSO) || (g && g->kind() == wire::Region::VDSO);
+        if (kernel_code || (!h && !g)) continue;
+        if (!g) {
+            add_step(plan, RegionStep::Do::Unmap, start, end, nullptr);
+        } else if (!h || !same_backing(home, *h, guest, *g, start)) {
+            add_step(plan, RegionStep::Do::MapAnonymous, start, end, g);
+            if (g->kind() == wire::Region::FILE) plan.whole.push_back({start, end});
+        } else if (h->protection() != g->protection()) {
+            add_step(plan, RegionStep::Do::Protect, start, end, g);
+        }
+    }
+    return plan;
+}
+
+std::vector<int> advice_of(const std::string& vm_flags) {
+    static const std::map<std::string, int> kAdvice = {
+        {"hg", MADV_HUGEPAGE}, {"nh", MADV_NOHUGEPAGE}, {"dd", MADV_DONTDUMP},  {"dc", MADV_DONTFORK},
+        {"wf", MADV_WIPEONFORK}, {"mg", MADV_MERGEABLE}, {"sr", MADV_SEQUENTIAL}, {"rr", MADV_RANDOM}};
+    std::vector<int> out;
+    for (size_t i = 0; i + 1 < vm_flags.size(); i++) {
+        if (vm_flags[i] == ' ') continue;
+        auto it = kAdvice.find(vm_flags.substr(i, 2));
+        if (it != kAdvice.end()) out.push_back(it->second);
+        i += 2;
+    }
+    return out;
+}
+
+}  // namespace pmi

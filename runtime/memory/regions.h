@@ -1,0 +1,42 @@
+// The address space as the image describes it: from /proc/PID/smaps, and the difference between what the deputy
+// still has and what the guest has now.
+#pragma once
+#include <sys/types.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "interpose/agent/agent.h"
+#include "remote/wire/image.pb.h"
+#include "runtime/base/error.h"
+#include "runtime/kernel/procfs.h"
+
+namespace pmi {
+
+struct AddressRange {
+    uint64_t start = 0, end = 0;
+    bool overlaps(uint64_t s, uint64_t e) const { return s < end && start < e; }
+};
+
+// Fills image.regions and image.files from the process's smaps, leaving `agent` out.
+Status describe_regions(pid_t pid, AddressRange agent, wire::Image& image);
+// A free place for the agent (kAgentSize bytes), far from what grows.
+Expected<uint64_t> choose_agent_base(const std::vector<MapsEntry>& maps);
+
+// What one range of home's skeleton needs to become the guest's.
+struct RegionStep {
+    enum class Do { Unmap, MapAnonymous, Protect } what;
+    AddressRange range;
+    const wire::Region* target = nullptr;  // null for Unmap
+};
+struct RegionPlan {
+    std::vector<RegionStep> steps;
+    std::vector<AddressRange> whole;  // ranges of file mappings that home can't keep: their whole content is needed
+};
+// `home`: what the deputy has; `guest`: what it has to have. Files are the same when name, device and inode are.
+RegionPlan plan_regions(const wire::Image& home, const wire::Image& guest);
+
+// MADV_* for the VmFlags that madvise(2) can give back.
+std::vector<int> advice_of(const std::string& vm_flags);
+
+}  // namespace pmi

@@ -1,0 +1,84 @@
+#include "runtime/pmictl/jobs.h"
+
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "runtime/control/socket_place.h"
+#include "runtime/kernel/procfs.h"
+
+namespace pmi::ctl {
+namespace {
+
+using control::ControlClient;
+
+// For what a supervisor answers from memory. Its first request may have to wait for its start.
+constexpr std::chrono::milliseconds kAnswersWithin(2000);
+constexpr time_t kNewbornFor = 10;  // seconds
+
+// A socket that was just bound refuses connections until its supervisor listens: only an old one is stale.
+void remove_stale(const std::string& path) {
+    struct stat st {};
+    if (::lstat(path.c_str(), &st) != 0 || st.st_uid != ::geteuid()) return;
+    if (!S_ISSOCK(st.st_mode) && !S_ISLNK(st.st_mode)) return;
+    if (::time(nullptr) - st.st_mtime > kNewbornFor) ::unlink(path.c_str());
+}
+
+std::optional<ControlClient> connect_live(const std::string& path) {
+    auto client = ControlClient::connect(path);
+    if (client) return std::move(*client);
+    if (client.error().code() == ECONNREFUSED || client.error().code() == ENOENT) remove_stale(path);
+    return std::nullopt;
+}
+
+// The socket that the process itself names comes first: mostly it is the right one, and the only one to be
+// asked.
+std::vector<std::string> sockets_for(pid_t pid) {
+    auto sockets = control::list_sockets();
+    std::string named = read_environ(pid, "PMI_JOB");
+    if (auto at = std::find(sockets.begin(), sockets.end(), named); at != sockets.end())
+        std::rotate(sockets.begin(), at, at + 1);
+    return sockets;
+}
+
+Error not_found(pid_t pid) {
+    auto status = read_status(pid);
+    if (!status) return fail("no process {}", pid);
+    if (status->tgid != pid) return fail("{} is a thread of process {}", pid, status->tgid);
+    if (status->state == 'Z' && status->threads <= 1) return fail("process {} has ended", pid);
+    return fail("process {} belongs to no job of this user (was it started with pmirun?)", pid);
+}
+
+Expected<ControlClient> connect_to_one(const std::string& path) {
+    auto client = ControlClient::connect(path);
+    if (client) return client;
+    if (client.error().code() == ECONNREFUSED) return fail("{}: no supervisor listens there any more", path);
+    return std::move(client.error());
+}
+
+}  // namespace
+
+Expected<std::vector<ControlClient>> connect_to_jobs(const std::optional<std::string>& control) {
+    std::vector<ControlClient> jobs;
+    if (control) {
+        TRY_ASSIGN(auto job, connect_to_one(*control));
+        jobs.push_back(std::move(job));
+        return jobs;
+    }
+    for (const auto& path : control::list_sockets())
+        if (auto job = connect_live(path)) jobs.push_back(std::move(*job));
+    return jobs;
+}
+
+Expected<ControlClient> find_job_of(pid_t pid, const std::optional<std::string>& control) {
+    if (control) return connect_to_one(*control);
+    for (const auto& path : sockets_for(pid)) {
+        auto job = connect_live(path);
+        if (job && job->ask({{"op", "where"}, {"pid", pid}}, kAnswersWithin)) return std::move(*job);
+    }
+    return not_found(pid);
+}
+
+}  // namespace pmi::ctl

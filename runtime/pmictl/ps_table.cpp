@@ -1,0 +1,61 @@
+#include "runtime/pmictl/ps_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "runtime/control/members.h"
+
+namespace pmi::ctl {
+namespace {
+
+using Line = std::vector<std::string>;
+const Line kTitles = {"PID", "JOB", "WHERE", "STATE", "MEM", "MOVES", "CALLS", "CANTMOVE", "COMMAND"};
+const std::vector<bool> kToTheRight = {true, false, false, false, true, true, true, false, false};
+
+std::string number(const nlohmann::json& row, const char* name) {
+    return std::to_string(control::integer_member(row, name).value_or(0));
+}
+std::string text(const nlohmann::json& row, const char* name, const char* otherwise) {
+    return control::string_member(row, name).value_or(otherwise);
+}
+
+std::string memory(const nlohmann::json& row) {
+    auto kib = static_cast<double>(control::integer_member(row, "memory_kib").value_or(0));
+    if (kib < 1024) return fmt::format("{:.0f}K", kib);
+    if (kib < 1024 * 1024) return fmt::format("{:.1f}M", kib / 1024);
+    return fmt::format("{:.1f}G", kib / 1024 / 1024);
+}
+
+Line line_of(const nlohmann::json& row) {
+    return {number(row, "pid"),
+            text(row, "job", "?"),
+            text(row, "where", "?"),
+            text(row, "state", "?"),
+            memory(row),
+            number(row, "moves"),
+            number(row, "calls"),
+            text(row, "cantmove", "-"),
+            text(row, "command", "?")};
+}
+
+}  // namespace
+
+std::string ps_table(const nlohmann::json& rows) {
+    std::vector<Line> lines = {kTitles};
+    for (const auto& row : rows) lines.push_back(line_of(row));
+    std::string out;
+    std::vector<size_t> widths(kTitles.size(), 0);
+    for (const auto& line : lines)
+        for (size_t i = 0; i < line.size(); i++) widths[i] = std::max(widths[i], line[i].size());
+    for (const auto& line : lines) {
+        for (size_t i = 0; i + 1 < line.size(); i++)
+            out += kToTheRight[i] ? fmt::format("{:>{}}  ", line[i], widths[i])
+                                  : fmt::format("{:<{}}  ", line[i], widths[i]);
+        out += line.back() + "\n";
+    }
+    return out;
+}
+
+}  // namespace pmi::ctl

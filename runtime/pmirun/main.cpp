@@ -1,0 +1,73 @@
+// pmirun: starts PROGRAM so that it can move. In order: read the options; make the job's control socket;
+// leave a supervisor behind, listening on it; let that supervisor attach later; become PROGRAM. After the
+// last step nothing of pmirun is left in this process: same PID, parent, group, session, descriptors, signals
+// as without it.
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "runtime/pmirun/control_socket.h"
+#include "runtime/pmirun/environment.h"
+#include "runtime/pmirun/installation.h"
+#include "runtime/pmirun/io_uring_filter.h"
+#include "runtime/pmirun/options.h"
+#include "runtime/pmirun/program.h"
+#include "runtime/pmirun/standby.h"
+
+namespace pmi::launch {
+namespace {
+
+int complain(int status, const std::string& what) {
+    std::string line = "pmirun: " + what + "\n";
+    (void)!::write(STDERR_FILENO, line.data(), line.size());
+    return status;
+}
+
+int launch(const Options& options, char** argv) {
+    auto socket = make_control_socket(options.control);
+    if (!socket) return complain(kExitLauncherFailed, socket.error().message());
+    std::string preload = options.preload ? find_preload_library() : "";
+    std::vector<std::string> environment = program_environment(environ, options, preload, socket->path);
+    auto supervisor = start_supervisor(options, *socket, argv, environ);
+    auto give_up = [&](int status, const std::string& why) {
+        if (supervisor) supervisor->dismiss();
+        socket->remove();
+        return complain(status, why);
+    };
+    if (!supervisor) return give_up(kExitLauncherFailed, supervisor.error().message());
+
+    // For Yama; over the exec the preload library says it again. Where there is no Yama it fails, harmlessly.
+    ::prctl(PR_SET_PTRACER, supervisor->pid, 0, 0, 0);
+    if (!options.allow_io_uring)
+        if (auto denied = deny_io_uring(); !denied)
+            return give_up(kExitLauncherFailed, denied.error().message());
+
+    int error = become_program(options.program, environment);
+    return give_up(exit_status_for(error), std::string(options.program[0]) + ": " + std::strerror(error));
+}
+
+}  // namespace
+}  // namespace pmi::launch
+
+int main(int argc, char** argv) {
+    using namespace pmi::launch;
+    auto options = parse_options(argc, argv);
+    if (!options) return complain(kExitLauncherFailed, options.error().message());
+    switch (options->action) {
+        case Action::ShowHelp:
+            ::fputs(help_text(), stdout);
+            return 0;
+        case Action::ShowVersion:
+            ::puts("pmirun " PMI_VERSION);
+            return 0;
+        case Action::Run:
+            break;
+    }
+    if (options->insecure)
+        complain(
+            0,
+            "--insecure: what this program sends to other machines is neither encrypted nor authenticated");
+    return launch(*options, argv);
+}

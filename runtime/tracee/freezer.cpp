@@ -1,0 +1,227 @@
+#include "runtime/tracee/freezer.h"
+
+#include <fmt/format.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "runtime/base/log.h"
+#include "runtime/kernel/procfs.h"
+#include "runtime/tracee/sleep_clock.h"
+
+namespace pmi {
+namespace {
+
+constexpr uint64_t kAllSignals = ~uint64_t{0};
+
+// One attempt at a freeze: what has been attached so far, so that it can be let go.
+class Attempt {
+  public:
+    Attempt(pid_t pid, StopWaiter& waiter, int64_t deadline_ns)
+        : pid_(pid), waiter_(waiter), deadline_ns_(deadline_ns) {}
+
+    Status attach_new_threads(bool* found) {
+        *found = false;
+        TRY_ASSIGN(auto tids, list_threads(pid_));
+        for (pid_t tid : tids) {
+            if (attached_.contains(tid)) continue;
+            *found = true;
+            TRY(attach(tid));
+        }
+        return {};
+    }
+
+    Status stop_all() {
+        for (pid_t tid : attached_)
+            if (!stopped_.contains(tid)) TRY(stop(tid));
+        return {};
+    }
+
+    // Puts everything back; the threads that have not stopped yet can only be detached once they have.
+    void undo() {
+        for (pid_t tid : attached_) {
+            if (!stopped_.contains(tid)) {
+                auto status = waiter_.wait(tid, 1000);
+                if (!status) {
+                    // It will stop for our INTERRUPT whenever it can; a tracer that ends lets go of it.
+                    spdlog::warn("thread {} did not stop for detaching: {}", tid, status.error().message());
+                    continue;
+                }
+                Stop s = classify(*status);
+                if (s.kind == Stop::Kind::Exited) continue;
+                (void)detach(tid, s.kind == Stop::Kind::Signal ? s.signal : 0);
+                continue;
+            }
+            mend_eintr(tid);
+            (void)detach(tid);
+        }
+    }
+
+    const std::set<pid_t>& attached() const { return attached_; }
+    bool is_ended_leader(pid_t tid) const { return tid == pid_ && leader_ended_; }
+    int64_t began(pid_t tid) const {
+        auto it = began_.find(tid);
+        return it == began_.end() ? monotonic_ns() : it->second;
+    }
+
+  private:
+    Status attach(pid_t tid) {
+        auto status = read_status(pid_, tid);
+        if (status && status->state == 'Z') {
+            if (tid != pid_) return {};  // a thread on its way out
+            leader_ended_ = true;
+            return {};
+        }
+        // Before the stop: being stopped makes the thread run.
+        auto since = asleep_since(pid_, tid);
+        began_[tid] = since.value_or(monotonic_ns());
+        auto seized = seize(tid, 0);
+        if (!seized) {
+            if (seized.error().code() == ESRCH) return {};  // it ended just now
+            return std::move(seized.error());
+        }
+        attached_.insert(tid);
+        return interrupt(tid);
+    }
+
+    Status stop(pid_t tid) {
+        for (;;) {
+            int left_ms = static_cast<int>(std::max<int64_t>(1, (deadline_ns_ - monotonic_ns()) / 1'000'000));
+            TRY_ASSIGN(int status, waiter_.wait(tid, left_ms));
+            Stop s = classify(status);
+            switch (s.kind) {
+                case Stop::Kind::Exited:
+                    attached_.erase(tid);
+                    return list_changed();
+                case Stop::Kind::Interrupt:
+                    stopped_.insert(tid);
+                    return {};
+                case Stop::Kind::Group:
+                    stopped_.insert(tid);
+                    return fail("the program is stopped by job control; continue it first");
+                default:
+                    // A signal on its way: let it be delivered; our INTERRUPT is still to come.
+                    TRY(resume(tid, s.kind == Stop::Kind::Signal ? s.signal : 0));
+            }
+        }
+    }
+    Status list_changed() { return fail_code(EAGAIN, "a thread ended meanwhile"); }
+
+    void mend_eintr(pid_t tid) {
+        auto regs = get_registers(tid);
+        if (!regs) return;
+        RemoteMemory memory(pid_);
+        Registers before = *regs;
+        auto timeout = settle(*regs, began(tid), RestartBlock::Stays, false, memory);
+        if (!timeout || before.rax == regs->rax) return;
+        if (static_cast<int64_t>(before.rax) == kErestartBlock) return;  // its own block is still there
+        if (write_timeout(*regs, *timeout, monotonic_ns(), memory)) (void)set_registers(tid, *regs);
+    }
+
+    pid_t pid_;
+    StopWaiter& waiter_;
+    int64_t deadline_ns_;
+    std::set<pid_t> attached_, stopped_;
+    std::map<pid_t, int64_t> began_;
+    bool leader_ended_ = false;
+};
+
+// A signal that will run a handler the moment the thread goes on makes a bare -EINTR the program's own.
+bool handler_is_due(pid_t pid, pid_t tid) {
+    auto s = read_status(pid, tid);
+    return s && ((s->sig_pending | s->shared_pending) & ~s->sig_blocked & s->sig_caught) != 0;
+}
+
+Expected<FrozenThread> take(pid_t pid, pid_t tid, const Attempt& attempt, RestartBlock block, VdsoRange vdso,
+                            StopWaiter& waiter) {
+    FrozenThread t;
+    t.tid = tid;
+    if (attempt.is_ended_leader(tid)) {
+        t.ended = true;
+        return t;
+    }
+    TRY_ASSIGN(t.signal_mask, get_signal_mask(tid));
+    bool handled = handler_is_due(pid, tid);
+    TRY(set_signal_mask(tid, kAllSignals));
+    TRY(step_out_of_vdso(tid, vdso, waiter));
+    TRY_ASSIGN(t.registers, get_registers(tid));
+    t.began_ns = attempt.began(tid);
+    TRY_ASSIGN(t.timeout, settle(t.registers, t.began_ns, block, handled, RemoteMemory(pid)));
+    return t;
+}
+
+}  // namespace
+
+Expected<VdsoRange> find_vdso(pid_t pid) {
+    TRY_ASSIGN(auto maps, read_maps(pid));
+    for (const auto& m : maps)
+        if (m.name == "[vdso]") return VdsoRange{m.start, m.end};
+    return VdsoRange{};
+}
+
+Status step_out_of_vdso(pid_t tid, VdsoRange vdso, StopWaiter& waiter) {
+    constexpr int kMaxSteps = 4000;
+    for (int i = 0; i < kMaxSteps; i++) {
+        TRY_ASSIGN(Registers r, get_registers(tid));
+        if (r.rip < vdso.start || r.rip >= vdso.end) return {};
+        TRY(single_step(tid));
+        TRY_ASSIGN(int status, waiter.wait(tid, 5000));
+        if (classify(status).kind == Stop::Kind::Exited) return fail_code(ESRCH, "thread {} ended meanwhile", tid);
+    }
+    return fail("thread {} does not leave the vDSO", tid);
+}
+
+Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int timeout_ms) {
+    int64_t deadline = monotonic_ns() + int64_t{timeout_ms} * 1'000'000;
+    TRY_ASSIGN(VdsoRange vdso, find_vdso(pid));
+    for (;;) {
+        Attempt attempt(pid, waiter, deadline);
+        Status status;
+        bool found = true;
+        while (found && status) {
+            status = attempt.attach_new_threads(&found);
+            if (status) status = attempt.stop_all();
+        }
+        Frozen frozen{pid, {}};
+        if (status) {
+            auto tids = list_threads(pid);
+            if (!tids) status = std::move(tids.error());
+            for (size_t i = 0; status && i < tids->size(); i++) {
+                pid_t tid = (*tids)[i];
+                if (!attempt.attached().contains(tid) && !attempt.is_ended_leader(tid)) continue;
+                auto thread = take(pid, tid, attempt, block, vdso, waiter);
+                if (thread)
+                    frozen.threads.push_back(std::move(*thread));
+                else
+                    status = std::move(thread.error());
+            }
+        }
+        if (status) return frozen;
+        for (const auto& t : frozen.threads)
+            if (!t.ended) (void)set_signal_mask(t.tid, t.signal_mask);
+        attempt.undo();
+        if (status.error().code() != EAGAIN || monotonic_ns() > deadline)
+            return std::move(status.error()).within(fmt::format("stop process {}", pid));
+    }
+}
+
+Status thaw_and_detach(const Frozen& frozen) {
+    Status result;
+    RemoteMemory memory(frozen.pid);
+    for (const auto& t : frozen.threads) {
+        if (t.ended) continue;
+        Registers r = t.registers;
+        auto one = [&]() -> Status {
+            TRY(write_timeout(r, t.timeout, monotonic_ns(), memory));
+            TRY(set_registers(t.tid, r));
+            TRY(set_signal_mask(t.tid, t.signal_mask));
+            return detach(t.tid);
+        }();
+        if (!one && result) result = std::move(one);
+    }
+    return result;
+}
+
+}  // namespace pmi

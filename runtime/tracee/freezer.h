@@ -1,0 +1,46 @@
+// Stops every thread of a process that nobody traces, unseen by it: PTRACE_SEIZE and PTRACE_INTERRUPT give no
+// signal, and what the stop did to a system call is mended (interrupted.h).
+#pragma once
+#include <sys/types.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "runtime/base/error.h"
+#include "runtime/tracee/injector.h"
+#include "runtime/tracee/interrupted.h"
+#include "runtime/tracee/ptrace.h"
+
+namespace pmi {
+
+struct FrozenThread {
+    pid_t tid = 0;
+    Registers registers{};        // as the thread has to go on
+    uint64_t signal_mask = 0;     // the program's; while frozen all signals are blocked
+    int64_t began_ns = 0;         // since when it has been waiting
+    PendingTimeout timeout{};
+    bool ended = false;           // a leader that exited before its other threads
+};
+
+struct Frozen {
+    pid_t pid = 0;
+    std::vector<FrozenThread> threads;  // the leader first
+};
+
+// Address range of the kernel's own code in the process.
+struct VdsoRange {
+    uint64_t start = 0, end = 0;
+};
+Expected<VdsoRange> find_vdso(pid_t pid);
+
+// Stops all threads; on failure all are running again and unattached. Fails after timeout_ms when a thread can't be
+// stopped (the parent in a vfork, uninterruptible sleep) and when the process is stopped by job control.
+Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int timeout_ms);
+// Lets all go on where they were, and detaches. Goes on with the others when one fails.
+Status thaw_and_detach(const Frozen& frozen);
+
+// Steps a stopped thread until it has left the vDSO: the destination's may be another build, and its data page
+// holds other numbers. Signals must be blocked.
+Status step_out_of_vdso(pid_t tid, VdsoRange vdso, StopWaiter& waiter);
+
+}  // namespace pmi

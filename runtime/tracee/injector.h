@@ -1,0 +1,55 @@
+// System calls performed by another process's stopped thread: one at a time through any `syscall` instruction in its
+// memory, or in batches through the agent (interpose/agent/agent.h). Signals must be blocked in the thread while
+// this goes on (the freezer does so).
+#pragma once
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "interpose/agent/agent.h"
+#include "runtime/base/error.h"
+#include "runtime/tracee/memory.h"
+#include "runtime/tracee/ptrace.h"
+
+namespace pmi {
+
+// How to wait until a thread stops. A guest supervisor has to serve the thread's own notifications meanwhile.
+class StopWaiter {
+  public:
+    virtual ~StopWaiter() = default;
+    // The thread's next wait status. Error ETIMEDOUT after timeout_ms (negative: none), ESRCH when there is none.
+    virtual Expected<int> wait(pid_t tid, int timeout_ms) = 0;
+};
+// waitpid(2) with __WALL.
+class PlainWaiter : public StopWaiter {
+  public:
+    Expected<int> wait(pid_t tid, int timeout_ms) override;
+};
+
+class Injector {
+  public:
+    Injector(pid_t tid, StopWaiter& waiter) : tid_(tid), waiter_(waiter) {}
+
+    // Through the two bytes `syscall` at `instruction`; the thread's registers are put back. Result as the kernel
+    // gives it (-errno on failure).
+    Expected<int64_t> call_at(uint64_t instruction, int64_t nr, const std::array<uint64_t, 6>& args);
+    // Runs ops through the agent at agent_base, with scratch memory of at least ops.size() * 64 bytes there; fills
+    // in the results. Registers are put back. Error only when the thread itself is lost.
+    Status batch(uint64_t agent_base, uint64_t scratch, std::vector<BatchOp>& ops, const RemoteMemory& memory);
+
+    // Signals that can't be blocked (SIGSTOP) and came meanwhile; to be sent again by who called.
+    const std::vector<int>& deferred() const { return deferred_; }
+
+  private:
+    Status run_until_trap();
+    pid_t tid_;
+    StopWaiter& waiter_;
+    std::vector<int> deferred_;
+};
+
+// The address of a `syscall` instruction in the [vdso] of the process.
+Expected<uint64_t> find_syscall_instruction(const RemoteMemory& memory, uint64_t vdso_start, uint64_t vdso_end);
+
+}  // namespace pmi

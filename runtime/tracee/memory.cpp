@@ -1,0 +1,65 @@
+#include "runtime/tracee/memory.h"
+
+#include <fcntl.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+
+namespace pmi {
+
+size_t RemoteMemory::read_some(uint64_t address, std::span<std::byte> to) const {
+    size_t done = 0;
+    while (done < to.size()) {
+        iovec local{to.data() + done, to.size() - done};
+        iovec remote{reinterpret_cast<void*>(address + done), to.size() - done};  // NOLINT: an address over there
+        ssize_t n = ::process_vm_readv(pid_, &local, 1, &remote, 1, 0);
+        if (n <= 0) break;
+        done += static_cast<size_t>(n);
+    }
+    return done;
+}
+
+size_t RemoteMemory::write_some(uint64_t address, std::span<const std::byte> from) const {
+    size_t done = 0;
+    while (done < from.size()) {
+        iovec local{const_cast<std::byte*>(from.data()) + done, from.size() - done};
+        iovec remote{reinterpret_cast<void*>(address + done), from.size() - done};  // NOLINT: an address over there
+        ssize_t n = ::process_vm_writev(pid_, &local, 1, &remote, 1, 0);
+        if (n <= 0) break;
+        done += static_cast<size_t>(n);
+    }
+    return done;
+}
+
+Status RemoteMemory::read(uint64_t address, std::span<std::byte> to) const {
+    size_t done = read_some(address, to);
+    if (done == to.size()) return {};
+    return force(address + done, to.data() + done, to.size() - done, false);
+}
+
+Status RemoteMemory::write(uint64_t address, std::span<const std::byte> from) const {
+    size_t done = write_some(address, from);
+    if (done == from.size()) return {};
+    return force(address + done, const_cast<std::byte*>(from.data()) + done, from.size() - done, true);
+}
+
+Status RemoteMemory::force(uint64_t address, void* data, size_t size, bool writing) const {
+    if (!mem_.valid()) {
+        TRY_ASSIGN(mem_, open_file("/proc/" + std::to_string(pid_) + "/mem", O_RDWR));
+    }
+    auto* p = static_cast<std::byte*>(data);
+    while (size > 0) {
+        ssize_t n = writing ? ::pwrite(mem_.get(), p, size, static_cast<off_t>(address))
+                            : ::pread(mem_.get(), p, size, static_cast<off_t>(address));
+        if (n < 0 && errno == EINTR) continue;
+        if (n == 0) errno = EFAULT;
+        if (n <= 0)
+            return fail_errno("{} {} bytes of process {} at {:#x}", writing ? "write" : "read", size, pid_, address);
+        p += n;
+        address += static_cast<uint64_t>(n);
+        size -= static_cast<size_t>(n);
+    }
+    return {};
+}
+
+}  // namespace pmi

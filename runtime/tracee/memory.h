@@ -1,0 +1,45 @@
+// Another process's memory by process_vm_readv(2) and process_vm_writev(2); where those refuse (PROT_NONE, no write
+// permission) by /proc/PID/mem, which forces its way as the tracer's right.
+#pragma once
+#include <sys/types.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/base/error.h"
+#include "runtime/base/fd.h"
+
+namespace pmi {
+
+class RemoteMemory {
+  public:
+    explicit RemoteMemory(pid_t pid) : pid_(pid) {}
+    pid_t pid() const { return pid_; }
+
+    // How many bytes could be read or written, from the front, with the program's own access rights.
+    size_t read_some(uint64_t address, std::span<std::byte> to) const;
+    size_t write_some(uint64_t address, std::span<const std::byte> from) const;
+    // All of them, whatever the protection; Error EFAULT where nothing is mapped.
+    Status read(uint64_t address, std::span<std::byte> to) const;
+    Status write(uint64_t address, std::span<const std::byte> from) const;
+
+    template <typename T>
+    Expected<T> get(uint64_t address) const {
+        T value{};
+        TRY(read(address, std::as_writable_bytes(std::span(&value, 1))));
+        return value;
+    }
+    template <typename T>
+    Status put(uint64_t address, const T& value) const {
+        return write(address, std::as_bytes(std::span(&value, 1)));
+    }
+
+  private:
+    Status force(uint64_t address, void* data, size_t size, bool writing) const;
+    pid_t pid_;
+    mutable Fd mem_;  // /proc/PID/mem, opened when first needed
+};
+
+}  // namespace pmi

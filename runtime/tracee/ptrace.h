@@ -1,0 +1,60 @@
+// ptrace(2) as functions with results. All must be called by the thread that is the tracer. "Stopped" is as
+// ptrace(2) means it: these fail with ESRCH on a thread that runs.
+#pragma once
+#include <signal.h>
+#include <sys/types.h>
+#include <sys/user.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "runtime/base/error.h"
+
+namespace pmi {
+
+using Registers = user_regs_struct;
+
+// A wait status taken apart.
+struct Stop {
+    enum class Kind {
+        Exited,     // the thread is gone; status says how
+        Signal,     // signal-delivery-stop: `signal` is about to be delivered
+        Group,      // group-stop by `signal`
+        Interrupt,  // PTRACE_EVENT_STOP that is no group-stop: INTERRUPT, or a new tracee's first stop
+        Event,      // another PTRACE_EVENT_*: `event`
+    } kind;
+    int signal = 0;
+    int event = 0;
+    int status = 0;
+};
+Stop classify(int wait_status);
+
+Status seize(pid_t tid, unsigned long options);
+Status set_options(pid_t tid, unsigned long options);
+Status interrupt(pid_t tid);
+Status resume(pid_t tid, int signal = 0);  // PTRACE_CONT
+Status single_step(pid_t tid, int signal = 0);
+Status listen_stopped(pid_t tid);          // PTRACE_LISTEN: stay in group-stop
+Status detach(pid_t tid, int signal = 0);
+
+Expected<Registers> get_registers(pid_t tid);
+Status set_registers(pid_t tid, const Registers& registers);
+Expected<std::string> get_xstate(pid_t tid);  // NT_X86_XSTATE, this CPU's layout
+Status set_xstate(pid_t tid, const std::string& xstate);
+// The mask that the program sees: during sigsuspend and the like the one to be restored.
+Expected<uint64_t> get_signal_mask(pid_t tid);
+Status set_signal_mask(pid_t tid, uint64_t mask);
+Expected<siginfo_t> get_signal_info(pid_t tid);
+Status set_signal_info(pid_t tid, const siginfo_t& info);
+enum class Pending { Thread, Process };
+Expected<std::vector<siginfo_t>> peek_pending(pid_t tid, Pending which);
+Expected<uint64_t> event_message(pid_t tid);
+
+struct RseqConfiguration {
+    uint64_t address = 0;
+    uint32_t size = 0, signature = 0;
+};
+Expected<RseqConfiguration> get_rseq(pid_t tid);
+
+}  // namespace pmi

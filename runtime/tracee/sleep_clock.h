@@ -1,0 +1,18 @@
+// How long a thread has been asleep. Nobody traces a program at home, so nobody saw when its interrupted
+// epoll_wait began; the scheduler knows when the thread last ran (se.exec_start in /proc/PID/task/TID/sched,
+// CONFIG_SCHED_DEBUG, which distributions set and Linux 6.15 made unconditional).
+#pragma once
+#include <sys/types.h>
+
+#include <cstdint>
+
+#include "runtime/base/error.h"
+
+namespace pmi {
+
+// CLOCK_MONOTONIC of this process, in ns.
+int64_t monotonic_ns();
+// Since when (on this process's CLOCK_MONOTONIC, ns; a tick or so of error) the thread has not run.
+Expected<int64_t> asleep_since(pid_t pid, pid_t tid);
+
+}  // namespace pmi

@@ -1,0 +1,30 @@
+// ITIMER_VIRTUAL and ITIMER_PROF count the program's own CPU time, also what it used before a point.
+#include "pmi_test.h"
+static volatile sig_atomic_t virtual_ticks, prof_ticks;
+static void on_tick(int sig) {
+    if (sig == SIGVTALRM) virtual_ticks++;
+    if (sig == SIGPROF) prof_ticks++;
+}
+static volatile uint64_t work;
+int main(void) {
+    struct sigaction action = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+    CHECK_SYS(sigaction(SIGVTALRM, &action, NULL));
+    CHECK_SYS(sigaction(SIGPROF, &action, NULL));
+    struct itimerval every = {{0, 40000}, {0, 40000}};
+    int64_t start = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    CHECK_SYS(setitimer(ITIMER_VIRTUAL, &every, NULL));
+    CHECK_SYS(setitimer(ITIMER_PROF, &every, NULL));
+    MIGRATE_POINT();
+    sleep_ms(100);  // sleeping is not CPU time
+    CHECK(prof_ticks <= 1);
+    bool moved = false;
+    while (virtual_ticks < 4 || prof_ticks < 4) {
+        for (int i = 0; i < 100000; i++) work += (uint64_t)i;
+        if (!moved && virtual_ticks == 2) {
+            moved = true;
+            MIGRATE_POINT();
+        }
+        CHECK(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - start < 10 * NSEC_PER_SEC);
+    }
+    test_done();
+}
