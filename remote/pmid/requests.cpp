@@ -1,5 +1,7 @@
 #include "remote/pmid/requests.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <limits>
 
@@ -8,6 +10,15 @@
 #include "remote/wire/printable.h"
 
 namespace pmi {
+namespace {
+
+int64_t clock_ns(clockid_t clock) {
+    timespec t{};
+    ::clock_gettime(clock, &t);
+    return t.tv_sec * 1'000'000'000 + t.tv_nsec;
+}
+
+}  // namespace
 
 Parsed parse_request(std::string_view bytes) {
     Parsed parsed;
@@ -54,6 +65,8 @@ wire::Reply answer(const wire::Request& request, const wire::Machine& node) {
             machine->set_protocol_version(node.protocol_version());
             machine->set_pmi_version(node.pmi_version());
             machine->set_name(node.name());
+            reply.set_monotonic_ns(clock_ns(CLOCK_MONOTONIC));
+            reply.set_boottime_ns(clock_ns(CLOCK_BOOTTIME));
             break;
         }
         case wire::Request::kDescribe:

@@ -1,9 +1,11 @@
 #include "runtime/deputy/node_session.h"
 
 #include <sys/eventfd.h>
+#include <time.h>
 
 #include <cstring>
 
+#include "remote/wire/machine.h"
 #include "runtime/base/log.h"
 
 namespace pmi {
@@ -21,6 +23,42 @@ Expected<ChannelKeys> keys_of(const wire::Place& place) {
     if (!copy(place.key_to_node(), keys.to_node) || !copy(place.key_to_home(), keys.to_home) || !copy(place.token(), keys.token))
         return fail("keys of a wrong length");
     return keys;
+}
+
+Expected<wire::Reply> ask(RequestClient& client, const NodeDestination& to, wire::Request request) {
+    request.set_protocol_version(kProtocolVersion);
+    request.set_id(1);
+    TRY_ASSIGN(std::string answer, client.request(request.SerializeAsString(), kAnswerTimeoutMs));
+    wire::Reply reply;
+    if (!reply.ParseFromString(answer)) return fail("node {}: an answer that can't be parsed", to.name);
+    if (!reply.error().empty()) return fail("{}", reply.error());
+    return reply;
+}
+
+int64_t clock_ns(clockid_t clock) {
+    timespec t{};
+    ::clock_gettime(clock, &t);
+    return t.tv_sec * 1'000'000'000 + t.tv_nsec;
+}
+
+// Home's clocks minus the node's, from the quickest of a few round trips. The node's answer is older than our
+// reading of our own clock: the offset is too large by at most that trip, so that a sleep never looks too short to
+// the program. Coming home takes longer than the trip, so that no clock goes back then.
+Status measure_clocks(RequestClient& client, const NodeDestination& to, wire::Host& host) {
+    constexpr int kPings = 4;
+    int64_t best = INT64_MAX;
+    for (int i = 0; i < kPings; i++) {
+        wire::Request ping;
+        ping.mutable_ping();
+        int64_t sent = clock_ns(CLOCK_MONOTONIC);
+        TRY_ASSIGN(wire::Reply reply, ask(client, to, std::move(ping)));
+        int64_t received = clock_ns(CLOCK_MONOTONIC), boot = clock_ns(CLOCK_BOOTTIME);
+        if (received - sent >= best) continue;
+        best = received - sent;
+        host.set_monotonic_offset_ns(received - reply.monotonic_ns());
+        host.set_boottime_offset_ns(boot - reply.boottime_ns());
+    }
+    return {};
 }
 
 }  // namespace
@@ -48,16 +86,13 @@ std::vector<SessionEvent> SessionEvents::take() {
 }
 
 Expected<std::unique_ptr<NodeSession>> NodeSession::open(Transport& transport, const Keyring* ring, Security security,
-                                                         const NodeDestination& to, const wire::Host& host) {
-    wire::Request request_message;
-    request_message.set_protocol_version(host.home().protocol_version());
-    request_message.set_id(1);
-    *request_message.mutable_host() = host;
+                                                         const NodeDestination& to, wire::Host host) {
     std::string server_key = ring == nullptr ? "" : ring->server_key(to.name);
-    TRY_ASSIGN(std::string answer, request(transport, to.host, to.port, server_key, request_message.SerializeAsString(), kAnswerTimeoutMs));
-    wire::Reply reply;
-    if (!reply.ParseFromString(answer)) return fail("node {}: an answer that can't be parsed", to.name);
-    if (!reply.error().empty()) return fail("{}", reply.error());
+    TRY_ASSIGN(auto client, RequestClient::connect(transport, to.host, to.port, server_key, kAnswerTimeoutMs));
+    TRY(measure_clocks(*client, to, host));
+    wire::Request request;
+    *request.mutable_host() = std::move(host);
+    TRY_ASSIGN(wire::Reply reply, ask(*client, to, std::move(request)));
     if (!reply.has_place()) return fail("node {}: an answer without a place", to.name);
     const wire::Place& place = reply.place();
     if (place.stream_port() == 0 || place.stream_port() > 65535 || place.call_port() == 0 || place.call_port() > 65535)

@@ -46,9 +46,10 @@ class SessionEvents {
 
 class NodeSession {
   public:
-    // Asks the node for a place and connects to it. Nothing has been done to the program yet.
+    // Measures the node's clocks (host's offsets are filled in), asks it for a place and connects to it. Nothing has
+    // been done to the program yet.
     static Expected<std::unique_ptr<NodeSession>> open(Transport& transport, const Keyring* ring, Security security,
-                                                       const NodeDestination& to, const wire::Host& host);
+                                                       const NodeDestination& to, wire::Host host);
     ~NodeSession();
 
     const std::string& node() const { return node_; }

@@ -79,7 +79,7 @@ Status Worker::pump(int timeout_ms, const char* what, const std::function<bool()
     int64_t deadline = monotonic_ns() + int64_t{timeout_ms} * 1'000'000;
     while (!done()) {
         if (monotonic_ns() > deadline) return fail_code(ETIMEDOUT, "{}", what);
-        TRY(one_event(20));
+        TRY(one_event(1));
     }
     return {};
 }

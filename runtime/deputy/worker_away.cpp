@@ -34,12 +34,6 @@ constexpr int kRunningTimeoutMs = 10000;
 constexpr unsigned long kDeputyOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
                                          PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT;
 
-int64_t boottime_ns() {
-    timespec t{};
-    ::clock_gettime(CLOCK_BOOTTIME, &t);
-    return t.tv_sec * 1'000'000'000 + t.tv_nsec;
-}
-
 json summary(HomePid pid, const std::string& where, const MoveTotals& totals, int64_t frozen_ns, int64_t total_ns) {
     return {{"pid", pid.value},          {"where", where},           {"frozen_us", frozen_ns / 1000},
             {"total_us", total_ns / 1000}, {"bytes", totals.bytes}, {"pages", totals.pages},
@@ -64,9 +58,7 @@ Expected<std::unique_ptr<NodeSession>> Worker::open_session(HomePid pid, const N
     host.set_program(stat ? stat->comm : "");
     char name[256] = "";
     if (::gethostname(name, sizeof name - 1) == 0) host.set_home_hostname(name);
-    host.set_home_monotonic_ns(monotonic_ns());
-    host.set_home_boottime_ns(boottime_ns());
-    return NodeSession::open(*transport_, ring_.get(), setup_.insecure ? Security::Insecure : Security::Curve, to, host);
+    return NodeSession::open(*transport_, ring_.get(), setup_.insecure ? Security::Insecure : Security::Curve, to, std::move(host));
 }
 
 Expected<json> Worker::leave_home(HomePid pid, const NodeDestination& to, const std::string& mode) {

@@ -20,12 +20,6 @@ namespace {
 
 constexpr int kConnectTimeoutMs = 10000;
 
-int64_t boottime_ns() {
-    timespec t{};
-    ::clock_gettime(CLOCK_BOOTTIME, &t);
-    return t.tv_sec * 1'000'000'000 + t.tv_nsec;
-}
-
 Status report(int fd, const wire::Reply& reply) {
     std::string bytes = reply.SerializeAsString();
     auto length = static_cast<uint32_t>(bytes.size());
@@ -55,9 +49,9 @@ void fill_place(wire::Place& place, const ChannelKeys& keys, uint16_t stream_por
 Expected<GuestSupervisor::Parts> open_session(const GuestSessionSetup& setup, const wire::Request& request) {
     const wire::Host& host = request.host();
     JailSetup jail_setup;
-    int64_t offset = host.home_monotonic_ns() - monotonic_ns();
+    int64_t offset = host.monotonic_offset_ns();
     jail_setup.monotonic_offset_ns = offset;
-    jail_setup.boottime_offset_ns = host.home_boottime_ns() - boottime_ns();
+    jail_setup.boottime_offset_ns = host.boottime_offset_ns();
     jail_setup.hostname = host.home_hostname();
     TRY_ASSIGN(Fd children, block_child_signals());
     // Before ZeroMQ starts its threads: a process that makes a user namespace must have one thread.

@@ -49,6 +49,7 @@ Status GuestSupervisor::wait_for_events() {
             if (!frame) return std::move(frame.error()).within("home");
             if (!*frame) break;
             TRY(handle_frame(**frame));
+            if (had_guest_ && processes_.empty()) return {};
         }
     }
     if (parts_.stream && fds[2].revents != 0) {

@@ -18,6 +18,13 @@ bool has_ended(int pidfd) {
     return ::poll(&p, 1, 0) > 0;
 }
 
+// A guest of a node on this same machine: it has a program's memory, and so the mark in it, but is not the program.
+bool is_guest(pid_t pid) {
+    char target[64]{};
+    ssize_t n = ::readlink(fmt::format("/proc/{}/exe", pid).c_str(), target, sizeof target - 1);
+    return n > 0 && std::string_view(target).starts_with("/memfd:pmi-stub");
+}
+
 Error no_such(pid_t pid) {
     return fail("no process {}", pid);
 }
@@ -61,6 +68,7 @@ JobProcess* Processes::adopt(pid_t pid) {
 }
 
 bool Processes::is_member(pid_t pid) {
+    if (is_guest(pid)) return false;
     while (pid > 1) {
         if (known(pid) != nullptr) return true;
         std::string mark = read_environ(pid, "PMI_JOB");
