@@ -72,6 +72,12 @@ std::optional<CallServer::Progress> CallServer::in_progress(HomePid tid) const {
     return Progress{it->second.work->head, it->second.work->began_ns};
 }
 
+void CallServer::note_issued_again(HomePid tid) {
+    std::lock_guard lock(mutex_);
+    auto it = threads_.find(tid);
+    if (it != threads_.end() && it->second.work) it->second.work->began_ns = monotonic_ns();
+}
+
 uint64_t CallServer::calls_of(HomePid pid) const {
     std::lock_guard lock(mutex_);
     auto it = calls_.find(pid);

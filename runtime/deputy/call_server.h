@@ -38,6 +38,8 @@ class CallServer {
     };
     // The call that this thread's deputy has and has not finished.
     std::optional<Progress> in_progress(HomePid tid) const;
+    // The call was interrupted and is issued again for the time that is left: it waits from now on.
+    void note_issued_again(HomePid tid);
     uint64_t calls_of(HomePid pid) const;  // how many were begun so far
 
   private:

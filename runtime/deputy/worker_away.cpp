@@ -106,6 +106,8 @@ Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid) {
         TRY(assist_->capture(frozen, region_->place_for_batches(), *this, image));
         return describe_regions(pid.value, {region_->base(), region_->base() + kAgentSize}, image);
     }();
+    auto stat = read_stat(pid.value);
+    if (stat) image.set_cpu_home_ns((stat->utime + stat->stime) * (1'000'000'000 / static_cast<uint64_t>(::sysconf(_SC_CLK_TCK))));
     if (captured) return image;
     (void)AgentRegion::remove(pid.value, region_->base(), *this);
     region_.reset();

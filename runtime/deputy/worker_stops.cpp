@@ -136,6 +136,7 @@ Status Worker::settle_call(DeputyThread& t, Interrupted how, bool cancel) {
     if (timeout.kind != Timeout::None) {
         r.rsp = region_->arena_address(kMaxSlots - 1) + kArenaSize - (*slot_index + 1) * 128;
         TRY(write_timeout(r, timeout, monotonic_ns(), memory));
+        server_->note_issued_again(t.tid);
         slot.args[timeout.arg] = timeout.arg == 0   ? r.rdi
                                  : timeout.arg == 1 ? r.rsi
                                  : timeout.arg == 2 ? r.rdx
@@ -193,7 +194,9 @@ Status Worker::handle_ptrace_event(DeputyProcess& p, DeputyThread& t, int event)
     if (event == PTRACE_EVENT_EXIT) {
         t.exiting = true;
         // A leader that exits before its threads is not reported until they have gone too.
-        if (t.tid == p.pid) TRY(p.session->send(FrameType::ThreadGone, ThreadHead{p.pid.value, t.tid.value}));
+        auto progress = server_->in_progress(t.tid);
+        bool alone = progress && progress->head.kind == CallKind::ExitThread;
+        if (t.tid == p.pid && alone) TRY(p.session->send(FrameType::ThreadGone, ThreadHead{p.pid.value, t.tid.value}));
     } else {
         TRY_ASSIGN(uint64_t message, event_message(t.tid.value));
         TRY(new_task(p, event, static_cast<pid_t>(message)));

@@ -189,14 +189,18 @@ Status GuestSupervisor::change_mask(GuestThread& t, const Row& row) {
 
 // Limits on memory hold where the memory is; home keeps the account that the program and others read.
 Status GuestSupervisor::change_limits(GuestThread& t, const Row& row) {
-    return forward(t, row, CallKind::Plain, [this, &t, &row](const Reply& reply, const Flattened& sent) {
+    return forward(t, row, CallKind::Plain, [this, &t, &row](const Reply& reply, const Flattened& sent) -> Status {
         GuestMemoryAccess memory(*t.process->memory);
         const auto& args = t.notification->args;
         bool is_self = row.nr == SYS_setrlimit || args[0] == 0 || args[0] == static_cast<uint64_t>(t.process->pid.value);
         uint64_t resource = row.nr == SYS_setrlimit ? args[0] : args[1];
         uint64_t address = row.nr == SYS_setrlimit ? args[1] : args[2];
+        bool is_cpu = resource == RLIMIT_CPU;
         bool is_memory = resource == RLIMIT_STACK || resource == RLIMIT_AS || resource == RLIMIT_DATA;
         rlimit wanted{};
+        if (reply.result == 0 && is_self && is_cpu && address != 0 &&
+            memory.read(address, std::as_writable_bytes(std::span(&wanted, 1))) == sizeof wanted)
+            TRY(limit_cpu(*t.process, wanted.rlim_cur));
         if (reply.result == 0 && is_self && is_memory && address != 0 &&
             memory.read(address, std::as_writable_bytes(std::span(&wanted, 1))) == sizeof wanted) {
             rlimit now{};

@@ -60,22 +60,32 @@ void add(timeval& t, int64_t ns) {
     t = {us / 1'000'000, us % 1'000'000};
 }
 
-// The clock that a clockid of the program's means for this thread: its process's or its own CPU clock, or none.
-enum class CpuClock { None, Process, Thread };
-CpuClock cpu_clock(const GuestThread& t, uint64_t arg) {
+// What a clockid of the program's counts: the CPU time of a process, or (bit 2) of a thread; pid 0 is the caller.
+struct CpuClock {
+    bool is_cpu = false, is_thread = false;
+    pid_t pid = 0;
+};
+CpuClock cpu_clock(uint64_t arg) {
     auto id = static_cast<clockid_t>(arg);
-    if (id == CLOCK_PROCESS_CPUTIME_ID) return CpuClock::Process;
-    if (id == CLOCK_THREAD_CPUTIME_ID) return CpuClock::Thread;
-    if (id >= 0) return CpuClock::None;
-    // clock_getcpuclockid(3): ~pid << 3 | kind; bit 2: of a thread.
-    pid_t pid = ~(id >> 3);
-    if ((id & 3) == 3) return CpuClock::None;  // a dynamic clock, of an fd
-    if ((id & 4) == 0 && (pid == 0 || pid == t.process->pid.value)) return CpuClock::Process;
-    if ((id & 4) != 0 && (pid == 0 || pid == t.tid.value)) return CpuClock::Thread;
-    return CpuClock::None;
+    if (id == CLOCK_PROCESS_CPUTIME_ID) return {true, false, 0};
+    if (id == CLOCK_THREAD_CPUTIME_ID) return {true, true, 0};
+    // clock_getcpuclockid(3): ~pid << 3 | kind; kind 3 is a clock of an fd's.
+    if (id >= 0 || (id & 3) == 3) return {};
+    return {true, (id & 4) != 0, ~(id >> 3)};
 }
 
 }  // namespace
+
+// RLIMIT_CPU counts all CPU time of the program; this kernel counts what is used here.
+Status GuestSupervisor::limit_cpu(const GuestProcess& p, uint64_t soft_seconds) {
+    rlimit limit{};
+    if (::prlimit(p.outer, RLIMIT_CPU, nullptr, &limit) != 0) return fail_errno("CPU limit of the guest");
+    uint64_t elsewhere = (p.image.cpu_home_ns() + p.image.cpu_user_ns() + p.image.cpu_system_ns()) / kSecond;
+    uint64_t left = soft_seconds == RLIM_INFINITY ? RLIM_INFINITY : soft_seconds > elsewhere ? soft_seconds - elsewhere : 1;
+    limit.rlim_cur = std::min<rlim_t>(left, limit.rlim_max);
+    if (::prlimit(p.outer, RLIMIT_CPU, &limit, nullptr) != 0) return fail_errno("set the CPU limit of the guest");
+    return {};
+}
 
 void GuestSupervisor::note_cpu_time(const GuestProcess& p, wire::Image& image) {
     CpuTime used = used_away(p);
@@ -87,14 +97,24 @@ void GuestSupervisor::note_cpu_time(const GuestProcess& p, wire::Image& image) {
     }
 }
 
+int64_t GuestSupervisor::clock_used_away(const GuestThread& t, uint64_t clock_id) {
+    CpuClock clock = cpu_clock(clock_id);
+    if (clock.pid == 0) return clock.is_thread ? thread_ns(t) : process_ns(*t.process);
+    if (!clock.is_thread) {
+        const GuestProcess* p = process_of(HomePid(clock.pid));
+        return p == nullptr ? 0 : process_ns(*p);
+    }
+    auto it = t.process->threads.find(HomePid(clock.pid));
+    return it == t.process->threads.end() ? 0 : thread_ns(*it->second);
+}
+
 Status GuestSupervisor::answer_cpu_clock(GuestThread& t, const Row& row) {
     const auto args = t.notification->args;
     GuestMemoryAccess memory(*t.process->memory);
     if (row.nr == SYS_getitimer || row.nr == SYS_setitimer)
         return args[0] == ITIMER_REAL ? forward(t, row, CallKind::Plain) : let_run(t);
     if (row.nr == SYS_clock_gettime) {
-        CpuClock clock = cpu_clock(t, args[0]);
-        if (clock == CpuClock::None) return forward(t, row, CallKind::Plain);
+        if (!cpu_clock(args[0]).is_cpu) return forward(t, row, CallKind::Plain);
     }
     return forward(t, row, CallKind::Plain, [this, &t, args, nr = row.nr](const Reply& reply, const Flattened& sent) -> Status {
         GuestMemoryAccess out(*t.process->memory);
@@ -116,7 +136,7 @@ Status GuestSupervisor::answer_cpu_clock(GuestThread& t, const Row& row) {
                 v.tms_stime += used.system_ns / tick;
             });
         } else if (nr == SYS_clock_gettime) {
-            int64_t ns = cpu_clock(t, args[0]) == CpuClock::Process ? process_ns(*t.process) : thread_ns(t);
+            int64_t ns = clock_used_away(t, args[0]);
             wrote = patch<timespec>(out, args[1], [&](timespec& v) {
                 int64_t whole = v.tv_sec * kSecond + v.tv_nsec + ns;
                 v = {whole / kSecond, whole % kSecond};

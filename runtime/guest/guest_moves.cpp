@@ -4,6 +4,7 @@
 //   departure  Freeze -> FreezeAck -> threads stop, last replies -> Drained -> image    (this copy, after Thaw)
 //              Need -> memory, End -> Drop                                              (the other copy)
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstring>
@@ -81,6 +82,8 @@ Status GuestSupervisor::arrived() {
         std::memcpy(&r, t.registers().data(), std::min(sizeof r, t.registers().size()));
         made.restart_is_home = static_cast<int64_t>(r.rax) == kErestartBlock;
     }
+    for (const auto& l : process->image.limits())
+        if (l.resource() == RLIMIT_CPU) TRY(limit_cpu(*process, l.soft()));
     processes_[process->pid] = std::move(process);
     had_guest_ = true;
     spdlog::info("process {} is here, ready", arrival_->image.pid());

@@ -81,7 +81,11 @@ Status GuestSupervisor::handle_signal_stop(GuestThread& t, int signal) {
     }
     if (is_local(signal)) {
         t.restart_is_home = false;
-        return go_on(t, signal);
+        if (is_caught(t, signal)) return go_on(t, signal);
+        // Fatal (or a job for home's core dump): it is home that dies of it.
+        t.carried.push_back(info);
+        t.stopped = true;
+        return go_home(t, -1, fmt::format("signal {} that it does not handle", signal));
     }
     return go_on(t);  // this node's own noise (a child of the jail): home's SIGCHLD comes from home
 }

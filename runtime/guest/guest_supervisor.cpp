@@ -78,7 +78,8 @@ Status GuestSupervisor::handle_frame(const Frame& frame) {
     if (type == FrameType::ThreadGone) {
         TRY_ASSIGN(auto head, take_head<ThreadHead>(body));
         GuestThread* t = thread_of(HomePid(head.pid), HomePid(head.tid));
-        return t != nullptr && t->notification ? let_run(*t) : Status();
+        bool waits = t != nullptr && t->notification && t->notification->nr == SYS_exit;
+        return waits ? let_run(*t) : Status();
     }
     TRY_ASSIGN(auto head, take_head<ProcessHead>(body));
     GuestProcess* p = process_of(HomePid(head.pid));

@@ -118,6 +118,8 @@ class GuestSupervisor : private StopWaiter {
 
     // -- guest_cpu_clock.cpp
     Status answer_cpu_clock(GuestThread& t, const Row& row);
+    int64_t clock_used_away(const GuestThread& t, uint64_t clock_id);
+    static Status limit_cpu(const GuestProcess& p, uint64_t soft_seconds);
     static void note_cpu_time(const GuestProcess& p, wire::Image& image);  // used away so far
 
     Parts parts_;

@@ -99,13 +99,13 @@ void Job::on_hold(const RequestId& id, JobProcess& process, const json& request)
 
 void Job::on_process_ended(JobProcess& process) {
     spdlog::info("process {} has ended, {}", process.pid, process.where);
-    // While away it ends in order if its worker says so; if the worker itself is gone, the kernel has killed
-    // it.
+    // While away it ends in order if its worker says so, before or after the kernel does. If the worker
+    // doesn't, but dies itself, then the kernel has killed the process for it.
     WorkerLink* worker = process.worker;
-    if (worker != nullptr) worker->read_packets();
-    bool in_order = ended_in_order_.erase(process.pid) > 0;
-    if (worker != nullptr && !process.at_home() && !in_order && worker->is_gone())
-        lose(process, "its worker died");
+    if (worker != nullptr && !process.at_home()) {
+        worker->read_packets();
+        if (ended_in_order_.erase(process.pid) == 0) unexplained_.push_back(std::move(process));
+    }
     // Not from within whoever noticed it: what is left is looked for when this turn is over.
     loop_.after(std::chrono::milliseconds(0), [this] { end_if_over(); });
 }

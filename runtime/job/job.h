@@ -57,6 +57,7 @@ class Job {
     Expected<WorkerLink*> start_worker();
     void on_worker_event(WorkerLink& worker, const Json& event);
     void on_worker_end(WorkerLink& worker, const std::string& how);
+    void on_ended_away(pid_t pid, const Json& event);
     void lose(JobProcess& process, const std::string& how);
     void take_counters(const Json& from);
     void steer(JobProcess& process, const std::string& want);
@@ -74,9 +75,10 @@ class Job {
     Processes processes_;
     control::ControlServer server_;
     std::list<std::unique_ptr<WorkerLink>> workers_;
-    std::unique_ptr<SignalTrap> trap_;  // with --trap-signals
-    std::set<pid_t> ended_in_order_;    // while away, as their workers said; until their pidfds say so too
-    std::vector<Json> lost_;            // rows of processes that were lost
+    std::unique_ptr<SignalTrap> trap_;   // with --trap-signals
+    std::set<pid_t> ended_in_order_;     // while away, as their workers said; until their pidfds say so too
+    std::list<JobProcess> unexplained_;  // ended while away; what their workers say to that is still to come
+    std::vector<Json> lost_;             // rows of processes that were lost
 };
 
 }  // namespace pmi::job

@@ -12,15 +12,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kWorkersAnswerWithin(400);
 
-std::string command_line(pid_t pid, const std::string& comm) {
-    auto text = read_file(fmt::format("/proc/{}/cmdline", pid));
-    if (!text || text->empty()) return "[" + comm + "]";
-    while (!text->empty() && text->back() == '\0') text->pop_back();
-    for (char& c : *text)
-        if (static_cast<unsigned char>(c) < ' ') c = ' ';
-    return text->substr(0, 4096);
-}
-
 std::string state_word(const JobProcess& process, char state) {
     if (!process.lost.empty()) return "lost";
     if (process.moving()) return "moving";
@@ -67,7 +58,7 @@ json Job::row(const JobProcess& process) const {
         {"moves", process.moves},
         {"calls", process.calls_before + process.calls_now},
         {"returns", process.returns_before + process.returns_now},
-        {"command", command_line(process.pid, stat ? stat->comm : "?")}};
+        {"command", process.at_home() ? command_line(process.pid) : process.command}};
     if (process.moving()) row["moving_to"] = process.moving_to;
     if (!process.return_reason.empty()) row["return_reason"] = process.return_reason;
     if (!process.last_error.empty()) row["last_error"] = process.last_error;

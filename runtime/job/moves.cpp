@@ -1,4 +1,6 @@
 // Job: sending processes away and bringing them home.
+#include <algorithm>
+
 #include "runtime/base/log.h"
 #include "runtime/control/members.h"
 #include "runtime/control/protocol.h"
@@ -45,7 +47,10 @@ void Job::go_away(JobProcess& process, const std::string& node, const std::strin
     pid_t pid = process.pid;
     process.moving_to = to->name;
     process.last_error.clear();
-    if (process.at_home()) process.stderr_target = stderr_target(pid);
+    if (process.at_home()) {
+        process.stderr_target = stderr_target(pid);
+        process.command = command_line(pid);
+    }
     auto begin = [this, pid, to = *to, mode, done] { begin_move(pid, to, mode, done); };
     // One tracer at a time: the trap lets go before the worker attaches.
     if (trap_ && process.at_home())
@@ -138,7 +143,7 @@ void Job::on_worker_event(WorkerLink& worker, const json& event) {
     auto pid = control::pid_member(event, "pid");
     if (!pid) return;
     JobProcess* process = what == "born" ? processes_.adopt(*pid) : processes_.known(*pid);
-    if (what == "ended") ended_in_order_.insert(*pid);
+    if (what == "ended") return on_ended_away(*pid, event);
     if (process == nullptr) return;
     take_counters({{"processes", {event}}});
     if (what == "moved") {
@@ -148,19 +153,33 @@ void Job::on_worker_event(WorkerLink& worker, const json& event) {
         process->worker = &worker;
         process->where = string_member(event, "where").value_or(kHome);
         process->stderr_target = stderr_target(*pid);
-    } else if (what == "ended") {
-        if (auto how = string_member(event, "lost")) lose(*process, *how);
+        process->command = command_line(*pid);
     } else if (what == "steer") {
         steer(*process, string_member(event, "want").value_or(""));
     }
 }
 
+void Job::on_ended_away(pid_t pid, const json& event) {
+    auto lost = string_member(event, "lost");
+    auto explained =
+        std::find_if(unexplained_.begin(), unexplained_.end(), [&](auto& p) { return p.pid == pid; });
+    JobProcess* process = explained != unexplained_.end() ? &*explained : processes_.known(pid);
+    if (process != nullptr && lost) lose(*process, *lost);
+    if (explained != unexplained_.end())
+        unexplained_.erase(explained);
+    else
+        ended_in_order_.insert(pid);
+}
+
 void Job::on_worker_end(WorkerLink& worker, const std::string& how) {
-    spdlog::info("worker {}: {}", worker.pid(), how);
+    spdlog::info("worker {}: {}", worker.pid(), how.empty() ? "ended" : how);
+    for (JobProcess& process : unexplained_)
+        if (process.worker == &worker && !how.empty()) lose(process, how);
+    unexplained_.remove_if([&](const auto& process) { return process.worker == &worker; });
     for (JobProcess* process : processes_.all()) {
         if (process->worker != &worker) continue;
         bool orderly = process->at_home() || ended_in_order_.contains(process->pid);
-        if (!orderly) lose(*process, how);
+        if (!orderly) lose(*process, how.empty() ? "its worker ended without it" : how);
         process->worker = nullptr;
         process->moving_to.clear();
     }

@@ -18,7 +18,8 @@ bool has_ended(int pidfd) {
     return ::poll(&p, 1, 0) > 0;
 }
 
-// A guest of a node on this same machine: it has a program's memory, and so the mark in it, but is not the program.
+// A guest of a node on this same machine: it has a program's memory, and so the mark in it, but is not the
+// program.
 bool is_guest(pid_t pid) {
     char target[64]{};
     ssize_t n = ::readlink(fmt::format("/proc/{}/exe", pid).c_str(), target, sizeof target - 1);
@@ -126,6 +127,19 @@ void Processes::ended(pid_t pid) {
     by_pid_.erase(it);
     loop_.forget(process->pidfd.get());
     on_ended_(*process);
+}
+
+std::string command_line(pid_t pid) {
+    auto text = read_file(fmt::format("/proc/{}/cmdline", pid));
+    if (text && text->empty()) {  // a process may wipe it
+        auto stat = read_stat(pid);
+        return stat ? "[" + stat->comm + "]" : "";
+    }
+    if (!text) return "";
+    while (!text->empty() && text->back() == '\0') text->pop_back();
+    for (char& c : *text)
+        if (static_cast<unsigned char>(c) < ' ') c = ' ';
+    return text->substr(0, 4096);
 }
 
 std::string image_identity(pid_t pid) {

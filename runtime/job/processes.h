@@ -37,6 +37,7 @@ struct JobProcess {
     std::string last_error;     // of a move that nobody waited for
     std::string held_image;     // pmi_hold was called by this image; empty: not held
     bool of_other_job = false;  // has since become a nested pmirun's
+    std::string command;        // its command line before it left
     std::string stderr_target;  // what its descriptor 2 was before it left
 
     bool at_home() const { return where == "home"; }
@@ -78,6 +79,8 @@ class Processes {
     std::map<pid_t, std::unique_ptr<JobProcess>> by_pid_;
 };
 
+// One line for people; empty if the process is gone.
+std::string command_line(pid_t pid);
 // Tells one exec of a process from the next: its address-space layout, which is random for each.
 std::string image_identity(pid_t pid);
 

@@ -1,6 +1,5 @@
 #include "runtime/job/worker_link.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -119,11 +118,6 @@ void WorkerLink::on_packet(std::string_view packet) {
     on_reply(message);
 }
 
-bool WorkerLink::is_gone() const {
-    pollfd p{pidfd_.get(), POLLIN, 0};
-    return !channel_open_ || ::poll(&p, 1, 0) > 0;
-}
-
 void WorkerLink::on_exit() {
     read_packets();
     int status = 0;
@@ -133,7 +127,7 @@ void WorkerLink::on_exit() {
     auto unanswered = std::move(pending_);
     pending_.clear();
     for (auto& [id, on_reply] : unanswered) on_reply({{"ok", false}, {"error", how}});
-    events_.on_end(*this, how);
+    events_.on_end(*this, status == 0 ? "" : how);
 }
 
 }  // namespace pmi::job

@@ -22,7 +22,8 @@ class WorkerLink {
     using OnReply = std::function<void(const nlohmann::json&)>;
     struct Events {
         std::function<void(WorkerLink&, const nlohmann::json&)> on_event;
-        // It has ended and all its requests are answered; the link may be destroyed inside.
+        // It has ended (`how` is empty if with status 0) and all its requests are answered; the link may be
+        // destroyed inside.
         std::function<void(WorkerLink&, const std::string& how)> on_end;
         // Runs in the new process, before the worker: to let go of what isn't the worker's.
         std::function<void()> in_worker;
@@ -40,8 +41,6 @@ class WorkerLink {
     pid_t pid() const { return pid_; }
     // Handles what it has sent so far.
     void read_packets();
-    // It has ended, or is just ending.
-    bool is_gone() const;
 
   private:
     WorkerLink(control::EventLoop& loop, Fd channel, pid_t pid, Events events);

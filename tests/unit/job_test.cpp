@@ -250,7 +250,7 @@ TEST_F(JobTest, NoticesThatItCameHomeByItself) {
 TEST_F(JobTest, ADeadWorkersProcessIsLostAndItsStderrSaysSo) {
     pid_t other = spawn({"sleep", "50"});
     ASSERT_TRUE(migrate(program, "127.0.0.1:3"));
-    ASSERT_TRUE(soon([&] { return row(program).value("state", "") == "lost"; }));
+    ASSERT_TRUE(soon([&] { return !row(program).is_null() && row(program)["state"] == "lost"; }));
     EXPECT_NE(row(program)["lost"].get<std::string>().find("worker"), std::string::npos);
     char line[400] = {};
     ASSERT_GT(::read(stderr_pipe[0], line, sizeof line - 1), 0);
