@@ -78,7 +78,7 @@ Status answer_thread(const Batch& batch, const ThreadQuestions& q, wire::Thread&
 struct ProcessQuestions {
     uint64_t actions_at, timers_at;
     std::vector<size_t> actions;
-    size_t brk, membarrier, timers[2];
+    size_t brk, membarrier, thp, timers[2];
 };
 ProcessQuestions ask_process(Batch& batch) {
     ProcessQuestions q{};
@@ -90,6 +90,7 @@ ProcessQuestions ask_process(Batch& batch) {
     q.brk = batch.call(SYS_brk, 0);
     constexpr uint64_t kGetRegistrations = 1 << 9;  // MEMBARRIER_CMD_GET_REGISTRATIONS, Linux 6.3
     q.membarrier = batch.call(SYS_membarrier, kGetRegistrations, 0, 0);
+    q.thp = batch.call(SYS_prctl, PR_GET_THP_DISABLE, 0, 0, 0, 0);
     q.timers[0] = batch.call(SYS_getitimer, ITIMER_VIRTUAL, q.timers_at);
     q.timers[1] = batch.call(SYS_getitimer, ITIMER_PROF, q.timers_at + sizeof(itimerval));
     return q;
@@ -99,6 +100,7 @@ Status answer_process(const Batch& batch, const ProcessQuestions& q, wire::Image
     image.set_sigactions(batch.bytes(q.actions_at, kSigactionSize * kSignals));
     image.mutable_layout()->set_brk(static_cast<uint64_t>(batch.result(q.brk)));
     if (batch.result(q.membarrier) > 0) image.set_membarrier(static_cast<uint32_t>(batch.result(q.membarrier)));
+    image.set_thp_disable(batch.result(q.thp) > 0);
     for (uint64_t i = 0; i < 2; i++)
         image.add_cpu_timers(batch.bytes(q.timers_at + i * sizeof(itimerval), sizeof(itimerval)));
     return {};

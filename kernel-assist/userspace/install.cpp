@@ -43,10 +43,10 @@ class StackPointerAside {
     Registers saved_{};
 };
 
-Status register_membarriers(Batch& batch, uint32_t registrations) {
+void tell_kernel(Batch& batch, const wire::Image& image) {
     for (uint32_t bit = 1; bit != 0; bit <<= 1)
-        if (registrations & bit) batch.call(SYS_membarrier, bit, 0, 0);
-    return {};
+        if (image.membarrier() & bit) batch.call(SYS_membarrier, bit, 0, 0);
+    batch.call(SYS_prctl, PR_SET_THP_DISABLE, image.thp_disable() ? 1 : 0, 0, 0, 0);
 }
 
 uint64_t mm_map(Batch& batch, const wire::Layout& l) {
@@ -85,7 +85,7 @@ Status UserspaceAssist::install_process(pid_t leader, const wire::Image& image, 
     }
     size_t layout = batch.call(SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, mm_map(batch, image.layout()), sizeof(prctl_mm_map), 0);
     batch.call(SYS_personality, image.personality());
-    TRY(register_membarriers(batch, image.membarrier()));
+    tell_kernel(batch, image);
     for (int i = 0; i < image.cpu_timers_size() && i < 2; i++) {
         if (image.cpu_timers(i).size() != sizeof(itimerval)) return fail("an image with a timer of an unknown form");
         uint64_t at = batch.data(image.cpu_timers(i).data(), sizeof(itimerval));
@@ -93,6 +93,12 @@ Status UserspaceAssist::install_process(pid_t leader, const wire::Image& image, 
     }
     TRY(batch.run());
     return batch.check(layout, "set the memory layout");
+}
+
+Status UserspaceAssist::settle_process(pid_t tid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) {
+    Batch batch(tid, tid, agent, waiter);
+    tell_kernel(batch, image);
+    return batch.run();
 }
 
 Status UserspaceAssist::install_thread(pid_t tid, const wire::Thread& t, AgentPlace agent, StopWaiter& waiter) {

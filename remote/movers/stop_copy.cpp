@@ -44,7 +44,8 @@ class StopCopy : public Mover {
             if (r.kind() == wire::Region::VDSO) continue;
             if (r.kind() == wire::Region::FILE && order.file_contents) TRY(send_file(order, r, sent[r.file()], sender));
             if (r.kind() == wire::Region::FILE && r.shared()) {
-                if (!order.file_contents) TRY(send_changed(order, r, sender));
+                bool writable = (r.protection() & PROT_WRITE) != 0;
+                if (!order.file_contents && writable) TRY(send_changed(order, r, sender));
                 continue;
             }
             TRY(send_own(order, r, pages, sender));

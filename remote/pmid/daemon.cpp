@@ -53,7 +53,7 @@ Status Daemon::prepare_events() {
     sigset_t set;
     ::sigemptyset(&set);
     for (int signal : {SIGCHLD, SIGTERM, SIGINT}) ::sigaddset(&set, signal);
-    struct sigaction hangup{};
+    struct sigaction hangup {};
     ::sigaction(SIGHUP, nullptr, &hangup);
     if (hangup.sa_handler != SIG_IGN) ::sigaddset(&set, SIGHUP);  // nohup(1) means it
     if (::sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return fail_errno("sigprocmask");
@@ -159,7 +159,8 @@ void Daemon::handle_request(const RequestServer::Incoming& incoming) {
         return;
     }
     refresh_machine(&machine_);
-    send_reply(incoming.client, answer(parsed.request, machine_for_others(machine_, options_.limits, use_of(""))));
+    send_reply(incoming.client,
+               answer(parsed.request, machine_for_others(machine_, options_.limits, use_of(""))));
 }
 
 Status Daemon::start_session(const RequestServer::Incoming& incoming, const wire::Request& request) {
@@ -215,15 +216,17 @@ void Daemon::finish_report(Session& session, const wire::Reply& reply) {
 void Daemon::expire_reports() {
     for (auto& [pid, session] : sessions_)
         if (session.reporting() && session.report_deadline().over())
-            finish_report(session, error_reply(session.request_id, fmt::format("the guest session wasn't ready in {} ms",
-                                                                               kReportTimeoutMs)));
+            finish_report(session, error_reply(session.request_id,
+                                               fmt::format("the guest session wasn't ready in {} ms",
+                                                           kReportTimeoutMs)));
 }
 
 void Daemon::reap() {
     for (auto entry = sessions_.begin(); entry != sessions_.end();) {
         auto& [pid, session] = *entry;
         siginfo_t dead{};
-        if (::waitid(P_PID, static_cast<id_t>(pid), &dead, WEXITED | WNOHANG | WNOWAIT) != 0 || dead.si_pid != pid) {
+        if (::waitid(P_PID, static_cast<id_t>(pid), &dead, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+            dead.si_pid != pid) {
             ++entry;
             continue;
         }
@@ -232,7 +235,8 @@ void Daemon::reap() {
         ::waitpid(pid, &status, 0);
         if (session.reporting()) handle_report(session);  // it may have said why
         if (session.reporting())
-            finish_report(session, error_reply(session.request_id, "the guest session " + show_wait_status(status)));
+            finish_report(session,
+                          error_reply(session.request_id, "the guest session " + show_wait_status(status)));
         spdlog::info("session {}: \"{}\" {}", pid, session.program, show_wait_status(status));
         entry = sessions_.erase(entry);
     }

@@ -1,5 +1,5 @@
-// pmid's event loop: requests in, replies out, guest sessions started and reaped. One thread; nothing in it waits for
-// a peer or for a session.
+// pmid's event loop: requests in, replies out, guest sessions started and reaped. One thread; nothing in it
+// waits for a peer or for a session.
 #pragma once
 #include <map>
 #include <memory>

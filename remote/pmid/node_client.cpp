@@ -55,7 +55,8 @@ Expected<wire::Place> NodeClient::host(const wire::Host& host, int timeout_ms) {
     TRY_ASSIGN(wire::Reply reply, call(std::move(request), timeout_ms));
     const wire::Place& place = reply.place();
     bool valid = reply.has_place() && place.stream_port() - 1 < 65535 && place.call_port() - 1 < 65535 &&
-                 place.key_to_node().size() == 32 && place.key_to_home().size() == 32 && place.token().size() == 16;
+                 place.key_to_node().size() == 32 && place.key_to_home().size() == 32 &&
+                 place.token().size() == 16;
     if (!valid) return fail("node {}: malformed place", address_.name);
     return place;
 }

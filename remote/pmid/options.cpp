@@ -38,13 +38,18 @@ ParsedOptions parse_options(int argc, char** argv) {
     std::string log_level = "info";
     uint32_t max_guests = 64;
     bool insecure = false;
-    app.add_option("--listen", listen, "address and port to listen on (default 0.0.0.0:7700)")->type_name("ADDR:PORT");
+    app.add_option("--listen", listen, "address and port to listen on (default 0.0.0.0:7700)")
+        ->type_name("ADDR:PORT");
     app.add_option("--name", name, "name of this node (default: the host name)")->type_name("NAME");
-    app.add_option("--keys", keys, "key directory (default: $PMI_KEYS, else ~/.config/pmi/keys)")->type_name("DIR");
+    app.add_option("--keys", keys, "key directory (default: $PMI_KEYS, else ~/.config/pmi/keys)")
+        ->type_name("DIR");
     app.add_option("--log", log_file, "log file (default: standard error)")->type_name("FILE");
-    app.add_option("--log-level", log_level, "trace, debug, info (default), warn, error or off")->type_name("LEVEL");
-    app.add_option("--max-guests", max_guests, "how many programs may be here at a time (default 64)")->type_name("N");
-    app.add_option("--memory-max", memory_max, "memory for all of them together, such as 8G")->type_name("SIZE");
+    app.add_option("--log-level", log_level, "trace, debug, info (default), warn, error or off")
+        ->type_name("LEVEL");
+    app.add_option("--max-guests", max_guests, "how many programs may be here at a time (default 64)")
+        ->type_name("N");
+    app.add_option("--memory-max", memory_max, "memory for all of them together, such as 8G")
+        ->type_name("SIZE");
     app.add_flag("--insecure", insecure, "no keys and no encryption: ANYBODY may run programs here");
     app.set_version_flag("--version", std::string("pmid ") + PMI_VERSION);
     try {

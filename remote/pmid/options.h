@@ -17,7 +17,8 @@ struct PmidOptions {
     NodeLimits limits;
 };
 
-// Handles --help and --version too: then, and after bad options (said on stderr), it returns an exit status instead.
+// Handles --help and --version too: then, and after bad options (said on stderr), it returns an exit status
+// instead.
 struct ParsedOptions {
     PmidOptions options;
     int exit_status = -1;  // -1: go on

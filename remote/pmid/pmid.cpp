@@ -1,4 +1,5 @@
-// pmid: the node daemon. One process listens; each program that comes gets a process of its own (guest_process.cpp).
+// pmid: the node daemon. One process listens; each program that comes gets a process of its own
+// (guest_process.cpp).
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -15,7 +16,8 @@ namespace {
 using namespace pmi;
 
 constexpr const char* kInsecureWarning =
-    "pmid: WARNING: --insecure: no keys, no encryption: ANYBODY who reaches this port may run programs here\n";
+    "pmid: WARNING: --insecure: no keys, no encryption: ANYBODY who reaches this port may run programs "
+    "here\n";
 
 Status serve(PmidOptions options) {
     TRY(set_up_log("pmid " + options.name, options.log_file, options.log_level));
@@ -30,7 +32,8 @@ Status serve(PmidOptions options) {
         ring = std::make_shared<const Keyring>(std::move(opened));
     }
     TRY_ASSIGN(auto daemon, Daemon::start(options, keys_directory, ring));
-    spdlog::info("listening on {}; {}", show_host_port(options.listen.host, daemon->port()), show(probe_kernel()));
+    spdlog::info("listening on {}; {}", show_host_port(options.listen.host, daemon->port()),
+                 show(probe_kernel()));
     std::printf("pmid %s listening on %s\n", options.name.c_str(),
                 show_host_port(options.listen.host, daemon->port()).c_str());
     std::fflush(stdout);

@@ -17,9 +17,9 @@ struct NodeLimits {
 // What of the node is taken already.
 struct NodeUse {
     uint32_t guests = 0;
-    uint64_t memory = 0;            // bytes promised to guests
-    uint32_t pending_of_peer = 0;   // Host requests of this peer that have no Place yet
-    uint32_t pending = 0;           // of all
+    uint64_t memory = 0;           // bytes promised to guests
+    uint32_t pending_of_peer = 0;  // Host requests of this peer that have no Place yet
+    uint32_t pending = 0;          // of all
 };
 
 constexpr uint32_t kMaxPendingOfPeer = 8;

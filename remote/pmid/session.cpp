@@ -39,7 +39,8 @@ class SpawnPlan {
         ::posix_spawn_file_actions_adddup2(&files_, report, kSessionReportFd);
         ::posix_spawn_file_actions_addclosefrom_np(&files_, kSessionReportFd + 1);
     }
-    // Its own process group, so that a terminal's ^C is pmid's to handle; signals as a fresh process has them.
+    // Its own process group, so that a terminal's ^C is pmid's to handle; signals as a fresh process has
+    // them.
     void plan_signals() {
         sigset_t none, all;
         ::sigemptyset(&none);

@@ -30,7 +30,8 @@ class Session {
     bool reporting() const { return report_.valid(); }
     int report_fd() const { return report_.get(); }
     const Deadline& report_deadline() const { return report_deadline_; }
-    // Reads what is there: the reply when it is whole; nothing when more has to come; an error when none will.
+    // Reads what is there: the reply when it is whole; nothing when more has to come; an error when none
+    // will.
     Expected<std::optional<wire::Reply>> read_report();
     void close_report() { report_.reset(); }
     void kill_group(int signal) const;

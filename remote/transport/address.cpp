@@ -61,8 +61,8 @@ Lookup look_up(const std::string& host, uint16_t port, int flags) {
     return result;
 }
 
-// getaddrinfo can't be told how long to try: it runs in a thread of its own, which is left behind when the time
-// is over and then ends by itself.
+// getaddrinfo can't be told how long to try: it runs in a thread of its own, which is left behind when the
+// time is over and then ends by itself.
 struct PendingLookup {
     std::mutex lock;
     std::condition_variable changed;
@@ -83,7 +83,8 @@ Expected<Lookup> look_up_within(const std::string& host, uint16_t port, int time
     auto limit = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
     while (!pending->done) {
         if (pending->changed.wait_until(guard, limit) == std::cv_status::timeout && !pending->done)
-            return fail_code(ETIMEDOUT, "resolve {}: the name service didn't answer in {} ms", host, timeout_ms);
+            return fail_code(ETIMEDOUT, "resolve {}: the name service didn't answer in {} ms", host,
+                             timeout_ms);
     }
     return std::move(pending->result);
 }
@@ -127,7 +128,8 @@ std::string show_host_port(const std::string& host, uint16_t port) {
 
 std::string SocketAddress::endpoint() const {
     char host[NI_MAXHOST], port[NI_MAXSERV];
-    int code = ::getnameinfo(get(), length, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+    int code =
+        ::getnameinfo(get(), length, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
     PMI_ASSERT(code == 0);
     return v6() ? fmt::format("tcp://[{}]:{}", host, port) : fmt::format("tcp://{}:{}", host, port);
 }

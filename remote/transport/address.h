@@ -1,5 +1,5 @@
-// Addresses as people write them, and as sockets want them. Names are resolved here and never by libzmq, whose one
-// I/O thread would stand still while DNS is slow.
+// Addresses as people write them, and as sockets want them. Names are resolved here and never by libzmq,
+// whose one I/O thread would stand still while DNS is slow.
 #pragma once
 #include <sys/socket.h>
 

@@ -17,7 +17,7 @@ namespace pmi {
 
 namespace {
 
-constexpr size_t kMaxPending = 16;           // connections that have not said hello yet
+constexpr size_t kMaxPending = 16;  // connections that have not said hello yet
 constexpr size_t kKeptSendBuffer = 1u << 20;
 
 // Reads what is still missing of `buffer`; false: more has to come. Error: the connection is of no use.
@@ -132,7 +132,8 @@ Expected<std::optional<Frame>> CallChannel::State::receive(int flags) {
             continue;
         }
         if (n == 0)
-            return fail_code(ECONNRESET, "call channel: the peer closed{}", in.empty() ? "" : " within a frame");
+            return fail_code(ECONNRESET, "call channel: the peer closed{}",
+                             in.empty() ? "" : " within a frame");
         if (errno == EINTR) continue;
         if (errno == EAGAIN) return std::optional<Frame>();
         return fail_errno("call channel: receive");
@@ -195,7 +196,8 @@ Expected<std::unique_ptr<CallChannel>> CallChannel::connect(const std::string& h
     for (;;) {
         TRY_ASSIGN(bool whole, read_more(fd.get(), answer.data(), answer.size(), &have));
         if (whole) break;
-        if (deadline.over()) return fail_code(ETIMEDOUT, "call channel to {}: no answer", show_host_port(host, port));
+        if (deadline.over())
+            return fail_code(ETIMEDOUT, "call channel to {}: no answer", show_host_port(host, port));
         poll_until(item, deadline);
     }
     TRY_ASSIGN(SessionKeys session, check_answer(hello, answer, keys, security));
@@ -205,14 +207,16 @@ Expected<std::unique_ptr<CallChannel>> CallChannel::connect(const std::string& h
 
 namespace {
 
-// A connection that has not proved yet that it is home. Others may connect too: a port scanner, somebody hostile.
+// A connection that has not proved yet that it is home. Others may connect too: a port scanner, somebody
+// hostile.
 struct Candidate {
     Fd fd;
     Hello hello{};
     size_t have = 0;
 };
 
-// Takes a candidate's bytes: its session when it is home, nothing when more has to come, an error when it is not.
+// Takes a candidate's bytes: its session when it is home, nothing when more has to come, an error when it is
+// not.
 Expected<std::optional<SessionKeys>> hear(Candidate& candidate, const ChannelKeys& keys, Security security) {
     TRY_ASSIGN(bool whole, read_more(candidate.fd.get(), candidate.hello.data(), candidate.hello.size(),
                                      &candidate.have));
@@ -232,8 +236,8 @@ void accept_candidate(int listener, std::list<Candidate>& candidates) {
 
 }  // namespace
 
-Expected<std::unique_ptr<CallChannel>> CallChannel::accept(int listener, const ChannelKeys& keys, Security security,
-                                                           int timeout_ms) {
+Expected<std::unique_ptr<CallChannel>> CallChannel::accept(int listener, const ChannelKeys& keys,
+                                                           Security security, int timeout_ms) {
     Deadline deadline(timeout_ms);
     std::list<Candidate> candidates;
     Error last = fail_code(ETIMEDOUT, "call channel: home didn't connect in {} ms", timeout_ms);

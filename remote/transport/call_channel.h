@@ -1,7 +1,8 @@
 // The call channel: forwarded calls and what must stay in order with them (signals, exits, freezes). One TCP
-// connection with TCP_NODELAY, one write a frame, AEAD (libsodium, ChaCha20-Poly1305-IETF, a counter as nonce, one
-// key a direction) on each. Frame on the wire: u32 length of what follows (<= kMaxFrame), sealed{ u8 type, body }.
-// With Security::Insecure the frames are in clear.
+// connection with TCP_NODELAY, one write a frame, AEAD (call_cipher.h; a counter as nonce, one key a
+// direction) on each; call_handshake.h says how it starts. A dead peer or a cut link is noticed after about 9
+// s, and so is a peer that lets its receive buffer stay full for so long. Frame on the wire: u32 length of
+// what follows (<= kMaxFrame), sealed{ u8 type, body }. With Security::Insecure the frames are in clear.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -38,19 +39,21 @@ class CallChannel {
     enum class Side { Home, Node };
     // Home connects, node accepts; `listener` is a listening TCP socket. Both fail after timeout_ms.
     static Expected<std::unique_ptr<CallChannel>> connect(const std::string& host, uint16_t port,
-                                                          const ChannelKeys& keys, Security security, int timeout_ms);
-    static Expected<std::unique_ptr<CallChannel>> accept(int listener, const ChannelKeys& keys, Security security,
-                                                         int timeout_ms);
+                                                          const ChannelKeys& keys, Security security,
+                                                          int timeout_ms);
+    static Expected<std::unique_ptr<CallChannel>> accept(int listener, const ChannelKeys& keys,
+                                                         Security security, int timeout_ms);
     ~CallChannel();
 
     int fd() const;
-    // Thread-safe; frames of one thread keep their order. Blocks while the peer is slow. Body may be in two parts
-    // so that no copy is needed to put a header before data.
+    // Thread-safe; frames of one thread keep their order. Blocks while the peer is slow. Body may be in two
+    // parts so that no copy is needed to put a header before data.
     Status send(uint8_t type, std::span<const std::byte> head, std::span<const std::byte> tail = {});
     // One receiving thread. Blocks.
     Expected<Frame> receive();
-    // One receiving thread, for an event loop on fd(): nothing when no whole frame is there yet. Error (ECONNRESET)
-    // when the peer closed.
+    // One receiving thread, for an event loop on fd(): nothing when no whole frame is there yet. Call it
+    // until it gives nothing: frames may have been read ahead of fd(). Error (ECONNRESET) when the peer
+    // closed.
     Expected<std::optional<Frame>> try_receive();
     // Makes both ends' receives fail, from any thread.
     void shut_down();

@@ -1,6 +1,6 @@
-// What seals the frames of a call channel in one direction: AES-256-GCM where both CPUs have it (three times as
-// fast), else ChaCha20-Poly1305-IETF. A key seals frame 0, 1, 2...: the number is the nonce, so a frame that is
-// repeated, left out or moved doesn't open.
+// What seals the frames of a call channel in one direction: AES-256-GCM where both CPUs have it (three times
+// as fast), else ChaCha20-Poly1305-IETF. A key seals frame 0, 1, 2...: the number is the nonce, so a frame
+// that is repeated, left out or moved doesn't open.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -26,7 +26,8 @@ class FrameSealer {
     // In place: `text` becomes the sealed text, `tag` its tag. `header` (the length) is sealed along with it.
     void seal(std::span<const std::byte> header, std::span<std::byte> text, std::span<std::byte, 16> tag);
     // In place; false when the frame isn't what the peer sealed.
-    bool open(std::span<const std::byte> header, std::span<std::byte> text, std::span<const std::byte, 16> tag);
+    bool open(std::span<const std::byte> header, std::span<std::byte> text,
+              std::span<const std::byte, 16> tag);
 
     size_t overhead() const { return cipher_ == Cipher::None ? 0 : kSealOverhead; }
 

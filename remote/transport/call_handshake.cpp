@@ -31,7 +31,10 @@ void hello_mac(const Hello& hello, const ChannelKeys& keys, unsigned char* mac) 
 }
 
 void answer_mac(const Hello& hello, const HelloAnswer& answer, const ChannelKeys& keys, unsigned char* mac) {
-    Hash(keys.to_home, kMac).add(hello.data(), hello.size()).add(answer.data(), kAnswerMacAt).finish(mac, kMac);
+    Hash(keys.to_home, kMac)
+        .add(hello.data(), hello.size())
+        .add(answer.data(), kAnswerMacAt)
+        .finish(mac, kMac);
 }
 
 unsigned char cipher_bit(Cipher cipher) {
@@ -71,8 +74,10 @@ SessionKeys derive(const Hello& hello, const HelloAnswer& answer, const ChannelK
 }
 
 Status check_start(const unsigned char* message) {
-    if (std::memcmp(message, kMagic, sizeof kMagic) != 0) return fail_code(EPROTO, "call channel: not a pmi peer");
-    if (message[4] != kVersion) return fail_code(EPROTO, "call channel: version {}, not {}", message[4], kVersion);
+    if (std::memcmp(message, kMagic, sizeof kMagic) != 0)
+        return fail_code(EPROTO, "call channel: not a pmi peer");
+    if (message[4] != kVersion)
+        return fail_code(EPROTO, "call channel: version {}, not {}", message[4], kVersion);
     return {};
 }
 

@@ -1,6 +1,6 @@
-// How a call channel starts. Home sends a hello, the node an answer; each proves with a MAC that it knows the keys
-// which were agreed over the CURVE connection. Both put in random bytes, from which the frames' keys are derived, so
-// that no key seals two frames number 0 even if a channel is made twice from the same agreement.
+// How a call channel starts. Home sends a hello, the node an answer; each proves with a MAC that it knows the
+// keys which were agreed over the CURVE connection. Both put in random bytes, from which the frames' keys are
+// derived, so that no key seals two frames number 0 even if a channel is made twice from the same agreement.
 //   hello:  "PMIC", version, ciphers (bit n: Cipher n), 0, 0, token[16], random[16], mac[16] under to_node
 //   answer: "PMIC", version, the cipher, 0, 0, random[16], mac[16] under to_home, over the hello too
 #pragma once

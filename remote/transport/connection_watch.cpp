@@ -87,13 +87,18 @@ ConnectionWatch::Outcome ConnectionWatch::wait_ready(const Deadline& deadline) {
         while (next(&event)) {
             note(event);
             switch (event.what) {
-                case ZMQ_EVENT_HANDSHAKE_SUCCEEDED: return Outcome::Ready;
-                case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH: return Outcome::Refused;
+                case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+                    return Outcome::Ready;
+                case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+                    return Outcome::Refused;
                 case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
                 case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-                case ZMQ_EVENT_DISCONNECTED: return Outcome::NoHandshake;
-                case ZMQ_EVENT_CLOSED: return Outcome::Unreachable;
-                default: break;
+                case ZMQ_EVENT_DISCONNECTED:
+                    return Outcome::NoHandshake;
+                case ZMQ_EVENT_CLOSED:
+                    return Outcome::Unreachable;
+                default:
+                    break;
             }
         }
         if (deadline.over()) return connected_ ? Outcome::TimeoutConnected : Outcome::Timeout;
@@ -115,10 +120,13 @@ Error explain_no_handshake(ZmqContext& context, const std::string& where, const 
                            int timeout_ms) {
     std::string theirs = probe_mechanism(address, timeout_ms);
     std::string ours = context.security() == Security::Curve ? "CURVE" : "NULL";
-    if (theirs == "CURVE" && ours == "NULL") return fail("{}: runs with keys, this side with --insecure", where);
-    if (theirs == "NULL" && ours == "CURVE") return fail("{}: runs with --insecure, this side with keys", where);
+    if (theirs == "CURVE" && ours == "NULL")
+        return fail("{}: runs with keys, this side with --insecure", where);
+    if (theirs == "NULL" && ours == "CURVE")
+        return fail("{}: runs with --insecure, this side with keys", where);
     if (theirs != ours) return fail("{}: not a pmi port", where);
-    return fail_code(EKEYREJECTED, "{} has a key that isn't trusted here (run \"pmictl key trust\" here)", where);
+    return fail_code(EKEYREJECTED, "{} has a key that isn't trusted here (run \"pmictl key trust\" here)",
+                     where);
 }
 
 Error explain(ConnectionWatch::Outcome outcome, ZmqContext& context, const std::string& where,
@@ -128,11 +136,14 @@ Error explain(ConnectionWatch::Outcome outcome, ZmqContext& context, const std::
     switch (outcome) {
         case Outcome::Refused:
             return fail_code(EACCES, "{} doesn't accept our key (run \"pmictl key trust\" there)", where);
-        case Outcome::NoHandshake: return explain_no_handshake(context, where, address, probe_ms);
-        case Outcome::Unreachable: return explain_unreachable(where, address, probe_ms);
+        case Outcome::NoHandshake:
+            return explain_no_handshake(context, where, address, probe_ms);
+        case Outcome::Unreachable:
+            return explain_unreachable(where, address, probe_ms);
         case Outcome::TimeoutConnected:
             return fail_code(ETIMEDOUT, "{}: the port is open but doesn't answer the handshake", where);
-        default: return fail_code(ETIMEDOUT, "connect to {}: no answer", where);
+        default:
+            return fail_code(ETIMEDOUT, "connect to {}: no answer", where);
     }
 }
 

@@ -1,11 +1,10 @@
-// What becomes of a socket's connections, from libzmq's socket monitor: without it a stream whose peer died would
-// look like one whose peer has nothing to say.
+// What becomes of a socket's connections, from libzmq's socket monitor: without it a stream whose peer died
+// would look like one whose peer has nothing to say.
 #pragma once
 #include <cstdint>
 #include <memory>
 #include <set>
 #include <string>
-
 #include <zmq.hpp>
 
 #include "remote/transport/address.h"
@@ -46,11 +45,11 @@ class ConnectionWatch {
 
     void* watched_;
     zmq::socket_t monitor_;
-    std::set<int> open_;      // connections, by their fds
+    std::set<int> open_;  // connections, by their fds
     int peer_ = -1;
     bool handshaken_ = false;  // some client's handshake succeeded
     bool dead_ = false;
-    bool connected_ = false;   // TCP-wise
+    bool connected_ = false;  // TCP-wise
 };
 
 // A socket and its watch, which goes first.

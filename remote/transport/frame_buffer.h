@@ -1,5 +1,5 @@
-// Received bytes of a call channel, cut into frames. Memory grows with what has really arrived, never with what a
-// length field promises.
+// Received bytes of a call channel, cut into frames. Memory grows with what has really arrived, never with
+// what a length field promises.
 #pragma once
 #include <cstddef>
 #include <optional>
@@ -19,7 +19,8 @@ class FrameBuffer {
     // Room for the next bytes from the socket; then how many were put there.
     std::span<std::byte> room();
     void filled(size_t count);
-    // The next whole frame, opened. Error EBADMSG: what came is no frame of our peer; nothing after it can be used.
+    // The next whole frame, opened. Error EBADMSG: what came is no frame of our peer; nothing after it can be
+    // used.
     Expected<std::optional<Frame>> next();
     bool empty() const { return begin_ == end_; }
 

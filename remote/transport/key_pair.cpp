@@ -21,11 +21,14 @@ constexpr std::string_view kZ85 =
     "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
 
 // root may use anybody's key directory (it was told to), everybody else only their own.
-bool owner_accepted(uid_t owner) { return ::geteuid() == 0 || owner == ::geteuid(); }
+bool owner_accepted(uid_t owner) {
+    return ::geteuid() == 0 || owner == ::geteuid();
+}
 
 Status check_guarded(const struct stat& st, const std::string& path, Secrecy secrecy) {
     if (!owner_accepted(st.st_uid))
-        return fail("{}: belongs to user {}, not to user {} who wants to use it", path, st.st_uid, ::geteuid());
+        return fail("{}: belongs to user {}, not to user {} who wants to use it", path, st.st_uid,
+                    ::geteuid());
     if ((st.st_mode & 022) != 0)
         return fail("{}: mode {:04o} lets others write to it (want 0700)", path, st.st_mode & 07777);
     if (secrecy == Secrecy::Secret && (st.st_mode & 077) != 0)
@@ -66,7 +69,8 @@ bool is_key(std::string_view text) {
     return ::zmq_z85_decode(bytes, std::string(text).c_str()) != nullptr;
 }
 
-Status publish_file(const std::string& directory, const std::string& name, std::string_view text, unsigned mode) {
+Status publish_file(const std::string& directory, const std::string& name, std::string_view text,
+                    unsigned mode) {
     std::string target = directory + "/" + name;
     std::string temporary = directory + "/.new-XXXXXX";
     Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
@@ -90,7 +94,7 @@ Status publish_file(const std::string& directory, const std::string& name, std::
 Expected<std::string> read_guarded_file(const std::string& path, Secrecy secrecy) {
     // O_NONBLOCK: a FIFO put there must not hang us.
     TRY_ASSIGN(Fd fd, open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
-    struct stat st{};
+    struct stat st {};
     if (::fstat(fd.get(), &st) != 0) return fail_errno("stat {}", path);
     if (!S_ISREG(st.st_mode)) return fail("{}: not a regular file", path);
     TRY(check_guarded(st, path, secrecy));
@@ -102,7 +106,7 @@ Expected<std::string> read_guarded_file(const std::string& path, Secrecy secrecy
 }
 
 Status check_guarded_directory(const std::string& path) {
-    struct stat st{};
+    struct stat st {};
     if (::stat(path.c_str(), &st) != 0) return fail_errno("stat {}", path);
     if (!S_ISDIR(st.st_mode)) return fail_code(ENOTDIR, "key directory {}", path);
     return check_guarded(st, path, Secrecy::Public);
@@ -112,7 +116,8 @@ Expected<KeyPair> read_or_make_pair(const std::string& directory) {
     std::string path = directory + "/secret";
     if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT) {
         TRY_ASSIGN(KeyPair fresh, make_pair());
-        auto made = publish_file(directory, "secret", fresh.public_key + "\n" + fresh.secret_key + "\n", 0600);
+        auto made =
+            publish_file(directory, "secret", fresh.public_key + "\n" + fresh.secret_key + "\n", 0600);
         if (!made && made.error().code() != EEXIST) return std::move(made.error());
     }
     TRY_ASSIGN(std::string text, read_guarded_file(path, Secrecy::Secret));

@@ -13,12 +13,13 @@ constexpr size_t kKeyText = 40;  // a 32-byte key in Z85
 // 40 characters of Z85 (ZeroMQ RFC 32) that decode to 32 bytes.
 bool is_key(std::string_view text);
 
-// The pair in directory/secret, made at first use. Two programs may do so at once: one of them wins, both read the
-// winner's. The directory exists.
+// The pair in directory/secret, made at first use. Two programs may do so at once: one of them wins, both
+// read the winner's. The directory exists.
 Expected<KeyPair> read_or_make_pair(const std::string& directory);
 
 // Puts `text` at directory/name whole or not at all, never over something that is there: EEXIST.
-Status publish_file(const std::string& directory, const std::string& name, std::string_view text, unsigned mode);
+Status publish_file(const std::string& directory, const std::string& name, std::string_view text,
+                    unsigned mode);
 
 // A small regular file that nobody but its owner may write (and, with `secret`, read), read whole.
 enum class Secrecy { Public, Secret };

@@ -22,14 +22,14 @@ constexpr size_t kMaxName = 64;
 bool is_key_name(std::string_view name) {
     if (name.empty() || name.size() > kMaxName) return false;
     if (!std::isalnum(static_cast<unsigned char>(name.front()))) return false;
-    return std::all_of(name.begin(), name.end(), [](unsigned char c) {
-        return std::isalnum(c) || c == '.' || c == '-' || c == '_';
-    });
+    return std::all_of(name.begin(), name.end(),
+                       [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '-' || c == '_'; });
 }
 
 Status check_name(const std::string& name) {
     if (is_key_name(name)) return {};
-    return fail("name \"{}\": want 1 to {} letters, digits, '.', '-', '_', the first a letter or digit", name, kMaxName);
+    return fail("name \"{}\": want 1 to {} letters, digits, '.', '-', '_', the first a letter or digit", name,
+                kMaxName);
 }
 
 std::string name_from_key(const std::string& key) {
@@ -113,7 +113,8 @@ bool Keyring::trusts(const std::string& public_key) const {
 }
 
 Status Keyring::trust(const std::string& public_key, const std::string& name) {
-    if (!is_key(public_key)) return fail("\"{}\" is not a public key ({} Z85 characters)", public_key, kKeyText);
+    if (!is_key(public_key))
+        return fail("\"{}\" is not a public key ({} Z85 characters)", public_key, kKeyText);
     std::string chosen = name.empty() ? name_from_key(public_key) : name;
     TRY(check_name(chosen));
     TRY(make_directory(directory_ + "/trusted"));

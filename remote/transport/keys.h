@@ -1,6 +1,7 @@
-// Who we are and whom we let in: one CURVE key pair per account (or per --keys directory) and the public keys it
-// trusts. Directory (mode 0700): `secret` (0600, two lines: public, secret, Z85), `trusted/NAME` (one Z85 line).
-// pmirun and pmid that share the directory trust each other, since the own public key is always trusted.
+// Who we are and whom we let in: one CURVE key pair per account (or per --keys directory) and the public keys
+// it trusts. Directory (mode 0700): `secret` (0600, two lines: public, secret, Z85), `trusted/NAME` (one Z85
+// line). pmirun and pmid that share the directory trust each other, since the own public key is always
+// trusted.
 #pragma once
 #include <string>
 #include <vector>
@@ -28,7 +29,8 @@ class Keyring {
     const std::string& directory() const { return directory_; }
     // Reads the directory anew. What is no key there is left out, and said in `skipped`, one line each.
     Expected<std::vector<TrustedKey>> list(std::vector<std::string>* skipped = nullptr) const;
-    bool trusts(const std::string& public_key) const;  // own key, or one in trusted/; reads the directory anew
+    bool trusts(
+        const std::string& public_key) const;  // own key, or one in trusted/; reads the directory anew
     Status trust(const std::string& public_key, const std::string& name);  // empty name: made from the key
     Status remove(const std::string& name_or_key);
     // The key of the node called `name` if one is trusted under that name; else the own public key.

@@ -1,5 +1,6 @@
-// One level-triggered fd for poll(2) that stands for several libzmq sockets. libzmq's own fd is edge-triggered and
-// its edge is eaten by any call on the socket, a send too; so after each call the owner says whether there is more.
+// One level-triggered fd for poll(2) that stands for several libzmq sockets. libzmq's own fd is
+// edge-triggered and its edge is eaten by any call on the socket, a send too; so after each call the owner
+// says whether there is more.
 #pragma once
 #include "runtime/base/error.h"
 #include "runtime/base/fd.h"

@@ -35,8 +35,12 @@ std::string property(zmq::message_t& message, const char* name) {
 
 class ZmqRequestServer final : public RequestServer {
   public:
-    ZmqRequestServer(std::shared_ptr<ZmqContext> context, zmq::socket_t socket, Pollable pollable, uint16_t port)
-        : context_(std::move(context)), socket_(std::move(socket)), pollable_(std::move(pollable)), port_(port) {}
+    ZmqRequestServer(std::shared_ptr<ZmqContext> context, zmq::socket_t socket, Pollable pollable,
+                     uint16_t port)
+        : context_(std::move(context)),
+          socket_(std::move(socket)),
+          pollable_(std::move(pollable)),
+          port_(port) {}
 
     int poll_fd() const override { return pollable_.fd(); }
     uint16_t port() const override { return port_; }
@@ -125,8 +129,8 @@ Expected<std::string> ZmqRequestClient::request(std::string_view bytes, int time
 
 }  // namespace
 
-Expected<std::unique_ptr<RequestServer>> RequestServer::listen(Transport& transport, const std::string& address,
-                                                               uint16_t port) {
+Expected<std::unique_ptr<RequestServer>> RequestServer::listen(Transport& transport,
+                                                               const std::string& address, uint16_t port) {
     try {
         auto context = context_of(transport);
         zmq::socket_t socket = context->make_socket(zmq::socket_type::router, kMaxRequest);

@@ -1,5 +1,5 @@
-// Streams are PAIR sockets. The server end admits one client (zap.h), and a ConnectionWatch tells both ends when
-// the other one is gone, which a PAIR socket by itself never says.
+// Streams are PAIR sockets. The server end admits one client (zap.h), and a ConnectionWatch tells both ends
+// when the other one is gone, which a PAIR socket by itself never says.
 #include "remote/transport/stream.h"
 
 #include <zmq.hpp>
@@ -27,8 +27,11 @@ class ZmqMessage final : public Message {
 
 class ZmqStream final : public Stream {
   public:
-    ZmqStream(std::shared_ptr<ZmqContext> context, WatchedSocket socket, Pollable pollable, std::string domain)
-        : context_(std::move(context)), watched_(std::move(socket)), pollable_(std::move(pollable)),
+    ZmqStream(std::shared_ptr<ZmqContext> context, WatchedSocket socket, Pollable pollable,
+              std::string domain)
+        : context_(std::move(context)),
+          watched_(std::move(socket)),
+          pollable_(std::move(pollable)),
           domain_(std::move(domain)) {}
 
     ~ZmqStream() override {
@@ -63,14 +66,16 @@ void ZmqStream::update_poll_fd() {
 // Until the socket is ready, the peer gone or the time over; false in the last case.
 bool ZmqStream::wait(short events, const Deadline& deadline) {
     if (deadline.over()) return false;
-    zmq_pollitem_t items[2] = {{socket_.handle(), 0, events, 0}, {watch_.socket().handle(), 0, ZMQ_POLLIN, 0}};
+    zmq_pollitem_t items[2] = {{socket_.handle(), 0, events, 0},
+                               {watch_.socket().handle(), 0, ZMQ_POLLIN, 0}};
     (void)::zmq_poll(items, 2, deadline.left_ms());  // EINTR: the caller looks again
     return true;
 }
 
 Status ZmqStream::send_message(zmq::message_t& message) {
     if (message.size() > kMaxStreamMessage)
-        return fail_code(EMSGSIZE, "stream: message of {} bytes, at most {} fit", message.size(), kMaxStreamMessage);
+        return fail_code(EMSGSIZE, "stream: message of {} bytes, at most {} fit", message.size(),
+                         kMaxStreamMessage);
     Deadline deadline(kStreamSendTimeoutMs);
     for (;;) {
         if (!watch_.peer_alive()) return peer_gone();
@@ -130,7 +135,8 @@ Expected<std::unique_ptr<Message>> ZmqStream::receive(int timeout_ms) {
         TRY_ASSIGN(auto message, try_receive());
         if (message) return message;
         try {
-            if (!wait(ZMQ_POLLIN, deadline)) return fail_code(ETIMEDOUT, "stream: nothing in {} ms", timeout_ms);
+            if (!wait(ZMQ_POLLIN, deadline))
+                return fail_code(ETIMEDOUT, "stream: nothing in {} ms", timeout_ms);
         } catch (const zmq::error_t& e) {
             return fail_code(e.num(), "stream: receive");
         }
@@ -182,7 +188,8 @@ Expected<std::unique_ptr<Stream>> ZmqTransport::listen_stream(const std::string&
 }
 
 Expected<std::unique_ptr<Stream>> ZmqTransport::connect_stream(const std::string& host, uint16_t port,
-                                                               const std::string& server_key, int timeout_ms) {
+                                                               const std::string& server_key,
+                                                               int timeout_ms) {
     try {
         zmq::socket_t socket = make_pair();
         context_->make_client(socket, server_key);
@@ -196,7 +203,8 @@ Expected<std::unique_ptr<Stream>> ZmqTransport::connect_stream(const std::string
 
 }  // namespace
 
-Expected<std::unique_ptr<Transport>> Transport::create(std::shared_ptr<const Keyring> ring, Security security) {
+Expected<std::unique_ptr<Transport>> Transport::create(std::shared_ptr<const Keyring> ring,
+                                                       Security security) {
     PMI_ASSERT(ring != nullptr || security == Security::Insecure);
     try {
         auto context = std::make_shared<ZmqContext>(std::move(ring), security);

@@ -29,9 +29,10 @@ class Message {
     virtual std::span<const std::byte> bytes() const = 0;
 };
 
-// A connection between exactly two peers that keeps order. Each side may send at any time. A peer that ended shows
-// at once, a cut link or a dead machine after about 9 s, when what had arrived before has been received: ECONNRESET.
-// So does a peer whose queues are full and that takes nothing for 9 s. Closing sends what is queued, for 2 s at most.
+// A connection between exactly two peers that keeps order. Each side may send at any time. A peer that ended
+// shows at once, a cut link or a dead machine after about 9 s, when what had arrived before has been
+// received: ECONNRESET. So does a peer whose queues are full and that takes nothing for 9 s. Closing sends
+// what is queued, for 2 s at most.
 class Stream {
   public:
     virtual ~Stream() = default;
@@ -41,21 +42,24 @@ class Stream {
     virtual Status send(std::span<const std::byte> bytes) = 0;
     // Zero-copy: `release` is called once, from any thread, when the bytes may be reused; after an error too.
     virtual Status send_zero_copy(std::span<const std::byte> bytes, std::function<void()> release) = 0;
-    virtual Expected<std::unique_ptr<Message>> receive(int timeout_ms) = 0;      // Error ETIMEDOUT
-    virtual Expected<std::unique_ptr<Message>> try_receive() = 0;                // null: nothing there
+    virtual Expected<std::unique_ptr<Message>> receive(int timeout_ms) = 0;  // Error ETIMEDOUT
+    virtual Expected<std::unique_ptr<Message>> try_receive() = 0;            // null: nothing there
 };
 
 class Transport {
   public:
-    // `ring` may be null only with Security::Insecure. Starts libzmq's I/O thread and, for servers, a ZAP handler
-    // that asks ring->trusts() for each client.
-    static Expected<std::unique_ptr<Transport>> create(std::shared_ptr<const Keyring> ring, Security security);
+    // `ring` may be null only with Security::Insecure. Starts libzmq's I/O thread and, for servers, a ZAP
+    // handler that asks ring->trusts() for each client.
+    static Expected<std::unique_ptr<Transport>> create(std::shared_ptr<const Keyring> ring,
+                                                       Security security);
     virtual ~Transport() = default;
 
-    // Server end of one stream on an address such as "0.0.0.0" and a free port, which is returned through `port`.
+    // Server end of one stream on an address such as "0.0.0.0" and a free port, which is returned through
+    // `port`.
     virtual Expected<std::unique_ptr<Stream>> listen_stream(const std::string& address, uint16_t* port) = 0;
     virtual Expected<std::unique_ptr<Stream>> connect_stream(const std::string& host, uint16_t port,
-                                                             const std::string& server_key, int timeout_ms) = 0;
+                                                             const std::string& server_key,
+                                                             int timeout_ms) = 0;
 };
 
 // pmid's end: many clients, each request answered once. `address` may be an IPv6 one; port 0 is any free one.
@@ -66,8 +70,8 @@ class RequestServer {
     virtual ~RequestServer() = default;
     virtual int poll_fd() const = 0;
     struct Incoming {
-        std::string client;  // opaque, for reply()
-        std::string bytes;   // a wire::Request, not parsed
+        std::string client;                  // opaque, for reply()
+        std::string bytes;                   // a wire::Request, not parsed
         std::string peer_address, user_key;  // for the log and for limits
     };
     virtual Expected<std::unique_ptr<Incoming>> try_receive() = 0;  // null: nothing there
@@ -75,7 +79,8 @@ class RequestServer {
     virtual uint16_t port() const = 0;
 };
 
-// A connection to a pmid for several requests, one after the other. server_key is ignored with Security::Insecure.
+// A connection to a pmid for several requests, one after the other. server_key is ignored with
+// Security::Insecure.
 class RequestClient {
   public:
     static Expected<std::unique_ptr<RequestClient>> connect(Transport& transport, const std::string& host,
@@ -85,8 +90,8 @@ class RequestClient {
     virtual Expected<std::string> request(std::string_view bytes, int timeout_ms) = 0;
 };
 
-// One request, one reply, with a deadline. The error distinguishes: can't resolve, no answer in time (with the
-// hint whether the TCP port is open but the handshake refused: "doesn't accept our key").
+// One request, one reply, with a deadline. The error distinguishes: can't resolve, no answer in time (with
+// the hint whether the TCP port is open but the handshake refused: "doesn't accept our key").
 Expected<std::string> request(Transport& transport, const std::string& host, uint16_t port,
                               const std::string& server_key, std::string_view bytes, int timeout_ms);
 

@@ -9,8 +9,8 @@
 
 namespace pmi {
 
-// An idle connection is probed after 3 s and then every 2 s; given up when nothing came back for 9 s, whether it
-// was idle or had data on the way. The user timeout also bounds how long a peer may leave no room at all.
+// An idle connection is probed after 3 s and then every 2 s; given up when nothing came back for 9 s, whether
+// it was idle or had data on the way. The user timeout also bounds how long a peer may leave no room at all.
 constexpr int kKeepaliveIdleS = 3;
 constexpr int kKeepaliveIntervalS = 2;
 constexpr int kKeepaliveCount = 3;

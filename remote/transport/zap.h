@@ -1,5 +1,6 @@
-// Who may connect: the ZeroMQ authentication protocol (RFC 27). libzmq asks over inproc for each client whose CURVE
-// handshake got far enough to prove its key; the answer is yes only for a key that the ring trusts at that moment.
+// Who may connect: the ZeroMQ authentication protocol (RFC 27). libzmq asks over inproc for each client whose
+// CURVE handshake got far enough to prove its key; the answer is yes only for a key that the ring trusts at
+// that moment.
 #pragma once
 #include <memory>
 #include <mutex>
@@ -7,7 +8,6 @@
 #include <string>
 #include <thread>
 #include <vector>
-
 #include <zmq.hpp>
 
 #include "remote/transport/keys.h"

@@ -7,8 +7,9 @@ namespace pmi {
 
 namespace {
 
-// No ZMTP heartbeats: libzmq's are stuck behind bulk data when the receiving program is slow for a while, and then
-// cut a healthy connection. TCP's own probes are answered by the peer's kernel, whatever its program does.
+// No ZMTP heartbeats: libzmq's are stuck behind bulk data when the receiving program is slow for a while, and
+// then cut a healthy connection. TCP's own probes are answered by the peer's kernel, whatever its program
+// does.
 void set_liveness(zmq::socket_t& socket) {
     socket.set(zmq::sockopt::tcp_keepalive, 1);
     socket.set(zmq::sockopt::tcp_keepalive_idle, kKeepaliveIdleS);

@@ -1,12 +1,12 @@
-// One libzmq context and what all sockets of a Transport share: whose keys we use, and the limits and time-outs
-// that every connection has. Sockets keep the context alive, so objects may be destroyed in any order.
+// One libzmq context and what all sockets of a Transport share: whose keys we use, and the limits and
+// time-outs that every connection has. Sockets keep the context alive, so objects may be destroyed in any
+// order.
 #pragma once
 #include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
-
 #include <zmq.hpp>
 
 #include "remote/transport/address.h"

@@ -11,8 +11,9 @@
 namespace pmi {
 
 std::string probe_mechanism(const SocketAddress& address, int timeout_ms) {
-    // ZMTP 3.0 (RFC 23), greeting: signature[10], version[2], mechanism[20], as-server, filler[31]. Only signature
-    // and version are sent: a server that saw a mechanism which isn't its own would close before it names its own.
+    // ZMTP 3.0 (RFC 23), greeting: signature[10], version[2], mechanism[20], as-server, filler[31]. Only
+    // signature and version are sent: a server that saw a mechanism which isn't its own would close before it
+    // names its own.
     constexpr unsigned char kStart[12] = {0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0};
     constexpr size_t kMechanismAt = 12, kMechanismSize = 20;
     Deadline deadline(timeout_ms);
@@ -27,7 +28,8 @@ std::string probe_mechanism(const SocketAddress& address, int timeout_ms) {
         if (n <= 0) return "";
         have += static_cast<size_t>(n);
     }
-    bool zmtp = static_cast<unsigned char>(greeting[0]) == 0xff && static_cast<unsigned char>(greeting[9]) == 0x7f;
+    bool zmtp =
+        static_cast<unsigned char>(greeting[0]) == 0xff && static_cast<unsigned char>(greeting[9]) == 0x7f;
     return zmtp ? greeting + kMechanismAt : "";
 }
 

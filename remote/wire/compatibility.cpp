@@ -46,9 +46,11 @@ Status check_xstate(const wire::Machine& home, const wire::Machine& node, uint64
         auto* here = component_of(home, i);
         auto* there = component_of(node, i);
         if (there == nullptr || (node.xcr0() >> i & 1) == 0)
-            return fail("register state {} ({}) is in use and missing on node {}", i, xstate_name(i), shown_name(node));
+            return fail("register state {} ({}) is in use and missing on node {}", i, xstate_name(i),
+                        shown_name(node));
         if (here == nullptr || here->size() != there->size())
-            return fail("register state {} ({}) has another size on node {}", i, xstate_name(i), shown_name(node));
+            return fail("register state {} ({}) has another size on node {}", i, xstate_name(i),
+                        shown_name(node));
     }
     return {};
 }
@@ -60,7 +62,8 @@ constexpr std::array<std::string_view, 26> kLevel1To3 = {
     "cx16", "lahf_lm", "popcnt", "sse3", "sse4_1", "sse4_2", "ssse3",
     // x86-64-v3
     "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "osxsave"};
-constexpr std::array<std::string_view, 5> kLevel4 = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"};
+constexpr std::array<std::string_view, 5> kLevel4 = {"avx512f", "avx512bw", "avx512cd", "avx512dq",
+                                                     "avx512vl"};
 
 bool in_baseline(std::string_view name, unsigned level) {
     constexpr size_t kCounts[] = {0, 10, 17, 26, 26};
@@ -74,19 +77,20 @@ bool in_baseline(std::string_view name, unsigned level) {
 Status check_compatible(const wire::Machine& home, const wire::Machine& node, uint64_t xstate_in_use,
                         uint64_t memory_needed) {
     if (home.protocol_version() != node.protocol_version())
-        return fail("protocol version differs: home {} (pmi {}), node {} {} (pmi {})", home.protocol_version(),
-                    printable(home.pmi_version()), shown_name(node), node.protocol_version(),
-                    printable(node.pmi_version()));
+        return fail("protocol version differs: home {} (pmi {}), node {} {} (pmi {})",
+                    home.protocol_version(), printable(home.pmi_version()), shown_name(node),
+                    node.protocol_version(), printable(node.pmi_version()));
     if (home.page_size() != node.page_size())
-        return fail("page size differs: home {}, node {} {}", home.page_size(), shown_name(node), node.page_size());
+        return fail("page size differs: home {}, node {} {}", home.page_size(), shown_name(node),
+                    node.page_size());
     TRY(check_cpu(home, node));
     TRY(check_xstate(home, node, xstate_in_use));
     if (home.vdso_id() != node.vdso_id())
         return fail("kernel build differs (vDSO): home {}, node {} {}", printable(home.kernel_release()),
                     shown_name(node), printable(node.kernel_release()));
     if (memory_needed > node.memory_available())
-        return fail("memory: {} MiB are needed, node {} has {} MiB free", memory_needed >> 20, shown_name(node),
-                    node.memory_available() >> 20);
+        return fail("memory: {} MiB are needed, node {} has {} MiB free", memory_needed >> 20,
+                    shown_name(node), node.memory_available() >> 20);
     return {};
 }
 

@@ -8,12 +8,13 @@
 
 namespace pmi {
 
-// `xstate_in_use`: the xstate_bv bits of all threads. `memory_needed` in bytes. Both descriptions may be hostile.
+// `xstate_in_use`: the xstate_bv bits of all threads. `memory_needed` in bytes. Both descriptions may be
+// hostile.
 Status check_compatible(const wire::Machine& home, const wire::Machine& node, uint64_t xstate_in_use,
                         uint64_t memory_needed);
 
-// Leaves in `home` only the features of "x86-64", "x86-64-v2", "-v3" or "-v4": for a program that was started with
-// that --cpu-baseline, and whose libraries therefore don't use more.
+// Leaves in `home` only the features of "x86-64", "x86-64-v2", "-v3" or "-v4": for a program that was started
+// with that --cpu-baseline, and whose libraries therefore don't use more.
 Status limit_to_baseline(wire::Machine* home, std::string_view level);
 
 }  // namespace pmi

@@ -129,7 +129,7 @@ std::array<uint32_t, kCpuidWords> read_cpuid_words() {
     Registers leaf1 = cpuid(1, 0), leaf7 = cpuid(7, 0);
     Registers leaf7_1 = leaf7.eax >= 1 ? cpuid(7, 1) : Registers{};
     Registers ext1 = cpuid(0x80000001, 0), ext8 = cpuid(0x80000008, 0);
-    return {leaf1.ecx,   leaf1.edx,   leaf7.ebx,           leaf7.ecx, leaf7.edx, leaf7_1.eax,
+    return {leaf1.ecx,   leaf1.edx,   leaf7.ebx,         leaf7.ecx, leaf7.edx, leaf7_1.eax,
             leaf7_1.ecx, leaf7_1.edx, cpuid(0xd, 1).eax, ext1.ecx,  ext1.edx,  ext8.ebx};
 }
 
@@ -141,7 +141,7 @@ uint64_t read_xcr0() {
 }
 
 XstateLayout read_xstate_layout(unsigned component) {
-    if (component == 0) return {160, 0};   // the legacy area of FXSAVE: x87...
+    if (component == 0) return {160, 0};    // the legacy area of FXSAVE: x87...
     if (component == 1) return {256, 160};  // ...and SSE
     Registers r = cpuid(0xd, component);
     return {r.eax, r.ebx};
@@ -149,20 +149,34 @@ XstateLayout read_xstate_layout(unsigned component) {
 
 std::string_view xstate_name(unsigned component) {
     switch (component) {
-        case 0: return "x87";
-        case 1: return "SSE";
-        case 2: return "AVX";
-        case 3: return "MPX bounds";
-        case 4: return "MPX config";
-        case 5: return "AVX-512 opmask";
-        case 6: return "AVX-512 upper halves";
-        case 7: return "AVX-512 upper registers";
-        case 9: return "protection keys";
-        case 11: return "shadow stack";
-        case 17: return "AMX tile config";
-        case 18: return "AMX tile data";
-        case 19: return "APX registers";
-        default: return "unknown";
+        case 0:
+            return "x87";
+        case 1:
+            return "SSE";
+        case 2:
+            return "AVX";
+        case 3:
+            return "MPX bounds";
+        case 4:
+            return "MPX config";
+        case 5:
+            return "AVX-512 opmask";
+        case 6:
+            return "AVX-512 upper halves";
+        case 7:
+            return "AVX-512 upper registers";
+        case 9:
+            return "protection keys";
+        case 11:
+            return "shadow stack";
+        case 17:
+            return "AMX tile config";
+        case 18:
+            return "AMX tile data";
+        case 19:
+            return "APX registers";
+        default:
+            return "unknown";
     }
 }
 

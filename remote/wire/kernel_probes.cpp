@@ -14,8 +14,8 @@ namespace pmi {
 namespace {
 
 // Newer than the headers that pmi is built with: linux/userfaultfd.h and linux/fs.h of 6.7.
-constexpr int kUserModeOnly = 1;                  // UFFD_USER_MODE_ONLY
-constexpr uint64_t kFeatureWpAsync = 1u << 15;    // UFFD_FEATURE_WP_ASYNC
+constexpr int kUserModeOnly = 1;                // UFFD_USER_MODE_ONLY
+constexpr uint64_t kFeatureWpAsync = 1u << 15;  // UFFD_FEATURE_WP_ASYNC
 struct PmScanArg {
     uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
     uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;

@@ -1,4 +1,5 @@
-// What this kernel lets this user do, found out by doing it. All probes of pmi's moves are here. Minimum kernel: 5.19.
+// What this kernel lets this user do, found out by doing it. All probes of pmi's moves are here. Minimum
+// kernel: 5.19.
 #pragma once
 #include <string>
 

@@ -8,7 +8,8 @@ namespace pmi {
 
 inline std::string printable(std::string_view text, size_t most = 64) {
     std::string result(text.substr(0, most));
-    std::replace_if(result.begin(), result.end(), [](unsigned char c) { return c < 0x20 || c > 0x7e; }, '?');
+    std::replace_if(
+        result.begin(), result.end(), [](unsigned char c) { return c < 0x20 || c > 0x7e; }, '?');
     return result;
 }
 

@@ -204,7 +204,7 @@ Status Worker::roll_back(const Frozen& frozen, const wire::Image& image, bool st
             TRY(interrupt(t.tid));
             TRY(wait(t.tid, kFreezeTimeoutMs));
         }
-        TRY(set_signal_mask(t.tid, ~uint64_t{0}));
+        TRY(set_signal_mask(t.tid, kInjectionMask));
         TRY(assist_->install_thread(t.tid, image.threads(static_cast<int>(i)), region_->place_for_batches(), *this));
     }
     TRY(AgentRegion::remove(frozen.pid, region_->base(), *this));
@@ -247,7 +247,7 @@ Status Worker::hollow_out(DeputyProcess& p, const wire::Image& image) {
                 continue;
             }
             TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
-            TRY(set_signal_mask(t.tid.value, ~uint64_t{0}));
+            TRY(set_signal_mask(t.tid.value, kInjectionMask));
             Batch batch(leader, t.tid.value, region_->place_for_batches(), *this);
             batch.call(SYS_madvise, at, std::min(kSlice, range.end - at), kDontNeedLocked);
             TRY(batch.run());

@@ -198,11 +198,17 @@ Status Worker::apply_plan(pid_t pid, const RegionPlan& plan) {
                 calls.emplace_back(batch.call(SYS_munmap, s.range.start, size), what);
             } else if (s.what == RegionStep::Do::Protect) {
                 calls.emplace_back(batch.call(SYS_mprotect, s.range.start, size, s.target->protection()), what);
+            } else if (s.what == RegionStep::Do::Advise) {
+                bool locked = has_vm_flag(s.target->vm_flags(), "lo");
+                if (locked != has_vm_flag(s.before, "lo")) batch.call(locked ? SYS_mlock : SYS_munlock, s.range.start, size);
+                for (int advice : advice_of(s.target->vm_flags(), s.before))
+                    batch.call(SYS_madvise, s.range.start, size, static_cast<uint64_t>(advice));
             } else {
                 uint64_t flags = MAP_FIXED | MAP_ANONYMOUS | MAP_PRIVATE;
                 if (s.target->grows_down()) flags |= MAP_GROWSDOWN | MAP_STACK;
-                if (s.target->vm_flags().find(" nr") != std::string::npos) flags |= MAP_NORESERVE;
+                if (has_vm_flag(s.target->vm_flags(), "nr")) flags |= MAP_NORESERVE;
                 calls.emplace_back(batch.call(SYS_mmap, s.range.start, size, s.target->protection(), flags, static_cast<uint64_t>(-1), 0), what);
+                if (has_vm_flag(s.target->vm_flags(), "lo")) batch.call(SYS_mlock, s.range.start, size);
                 for (int advice : advice_of(s.target->vm_flags()))
                     batch.call(SYS_madvise, s.range.start, size, static_cast<uint64_t>(advice));
             }
@@ -235,6 +241,7 @@ Status Worker::settle_in(DeputyProcess& p, const wire::Image& image) {
     pid_t pid = p.pid.value;
     AgentPlace agent = region_->place_for_batches();
     for (const auto& t : image.threads()) TRY(assist_->install_thread(t.tid(), t, agent, *this));
+    TRY(assist_->settle_process(image.threads(0).tid(), image, agent, *this));
     TRY(assist_->requeue_signals(pid, image, agent, *this));
     TRY(AgentRegion::remove(pid, image.agent_base(), *this));
     RemoteMemory memory(pid);

@@ -164,7 +164,7 @@ Status Worker::handle_interrupt_stop(DeputyProcess& p, DeputyThread& t) {
         t.wants_quiet = false;
         t.quiet = true;
         TRY_ASSIGN(t.mask_before_quiet, get_signal_mask(t.tid.value));
-        TRY(set_signal_mask(t.tid.value, ~uint64_t{0}));
+        TRY(set_signal_mask(t.tid.value, kInjectionMask));
         TRY(settle_call(t, Interrupted::DeliverResult, true));
     } else if (t.cancel != 0) {
         auto progress = server_->in_progress(t.tid);

@@ -21,7 +21,6 @@ namespace pmi {
 namespace {
 
 constexpr unsigned long kGuestOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
-constexpr uint64_t kAllSignals = ~uint64_t{0};
 constexpr uint64_t kHighest = uint64_t{1} << 47;
 constexpr size_t kOpsAtOnce = 500;
 
@@ -78,7 +77,7 @@ Status GuestBuilder::start_stub() {
         TRY(resume(outer_, stop.kind == Stop::Kind::Signal ? stop.signal : 0));
     }
     TRY(set_options(outer_, kGuestOptions));
-    return set_signal_mask(outer_, kAllSignals);
+    return set_signal_mask(outer_, kInjectionMask);
 }
 
 Status GuestBuilder::move_vdso(const std::vector<MapsEntry>& maps, uint64_t temporary) {
@@ -135,7 +134,7 @@ Status GuestBuilder::map_regions() {
             uint64_t flags = MAP_FIXED_NOREPLACE | (r.shared() ? MAP_SHARED : MAP_PRIVATE);
             if (!file) flags |= MAP_ANONYMOUS;
             if (r.grows_down()) flags |= MAP_GROWSDOWN | MAP_STACK;
-            if (r.vm_flags().find(" nr") != std::string::npos) flags |= MAP_NORESERVE;
+            if (has_vm_flag(r.vm_flags(), "nr")) flags |= MAP_NORESERVE;
             calls.emplace_back(batch.call(SYS_mmap, r.start(), r.end() - r.start(), r.protection(), flags,
                                           file ? r.file() : static_cast<uint64_t>(-1), file ? r.offset() : 0),
                                fmt::format("map {:#x}-{:#x} {}", r.start(), r.end(), r.name()));
@@ -203,7 +202,7 @@ Status GuestBuilder::make_threads() {
         if (t.tid() == image_.pid()) continue;
         TRY_ASSIGN(pid_t made, make_thread(HomePid(t.tid())));
         threads_[HomePid(t.tid())] = made;
-        TRY(set_signal_mask(made, kAllSignals));
+        TRY(set_signal_mask(made, kInjectionMask));
     }
     return {};
 }
@@ -226,8 +225,18 @@ Expected<Fd> GuestBuilder::install_filter() {
     return Fd(fd);
 }
 
+// Last of the address space: a locked range can't be filled page by page.
+Status GuestBuilder::lock_regions() {
+    Batch batch(outer_, outer_, agent(), waiter_);
+    size_t calls = 0;
+    for (const auto& r : image_.regions())
+        if (has_vm_flag(r.vm_flags(), "lo") && calls++ < kOpsAtOnce) batch.call(SYS_mlock, r.start(), r.end() - r.start());
+    return batch.run();
+}
+
 Expected<Fd> GuestBuilder::finish() {
     TRY(set_limits());
+    TRY(lock_regions());
     TRY(make_threads());
     TRY(assist_.install_process(outer_, image_, agent(), waiter_));
     for (const auto& t : image_.threads())

@@ -41,6 +41,7 @@ class GuestBuilder {
     Status move_vdso(const std::vector<MapsEntry>& maps, uint64_t temporary);
     Status map_regions();
     Status set_limits() const;
+    Status lock_regions();
     Status make_threads();
     Expected<pid_t> make_thread(HomePid tid);
     Expected<Fd> install_filter();

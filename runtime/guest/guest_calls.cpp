@@ -62,6 +62,16 @@ Status GuestSupervisor::dispatch(GuestThread& t) {
     return go_home(t, n.nr, "a route that does not exist");
 }
 
+namespace {
+
+bool shares_files(const GuestProcess& p) {
+    for (const auto& r : p.image.regions())
+        if (r.kind() == wire::Region::FILE && r.shared() && (r.protection() & PROT_WRITE)) return true;
+    return false;
+}
+
+}  // namespace
+
 Status GuestSupervisor::dispatch_both(GuestThread& t, const Row& row) {
     const auto& args = t.notification->args;
     switch (row.nr) {
@@ -86,6 +96,8 @@ Status GuestSupervisor::dispatch_both(GuestThread& t, const Row& row) {
             return change_mask(t, row);
         case SYS_mmap:
             return map_file(t, row);
+        case SYS_msync:
+            return shares_files(*t.process) ? go_home(t, row.nr, "msync of a shared mapping") : let_run(t);
         case SYS_prlimit64:
         case SYS_setrlimit:
             return change_limits(t, row);

@@ -184,7 +184,7 @@ Status GuestSupervisor::fork_here(GuestThread& t) {
     TRY(t.process->memory->put(scratch, a));
     // No handler may run before our call does: its calls would be taken for ours.
     TRY_ASSIGN(cloning_->signal_mask, get_signal_mask(t.outer));
-    TRY(set_signal_mask(t.outer, ~uint64_t{0}));
+    TRY(set_signal_mask(t.outer, kInjectionMask));
     Registers changed = r;
     changed.rax = SYS_clone3;
     changed.orig_rax = static_cast<uint64_t>(-1);

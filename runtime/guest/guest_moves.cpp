@@ -147,7 +147,7 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
         f.tid = t->outer;
         t->injecting = true;
         TRY_ASSIGN(f.signal_mask, get_signal_mask(t->outer));
-        TRY(set_signal_mask(t->outer, ~uint64_t{0}));
+        TRY(set_signal_mask(t->outer, kInjectionMask));
         TRY(step_out_of_vdso(t->outer, vdso, *this));
         TRY_ASSIGN(f.registers, get_registers(t->outer));
         f.began_ns = t->began_ns;

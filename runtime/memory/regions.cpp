@@ -170,21 +170,36 @@ RegionPlan plan_regions(const wire::Image& home, const wire::Image& guest) {
         } else if (h->protection() != g->protection()) {
             add_step(plan, RegionStep::Do::Protect, start, end, g);
         }
+        bool kept = h && g && same_backing(home, *h, guest, *g, start);
+        bool lock_differs = kept && has_vm_flag(h->vm_flags(), "lo") != has_vm_flag(g->vm_flags(), "lo");
+        if (kept && (lock_differs || !advice_of(g->vm_flags(), h->vm_flags()).empty())) {
+            add_step(plan, RegionStep::Do::Advise, start, end, g);
+            plan.steps.back().before = h->vm_flags();
+        }
     }
     return plan;
 }
 
-std::vector<int> advice_of(const std::string& vm_flags) {
-    static const std::map<std::string, int> kAdvice = {
-        {"hg", MADV_HUGEPAGE}, {"nh", MADV_NOHUGEPAGE}, {"dd", MADV_DONTDUMP},  {"dc", MADV_DONTFORK},
-        {"wf", MADV_WIPEONFORK}, {"mg", MADV_MERGEABLE}, {"sr", MADV_SEQUENTIAL}, {"rr", MADV_RANDOM}};
+bool has_vm_flag(const std::string& vm_flags, const char* flag) {
+    // Two letters and a space each.
+    return (" " + vm_flags + " ").find(" " + std::string(flag) + " ") != std::string::npos;
+}
+
+std::vector<int> advice_of(const std::string& vm_flags, const std::string& before) {
+    struct Advice {
+        const char* flag;
+        int set, clear;
+    };
+    constexpr int kNone = -1;
+    static constexpr Advice kAdvice[] = {
+        {"hg", MADV_HUGEPAGE, kNone},       {"nh", MADV_NOHUGEPAGE, kNone},       {"dd", MADV_DONTDUMP, MADV_DODUMP},
+        {"dc", MADV_DONTFORK, MADV_DOFORK}, {"wf", MADV_WIPEONFORK, MADV_KEEPONFORK},
+        {"mg", MADV_MERGEABLE, MADV_UNMERGEABLE}, {"sr", MADV_SEQUENTIAL, MADV_NORMAL}, {"rr", MADV_RANDOM, MADV_NORMAL}};
     std::vector<int> out;
-    for (size_t i = 0; i + 1 < vm_flags.size(); i++) {
-        if (vm_flags[i] == ' ') continue;
-        auto it = kAdvice.find(vm_flags.substr(i, 2));
-        if (it != kAdvice.end()) out.push_back(it->second);
-        i += 2;
-    }
+    for (const auto& a : kAdvice)
+        if (has_vm_flag(before, a.flag) && !has_vm_flag(vm_flags, a.flag) && a.clear != kNone) out.push_back(a.clear);
+    for (const auto& a : kAdvice)
+        if (has_vm_flag(vm_flags, a.flag) && !has_vm_flag(before, a.flag)) out.push_back(a.set);
     return out;
 }
 

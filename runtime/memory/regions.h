@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "interpose/agent/agent.h"
@@ -25,9 +26,10 @@ Expected<uint64_t> choose_agent_base(const std::vector<MapsEntry>& maps);
 
 // What one range of home's skeleton needs to become the guest's.
 struct RegionStep {
-    enum class Do { Unmap, MapAnonymous, Protect } what;
+    enum class Do { Unmap, MapAnonymous, Protect, Advise } what;
     AddressRange range;
     const wire::Region* target = nullptr;  // null for Unmap
+    std::string before{};                  // VmFlags that it has, for Advise
 };
 struct RegionPlan {
     std::vector<RegionStep> steps;
@@ -36,7 +38,10 @@ struct RegionPlan {
 // `home`: what the deputy has; `guest`: what it has to have. Files are the same when name, device and inode are.
 RegionPlan plan_regions(const wire::Image& home, const wire::Image& guest);
 
-// MADV_* for the VmFlags that madvise(2) can give back.
-std::vector<int> advice_of(const std::string& vm_flags);
+// MADV_* for the VmFlags that madvise(2) can give back; `before`: flags that the range has, to be taken back where
+// `vm_flags` lacks them.
+std::vector<int> advice_of(const std::string& vm_flags, const std::string& before = "");
+// Whether the VmFlags hold this one ("lo", "nr", ...).
+bool has_vm_flag(const std::string& vm_flags, const char* flag);
 
 }  // namespace pmi

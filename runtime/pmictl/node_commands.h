@@ -11,8 +11,8 @@ struct NodeOptions {
     std::string node;       // of ping
 };
 
-// Both return the exit status: 0, 1 with one line on stderr, 2 for a NODE that can't be one. A node that doesn't
-// answer is listed with the reason, and is no failure of the list.
+// Both return the exit status: 0, 1 with one line on stderr, 2 for a NODE that can't be one. A node that
+// doesn't answer is listed with the reason, and is no failure of the list.
 int run_nodes(const NodeOptions& options);
 int run_ping(const NodeOptions& options);
 

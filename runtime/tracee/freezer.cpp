@@ -14,7 +14,6 @@
 namespace pmi {
 namespace {
 
-constexpr uint64_t kAllSignals = ~uint64_t{0};
 
 // One attempt at a freeze: what has been attached so far, so that it can be let go.
 class Attempt {
@@ -144,7 +143,7 @@ Expected<FrozenThread> take(pid_t pid, pid_t tid, const Attempt& attempt, Restar
     }
     TRY_ASSIGN(t.signal_mask, get_signal_mask(tid));
     bool handled = handler_is_due(pid, tid);
-    TRY(set_signal_mask(tid, kAllSignals));
+    TRY(set_signal_mask(tid, kInjectionMask));
     TRY(step_out_of_vdso(tid, vdso, waiter));
     TRY_ASSIGN(t.registers, get_registers(tid));
     t.began_ns = attempt.began(tid);

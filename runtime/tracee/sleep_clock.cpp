@@ -1,6 +1,7 @@
 #include "runtime/tracee/sleep_clock.h"
 
 #include <fmt/format.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +26,37 @@ Expected<int64_t> exec_start_ns(pid_t pid, pid_t tid) {
     return static_cast<int64_t>(std::llround(std::strtod(text.c_str() + colon + 1, nullptr) * 1e6));
 }
 
+// proc(5), stat, field 39.
+Expected<int> last_cpu(pid_t pid, pid_t tid) {
+    std::string path = fmt::format("/proc/{}/task/{}/stat", pid, tid);
+    TRY_ASSIGN(std::string text, read_file(path));
+    size_t at = text.rfind(')');
+    for (int field = 2; field < 39 && at != std::string::npos; field++) at = text.find(' ', at + 1);
+    if (at == std::string::npos) return fail("{} has an unknown form", path);
+    return std::atoi(text.c_str() + at + 1);
+}
+
+// This thread on one CPU for a moment. Where it may not run there, it stays where it is.
+class OnCpu {
+  public:
+    explicit OnCpu(int cpu) {
+        ::sched_getaffinity(0, sizeof before_, &before_);
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(static_cast<size_t>(cpu), &one);
+        moved_ = ::sched_setaffinity(0, sizeof one, &one) == 0;
+    }
+    ~OnCpu() {
+        if (moved_) ::sched_setaffinity(0, sizeof before_, &before_);
+    }
+    OnCpu(const OnCpu&) = delete;
+    OnCpu& operator=(const OnCpu&) = delete;
+
+  private:
+    cpu_set_t before_{};
+    bool moved_ = false;
+};
+
 }  // namespace
 
 int64_t monotonic_ns() {
@@ -34,8 +66,11 @@ int64_t monotonic_ns() {
 }
 
 Expected<int64_t> asleep_since(pid_t pid, pid_t tid) {
-    // The scheduler's clock has an origin of its own: our own thread's exec_start, which is at most a tick old
-    // while we run, ties it to CLOCK_MONOTONIC. A yield makes it fresh.
+    // That clock is each CPU's own, and stands still while the hypervisor or an interrupt has the CPU. Our own
+    // thread's exec_start on the same CPU, made fresh by a yield, ties it to CLOCK_MONOTONIC; what time it lost since
+    // makes the sleep look shorter, never longer.
+    TRY_ASSIGN(int cpu, last_cpu(pid, tid));
+    OnCpu here(cpu);
     ::syscall(SYS_sched_yield);
     TRY_ASSIGN(int64_t own, exec_start_ns(::getpid(), static_cast<pid_t>(::syscall(SYS_gettid))));
     int64_t now = monotonic_ns();

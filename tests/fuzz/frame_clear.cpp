@@ -1,5 +1,5 @@
-// Bytes of an insecure call channel: nothing keeps a hostile peer from sending any frame. They come in pieces whose
-// sizes the input itself gives. Links: pmi_transport.
+// Bytes of an insecure call channel: nothing keeps a hostile peer from sending any frame. They come in pieces
+// whose sizes the input itself gives. Links: pmi_transport.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

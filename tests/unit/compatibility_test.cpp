@@ -83,7 +83,7 @@ TEST_F(Compatibility, FeatureThatTheKernelDoesNotEnableIsNotThere) {
 TEST_F(Compatibility, KernelOnlyFeaturesDoNotMatter) {
     set(home_, CpuidWord::Leaf1Ecx, 17, true);  // pcid
     set(node_, CpuidWord::Leaf1Ecx, 17, false);
-    set(home_, CpuidWord::Leaf7Ebx, 7, true);   // smep
+    set(home_, CpuidWord::Leaf7Ebx, 7, true);  // smep
     set(node_, CpuidWord::Leaf7Ebx, 7, false);
     EXPECT_EQ(reason(), "");
 }

@@ -22,11 +22,14 @@ std::string error_of(std::string_view text) {
 
 TEST(Config, Everything) {
     Config config;
-    auto status = merge_config("[pmi]\nnode = \"big\"\nkeys = \"/k\"\nlog = \"/l\"\n"
-                               "[nodes.big]\naddress = \"10.0.0.2:7701\"\nkey = \"" + kKey + "\"\n"
-                               "[nodes.six]\naddress = \"[::1]\"\n"
-                               "[pmid]\nlisten = \"0.0.0.0:7700\"\nname = \"me\"\nmax_guests = 3\nmemory_max = \"2G\"\n",
-                               "x.toml", &config);
+    auto status = merge_config(
+        "[pmi]\nnode = \"big\"\nkeys = \"/k\"\nlog = \"/l\"\n"
+        "[nodes.big]\naddress = \"10.0.0.2:7701\"\nkey = \"" +
+            kKey +
+            "\"\n"
+            "[nodes.six]\naddress = \"[::1]\"\n"
+            "[pmid]\nlisten = \"0.0.0.0:7700\"\nname = \"me\"\nmax_guests = 3\nmemory_max = \"2G\"\n",
+        "x.toml", &config);
     ASSERT_TRUE(status) << status.error().message();
     EXPECT_EQ(config.node, "big");
     EXPECT_EQ(config.keys, "/k");
@@ -40,7 +43,8 @@ TEST(Config, Everything) {
 
 TEST(Config, ErrorsNameFileLineAndWhat) {
     EXPECT_EQ(error_of(""), "");
-    EXPECT_NE(error_of("[pmi]\nnode = \n").find("x.toml:2: "), std::string::npos) << error_of("[pmi]\nnode = \n");
+    EXPECT_NE(error_of("[pmi]\nnode = \n").find("x.toml:2: "), std::string::npos)
+        << error_of("[pmi]\nnode = \n");
     EXPECT_EQ(error_of("[pmi]\n\nnod = \"x\"\n"), "x.toml:3: unknown key \"nod\" in [pmi]");
     EXPECT_EQ(error_of("[pmi]\nnode = 7\n"), "x.toml:2: node must be a string");
     EXPECT_NE(error_of("[other]\n").find("unknown table \"other\""), std::string::npos);
@@ -48,8 +52,10 @@ TEST(Config, ErrorsNameFileLineAndWhat) {
     EXPECT_NE(error_of("pmi = 1\n").find("must be a table"), std::string::npos);
     EXPECT_NE(error_of("[nodes.a]\n").find("has no address"), std::string::npos);
     EXPECT_NE(error_of("[nodes.a]\naddress = \"h:99999\"\n").find("\"99999\""), std::string::npos);
-    EXPECT_NE(error_of("[nodes.a]\naddress = \"h\"\nkey = \"short\"\n").find("not a public key"), std::string::npos);
-    EXPECT_NE(error_of("[nodes.\"../x\"]\naddress = \"h\"\n").find("can't be a node's name"), std::string::npos);
+    EXPECT_NE(error_of("[nodes.a]\naddress = \"h\"\nkey = \"short\"\n").find("not a public key"),
+              std::string::npos);
+    EXPECT_NE(error_of("[nodes.\"../x\"]\naddress = \"h\"\n").find("can't be a node's name"),
+              std::string::npos);
     EXPECT_NE(error_of("[nodes]\na = 1\n").find("must be a table"), std::string::npos);
     EXPECT_NE(error_of("[pmid]\nmax_guests = -1\n").find("max_guests"), std::string::npos);
     EXPECT_NE(error_of("[pmid]\nmemory_max = \"lots\"\n").find("lots"), std::string::npos);

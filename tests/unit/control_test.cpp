@@ -216,9 +216,12 @@ TEST_F(Server, MalformedInputGetsAnErrorEach) {
     EXPECT_EQ(requests, 0);
 }
 
-TEST_F(Server, DeepNestingIsHarmless) {
+TEST_F(Server, DeepNestingIsRefused) {
     std::string deep = std::string(30000, '[') + std::string(30000, ']');
-    EXPECT_NE(raw("{\"op\":\"echo\",\"x\":" + deep + "}\n").find("\"ok\":true"), std::string::npos);
+    EXPECT_NE(raw("{\"op\":\"echo\",\"id\":" + deep + "}\n").find("\"ok\":false"), std::string::npos);
+    EXPECT_NE(raw("{\"op\":\"echo\",\"x\":\"\\\"[[[[[[[[[[[[[[[[[[[[\"}\n").find("\"ok\":true"),
+              std::string::npos)
+        << "brackets in a string";
 }
 
 TEST_F(Server, AnOverlongLineIsRefusedAndTheNextServed) {

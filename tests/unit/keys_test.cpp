@@ -38,7 +38,7 @@ class Keys : public ::testing::Test {
 };
 
 mode_t mode_of(const std::string& path) {
-    struct stat st{};
+    struct stat st {};
     EXPECT_EQ(::stat(path.c_str(), &st), 0) << path;
     return st.st_mode & 07777;
 }
@@ -109,7 +109,8 @@ TEST_F(Keys, RefusesSymlinkAndFifoAndGarbageAsSecret) {
 
 TEST_F(Keys, RefusesPairThatDoesNotBelongTogether) {
     Keyring a = open("a"), b = open("b");
-    ASSERT_TRUE(pmi::write_file(dir_ + "/a/secret", a.own().public_key + "\n" + b.own().secret_key + "\n", 0600));
+    ASSERT_TRUE(
+        pmi::write_file(dir_ + "/a/secret", a.own().public_key + "\n" + b.own().secret_key + "\n", 0600));
     EXPECT_NE(error_of_open().find("doesn't belong"), std::string::npos);
 }
 
@@ -135,8 +136,8 @@ TEST_F(Keys, TrustListRemove) {
     EXPECT_TRUE(a.trusts(a.own().public_key));
     EXPECT_FALSE(a.trusts(kb));
     ASSERT_TRUE(a.trust(kb, "node-b"));
-    ASSERT_TRUE(a.trust(kb, "node-b"));        // again: fine
-    EXPECT_FALSE(a.trust(kc, "node-b"));       // another key, same name
+    ASSERT_TRUE(a.trust(kb, "node-b"));   // again: fine
+    EXPECT_FALSE(a.trust(kc, "node-b"));  // another key, same name
     ASSERT_TRUE(a.trust(kc, ""));
     EXPECT_TRUE(a.trusts(kb));
     auto list = a.list();
@@ -165,8 +166,8 @@ TEST_F(Keys, NamesCannotLeaveTheDirectory) {
 TEST_F(Keys, RejectsWhatIsNoKey) {
     Keyring a = open();
     std::string good = open("b").own().public_key;
-    for (std::string key : {std::string(), good.substr(1), good + "0", std::string(40, '#'), std::string(40, '~'),
-                            std::string(39, 'a') + '\n'})
+    for (std::string key : {std::string(), good.substr(1), good + "0", std::string(40, '#'),
+                            std::string(40, '~'), std::string(39, 'a') + '\n'})
         EXPECT_FALSE(a.trust(key, "n")) << key;
     EXPECT_FALSE(a.trusts(""));
 }

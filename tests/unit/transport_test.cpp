@@ -50,7 +50,8 @@ class TransportTest : public ::testing::TestWithParam<Security> {
     void trust(const std::shared_ptr<Keyring>& who, const std::shared_ptr<Keyring>& whom) {
         ASSERT_TRUE(who->trust(whom->own().public_key, ""));
     }
-    std::unique_ptr<Transport> transport(const std::shared_ptr<Keyring>& own, Security security = Security::Curve) {
+    std::unique_ptr<Transport> transport(const std::shared_ptr<Keyring>& own,
+                                         Security security = Security::Curve) {
         auto made = Transport::create(own, security);
         EXPECT_TRUE(made);
         return std::move(*made);
@@ -115,8 +116,7 @@ TEST_F(Streams, ZeroCopyReleasesEachOnce) {
     std::vector<std::string> pages(kCount, std::string(256 << 10, 'p'));
     std::atomic<int> released{0};
     std::thread sender([&] {
-        for (auto& page : pages)
-            EXPECT_TRUE(client_->send_zero_copy(as_bytes(page), [&] { released++; }));
+        for (auto& page : pages) EXPECT_TRUE(client_->send_zero_copy(as_bytes(page), [&] { released++; }));
     });
     for (int i = 0; i < kCount; i++) {
         auto got = server_->receive(10000);
@@ -263,8 +263,8 @@ TEST_F(Streams, ErrorWrongServerKey) {
 }
 
 TEST_F(Streams, ErrorSecurityDiffers) {
-    for (auto [theirs, ours] : {std::pair(Security::Curve, Security::Insecure),
-                                std::pair(Security::Insecure, Security::Curve)}) {
+    for (auto [theirs, ours] :
+         {std::pair(Security::Curve, Security::Insecure), std::pair(Security::Insecure, Security::Curve)}) {
         auto server_side = transport(node_, theirs), client_side = transport(home_, ours);
         uint16_t port = 0;
         auto server = server_side->listen_stream("127.0.0.1", &port);
@@ -298,7 +298,8 @@ TEST_F(Streams, ErrorSilentPort) {
 TEST_F(Streams, ErrorNoSuchName) {
     auto client_side = transport(home_);
     auto start = Clock::now();
-    std::string error = error_of_connect(*client_side, "no-such-host.invalid", 7700, node_->own().public_key, 3000);
+    std::string error =
+        error_of_connect(*client_side, "no-such-host.invalid", 7700, node_->own().public_key, 3000);
     EXPECT_NE(error.find("resolve no-such-host.invalid"), std::string::npos) << error;
     EXPECT_LT(ms_since(start), 5000);
 }
@@ -309,22 +310,24 @@ TEST_F(Streams, PortInUse) {
     ASSERT_TRUE(first);
     auto second = RequestServer::listen(*t, "127.0.0.1", (*first)->port());
     ASSERT_FALSE(second);
-    EXPECT_NE(second.error().message().find("Address already in use"), std::string::npos) << second.error().message();
+    EXPECT_NE(second.error().message().find("Address already in use"), std::string::npos)
+        << second.error().message();
 }
 
 // A server thread that answers each request with "re:" and the request, `count` times.
 class Echo {
   public:
-    Echo(RequestServer& server, int count) : thread_([&server, count] {
-        for (int done = 0; done < count;) {
-            pollfd item{server.poll_fd(), POLLIN, 0};
-            if (::poll(&item, 1, 10000) <= 0) return;
-            auto incoming = server.try_receive();
-            if (!incoming || !*incoming) continue;
-            (void)server.reply((*incoming)->client, "re:" + (*incoming)->bytes);
-            done++;
-        }
-    }) {}
+    Echo(RequestServer& server, int count)
+        : thread_([&server, count] {
+              for (int done = 0; done < count;) {
+                  pollfd item{server.poll_fd(), POLLIN, 0};
+                  if (::poll(&item, 1, 10000) <= 0) return;
+                  auto incoming = server.try_receive();
+                  if (!incoming || !*incoming) continue;
+                  (void)server.reply((*incoming)->client, "re:" + (*incoming)->bytes);
+                  done++;
+              }
+          }) {}
     ~Echo() { thread_.join(); }
 
   private:
@@ -336,13 +339,15 @@ TEST_F(Streams, RequestAndReply) {
     auto server = RequestServer::listen(*server_side, "127.0.0.1", 0);
     ASSERT_TRUE(server);
     Echo echo(**server, 40);
-    auto client = RequestClient::connect(*client_side, "localhost", (*server)->port(), node_->own().public_key, 5000);
+    auto client =
+        RequestClient::connect(*client_side, "localhost", (*server)->port(), node_->own().public_key, 5000);
     ASSERT_TRUE(client) << client.error().message();
     for (int i = 0; i < 20; i++) {
         auto reply = (*client)->request("r" + std::to_string(i), 5000);
         ASSERT_TRUE(reply);
         EXPECT_EQ(*reply, "re:r" + std::to_string(i));
-        auto single = request(*client_side, "127.0.0.1", (*server)->port(), node_->own().public_key, "s", 5000);
+        auto single =
+            request(*client_side, "127.0.0.1", (*server)->port(), node_->own().public_key, "s", 5000);
         ASSERT_TRUE(single) << single.error().message();
         EXPECT_EQ(*single, "re:s");
     }
@@ -425,8 +430,8 @@ TEST(Address, Parse) {
     EXPECT_EQ(show("10.0.0.1:65535"), "10.0.0.1 65535");
     EXPECT_EQ(show("[::1]:80"), "::1 80");
     EXPECT_EQ(show("[fe80::1%eth0]"), "fe80::1%eth0 7700");
-    for (std::string bad : {"", ":7700", "node:", "node:x", "node:65536", "node:-1", "node:1:2", "::1", "[::1", "[::1]x",
-                            "[]:1", "a b", "node:7 ", "a/b:1"})
+    for (std::string bad : {"", ":7700", "node:", "node:x", "node:65536", "node:-1", "node:1:2", "::1",
+                            "[::1", "[::1]x", "[]:1", "a b", "node:7 ", "a/b:1"})
         EXPECT_FALSE(parse_host_port(bad)) << bad;
 }
 
