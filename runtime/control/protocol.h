@@ -7,16 +7,16 @@
 // them: an "id" in a request comes back in its reply. Unknown members are ignored; a line that is no such
 // object gets an error reply.
 //
-//   {"op":"ps"}                          {"ok":true,"job":{...},"processes":[{...}]}
-//   {"op":"migrate","pid":P,"node":N,"mode":"auto"}
-//   {"ok":true,"pid":P,"where":N,"frozen_us":..,"total_us":..,"bytes":..}
-//   {"op":"home","pid":P}                the same, or {"ok":true,"pid":P,"where":"home","already":true}
-//   {"op":"where","pid":P}               {"ok":true,"pid":P,"where":"home"|NODE,"moving":false}
-//   {"op":"cancel","pid":P}              {"ok":true} or an error
-//   {"op":"steer","pid":P,"want":"away"|"home"}       {"ok":true}: taken, not done; sent by the signal
-//   handlers
-//   {"op":"hold","pid":P,"hold":true}    {"ok":true}: until released, or until its next exec, P stays where
-//   it is anything that fails                  {"ok":false,"error":"one line for a person"}
+// clang-format off
+//   {"op":"ps"}                                     {"ok":true,"job":{...},"processes":[{...}]}
+//   {"op":"migrate","pid":P,"node":N,"mode":"auto"} {"ok":true,"pid":P,"where":N,"frozen_us":..,"bytes":..}
+//   {"op":"home","pid":P}                           the same, or {"ok":true,"where":"home","already":true}
+//   {"op":"where","pid":P}                          {"ok":true,"pid":P,"where":"home"|NODE,"moving":false}
+//   {"op":"cancel","pid":P}                         {"ok":true}, or an error
+//   {"op":"steer","pid":P,"want":"away"|"home"}     {"ok":true}: taken, not done (the signal handlers' wish)
+//   {"op":"hold","pid":P,"hold":true}               {"ok":true}: P stays until released or its next exec
+//   anything that fails                             {"ok":false,"error":"one line for a person"}
+// clang-format on
 //
 // "pid" is always the number seen at home.
 #pragma once

@@ -224,16 +224,18 @@ Status Worker::receive_memory(DeputyProcess& p, const wire::Image& image, const 
     for (const auto& range : plan.whole) runs.push_back({range.start, range.end - range.start});
     TRY(p.session->stream().send(make_stream_message(StreamKind::Need, p.pid.value, runs, {})));
     MemoryInstaller installer(p.pid.value, image, [](uint32_t) { return -1; });
+    Status installed;
     for (;;) {
         TRY_ASSIGN(auto message, p.session->stream().receive(kImageTimeoutMs));
         TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
         if (view.head.kind == StreamKind::Failed) return fail("node {} gave up", p.session->node());
         if (view.head.kind == StreamKind::End) {
             if (view.payload.size() == sizeof *totals) std::memcpy(totals, view.payload.data(), sizeof *totals);
-            return {};
+            return installed;
         }
         if (view.head.kind != StreamKind::Pages) return fail("node {} sends no memory", p.session->node());
-        TRY(installer.install(view));
+        // What was sent is received in any case: the next move finds the stream empty.
+        if (installed) installed = installer.install(view);
     }
 }
 

@@ -53,7 +53,10 @@ Status Worker::handle_stop(pid_t tid, const Stop& stop) {
         early_children_.insert(tid);
         return {};
     }
-    if (stop.kind == Stop::Kind::Exited) return handle_end(*p, HomePid(tid));
+    if (stop.kind == Stop::Kind::Exited) {
+        spdlog::debug("deputy thread {} ended, status {:#x}", tid, stop.status);
+        return handle_end(*p, HomePid(tid));
+    }
     DeputyThread& t = p->threads.at(HomePid(tid));
     t.stopped = true;
     switch (stop.kind) {
@@ -226,6 +229,7 @@ Status Worker::new_task(DeputyProcess& parent, int, pid_t tid) {
     TRY(server_->add_thread(pid, HomePid(tid), slot));
     p->threads[HomePid(tid)] = DeputyThread{HomePid(tid)};
     expected_[tid] = pid;
+    spdlog::debug("new deputy task {} of {}, slot {}", tid, pid.value, slot);
     // It is found by its process from now on; its first stop may have been seen already.
     if (early_children_.erase(tid) != 0) return start_child(tid);
     return {};

@@ -59,7 +59,7 @@ class Job:
         self.ids = {} if run.user is None else {"user": run.user, "group": run.user, "extra_groups": []}
         if run.user is not None:
             os.chown(directory, run.user, run.user)
-        self.environment = dict(os.environ, TMPDIR=directory, XDG_RUNTIME_DIR=directory, HOME=directory, **(env or {}))
+        self.environment = {**os.environ, "TMPDIR": directory, "XDG_RUNTIME_DIR": directory, "HOME": directory, **(env or {})}
         self.stdout_path, self.stderr_path = os.path.join(directory, "stdout"), os.path.join(directory, "stderr")
         self.moves, self.lock = 0, threading.Lock()
         self.node_log_sizes = {n.name: n.log_size() for n in self.nodes}
@@ -174,9 +174,15 @@ class Job:
                 text.append(f"--- pmid {node.name}\n{part}")
         return "\n".join(text)
 
+    def output_bytes(self):
+        try:
+            with open(self.stdout_path, "rb") as f:
+                return f.read()
+        except FileNotFoundError:  # it went elsewhere
+            return b""
+
     def output(self):
-        with open(self.stdout_path, "rb") as f:
-            return f.read().decode(errors="replace")
+        return self.output_bytes().decode(errors="replace")
 
     def errors(self):
         with open(self.stderr_path, "rb") as f:
