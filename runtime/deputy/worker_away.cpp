@@ -6,7 +6,9 @@
 //   hop          place, quiet, image, memory, Ready            -> Thaw at the old node
 //                Go, Running                                   -> Drop at the old node
 #include <signal.h>
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -33,6 +35,32 @@ constexpr int kReadyTimeoutMs = 30000;
 constexpr int kRunningTimeoutMs = 10000;
 constexpr unsigned long kDeputyOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
                                          PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT;
+
+// What the program maps and also reads or writes as a file has to agree, and what it has open of its own memory has
+// to show it: neither would be so from another machine.
+Status check_open_files(pid_t pid, const wire::Image& image) {
+    TRY_ASSIGN(auto fds, list_fds(pid));
+    for (const auto& fd : fds) {
+        std::string own = fmt::format("/proc/{}/", pid);
+        if (fd.target.starts_with(own) && (fd.target.ends_with("/mem") || fd.target.ends_with("/pagemap") || fd.target.ends_with("maps")))
+            return fail("cantmove: it has its own memory open ({})", fd.target);
+    }
+    for (const auto& r : image.regions()) {
+        if (r.kind() != wire::Region::FILE || !r.shared()) continue;
+        const auto& file = image.files(static_cast<int>(r.file()));
+        for (const auto& fd : fds) {
+            struct stat st {};
+            if (::stat(fmt::format("/proc/{}/fd/{}", pid, fd.fd).c_str(), &st) != 0 || st.st_ino != file.inode()) continue;
+            auto info = read_file(fmt::format("/proc/{}/fdinfo/{}", pid, fd.fd));
+            size_t at = info ? info->find("flags:") : std::string::npos;
+            unsigned long flags = at == std::string::npos ? O_RDWR : std::strtoul(info->c_str() + at + 6, nullptr, 8);
+            bool fd_writes = (flags & O_ACCMODE) != O_RDONLY;
+            if (fd_writes || (r.protection() & PROT_WRITE))
+                return fail("cantmove: it shares memory with a file that it also has open (fd {}, {})", fd.fd, file.name());
+        }
+    }
+    return {};
+}
 
 json summary(HomePid pid, const std::string& where, const MoveTotals& totals, int64_t frozen_ns, int64_t total_ns) {
     return {{"pid", pid.value},          {"where", where},           {"frozen_us", frozen_ns / 1000},
@@ -104,7 +132,8 @@ Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid) {
     wire::Image image;
     auto captured = [&]() -> Status {
         TRY(assist_->capture(frozen, region_->place_for_batches(), *this, image));
-        return describe_regions(pid.value, {region_->base(), region_->base() + kAgentSize}, image);
+        TRY(describe_regions(pid.value, {region_->base(), region_->base() + kAgentSize}, image));
+        return check_open_files(pid.value, image);
     }();
     auto stat = read_stat(pid.value);
     if (stat) image.set_cpu_home_ns((stat->utime + stat->stime) * (1'000'000'000 / static_cast<uint64_t>(::sysconf(_SC_CLK_TCK))));

@@ -87,6 +87,7 @@ class Worker : private StopWaiter {
     enum class Interrupted { DeliverResult, GoOnAsIfNothing };
     Status settle_call(DeputyThread& t, Interrupted how, bool cancel);
     Status cancel_call(const CallHead& head);
+    Status reset_one_shot_handler(const DeputyProcess& p, const DeputyThread& t, int signal);
 
     // -- worker_away.cpp
     Expected<nlohmann::json> migrate(HomePid pid, const NodeDestination& to, const std::string& mode);

@@ -9,6 +9,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <cstring>
+
+#include "kernel-assist/userspace/userspace_assist.h"
 #include "runtime/base/log.h"
 #include "runtime/deputy/worker_loop.h"
 #include "runtime/kernel/procfs.h"
@@ -83,6 +86,7 @@ Status Worker::handle_signal(DeputyProcess& p, DeputyThread& t, int signal) {
         TRY_ASSIGN(siginfo_t info, get_signal_info(t.tid.value));
         TRY(p.session->send(FrameType::Signal, SignalHead{p.pid.value, t.tid.value, info}));
         TRY(settle_call(t, Interrupted::DeliverResult, false));
+        TRY(reset_one_shot_handler(p, t, signal));
         return resume_with(0);
     }
     if (!is_ignored && (signal == kComeHomeSignal || signal == kGoAwaySignal)) {
@@ -99,6 +103,28 @@ Status Worker::handle_signal(DeputyProcess& p, DeputyThread& t, int signal) {
     // Stops, and what is fatal by default: the deputy suffers it itself, with all that follows for its parent.
     if (is_stop_signal(signal)) TRY(settle_call(t, Interrupted::GoOnAsIfNothing, false));
     return resume_with(signal);
+}
+
+// SA_RESETHAND: the guest's kernel forgets the handler as it runs it; home's has to do the same.
+Status Worker::reset_one_shot_handler(const DeputyProcess& p, const DeputyThread& t, int signal) {
+    struct Action {
+        uint64_t handler, flags, restorer, mask;
+    } action{};
+    TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
+    TRY(set_signal_mask(t.tid.value, kInjectionMask));
+    AgentPlace place = region_->place_for_batches();
+    Batch ask(p.pid.value, t.tid.value, place, *this);
+    uint64_t at = ask.space(sizeof action);
+    ask.call(SYS_rt_sigaction, static_cast<uint64_t>(signal), 0, at, 8);
+    TRY(ask.run());
+    std::memcpy(&action, ask.bytes(at, sizeof action).data(), sizeof action);
+    if (action.flags & static_cast<uint64_t>(SA_RESETHAND)) {
+        action.handler = 0;  // SIG_DFL; flags and mask stay
+        Batch reset(p.pid.value, t.tid.value, place, *this);
+        reset.call(SYS_rt_sigaction, static_cast<uint64_t>(signal), reset.data(&action, sizeof action), 0, 8);
+        TRY(reset.run());
+    }
+    return set_signal_mask(t.tid.value, mask);
 }
 
 // The deputy's thread is stopped. What does that do to the call that it may be in?

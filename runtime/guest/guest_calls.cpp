@@ -8,6 +8,9 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include <cstring>
+#include <string_view>
+
 #include "runtime/base/log.h"
 #include "runtime/guest/guest_memory_access.h"
 #include "runtime/guest/guest_supervisor.h"
@@ -28,13 +31,55 @@ Status GuestSupervisor::handle_notifications() {
 Status GuestSupervisor::handle_notification(const Notification& n) {
     GuestThread* t = thread_of(n.tid);
     if (t == nullptr) return listener_->answer(n.id, -ENOSYS);  // it is dying
-    if (t->injecting) return listener_->let_run(n.id);
+    if (t->injecting) {
+        spdlog::debug("{}: injected call {}", t->tid.value, n.nr);
+        return listener_->let_run(n.id);
+    }
     t->notification = n;
     t->began_ns = monotonic_ns();
     t->signalled = false;
     if (t->process->held()) return run_again(*t);
     return dispatch(*t);
 }
+
+namespace {
+
+// /proc/PID/FILE that tells of memory or CPU, which are here and not at home: read natively, it tells the truth.
+bool tells_of_memory(std::string_view file) {
+    static constexpr std::string_view kFiles[] = {"maps", "smaps", "smaps_rollup", "numa_maps", "mem", "pagemap",
+                                                  "statm", "stat", "status", "clear_refs", "map_files", "schedstat", "sched"};
+    file = file.substr(0, file.find('/'));
+    for (auto known : kFiles)
+        if (file == known) return true;
+    return false;
+}
+
+bool opens_own_memory(const GuestThread& t, const Row& row) {
+    int path_arg = row.nr == SYS_open ? 0 : row.nr == SYS_openat || row.nr == SYS_openat2 ? 1 : -1;
+    if (path_arg < 0) return false;
+    char buffer[64]{};
+    size_t got = t.process->memory->read_some(t.notification->args[static_cast<size_t>(path_arg)],
+                                              std::as_writable_bytes(std::span(buffer).first(sizeof buffer - 1)));
+    std::string_view path(buffer, strnlen(buffer, got));
+    if (!path.starts_with("/proc/")) return false;
+    path.remove_prefix(6);
+    auto step = [&] {
+        std::string_view part = path.substr(0, path.find('/'));
+        path.remove_prefix(std::min(path.size(), part.size() + 1));
+        return part;
+    };
+    auto is_own = [&](std::string_view part) {
+        return part == "self" || part == "thread-self" || part == std::to_string(t.process->pid.value);
+    };
+    if (!is_own(step())) return false;
+    if (path.starts_with("task/")) {
+        step();
+        step();
+    }
+    return tells_of_memory(path);
+}
+
+}  // namespace
 
 Status GuestSupervisor::dispatch(GuestThread& t) {
     const Notification& n = *t.notification;
@@ -53,6 +98,7 @@ Status GuestSupervisor::dispatch(GuestThread& t) {
             return answer_cpu_clock(t, *row);
         case Route::Identity:
         case Route::Home:
+            if (opens_own_memory(t, *row)) return go_home(t, n.nr, "a look at its own memory through /proc");
             return forward(t, *row, CallKind::Plain);
         case Route::Both:
             return dispatch_both(t, *row);

@@ -104,7 +104,7 @@ Flattened deputy_clone(const CloneRequest& r) {
 
 Status GuestSupervisor::begin_clone(GuestThread& t) {
     // A signal makes the kernel start a clone over (-ERESTARTNOINTR): the deputy's half is there already.
-    if (cloning_ && cloning_->parent == &t && cloning_->child) return clone_here(t, cloning_->child);
+    if (cloning_ && cloning_->parent == &t && cloning_->child && !cloning_->event_seen) return clone_here(t, cloning_->child);
     clone_queue_.emplace_back(t.process->pid, t.tid);
     return start_next_clone();
 }
@@ -201,6 +201,7 @@ Status GuestSupervisor::clone_event(GuestThread& t, const Stop& stop) {
     bool is_clone = stop.event == PTRACE_EVENT_CLONE || stop.event == PTRACE_EVENT_FORK || stop.event == PTRACE_EVENT_VFORK;
     if (!is_clone || !cloning_ || cloning_->parent != &t) return go_on(t);
     TRY_ASSIGN(uint64_t message, event_message(t.outer));
+    spdlog::debug("{}: clone event, {}", t.tid.value, message);
     cloning_->child_outer = static_cast<pid_t>(message);
     cloning_->event_seen = true;
     t.injecting = false;

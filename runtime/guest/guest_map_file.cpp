@@ -2,6 +2,7 @@
 // keeps its file there, and all of Linux's checks are made), and sends back what the mapping shows; here the
 // program gets the file's twin.
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -28,12 +29,27 @@ Status GuestSupervisor::map_file(GuestThread& t, const Row& row) {
     if (a[1] > kMaxMapped) return go_home(t, row.nr, "a mapping of a very large file");
     if (flags & (MAP_HUGETLB | MAP_GROWSDOWN)) return go_home(t, row.nr, "an unusual mapping of a file");
     if (a[1] == 0) return answer(t, -EINVAL);
+    if (is_shared && !t.shared_map_checked) return check_shared_map(t);
+    t.shared_map_checked = false;
     bool is_fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
     if (is_fixed && !(flags & MAP_FIXED_NOREPLACE)) return map_at_home(t, row, a[0], false);
     // The guest's own kernel chooses the place: the thread is stopped, its call cancelled, the place reserved; then
     // the call is issued again and comes by here once more.
     if (uint64_t place = std::exchange(t.reserved_for_map, 0)) return map_at_home(t, row, place, true);
     return reserve_then_map(t);
+}
+
+// Through a file that the program could write to, its read() and its mapping have to agree; they would not, from here.
+Status GuestSupervisor::check_shared_map(GuestThread& t) {
+    Flattened f;
+    f.call.nr = SYS_fcntl;
+    f.call.args = {t.notification->args[4], F_GETFL, 0, 0, 0, 0};
+    return forward_call(t, nullptr, CallKind::Plain, std::move(f), [this, &t](const Reply& reply, const Flattened&) -> Status {
+        if (reply.result < 0) return finish(t, reply.result);
+        if ((reply.result & O_ACCMODE) != O_RDONLY) return go_home(t, SYS_mmap, "a shared mapping of a file that it can write");
+        t.shared_map_checked = true;
+        return dispatch(t);
+    });
 }
 
 Status GuestSupervisor::reserve_then_map(GuestThread& t) {

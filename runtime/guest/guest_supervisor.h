@@ -88,6 +88,7 @@ class GuestSupervisor : private StopWaiter {
 
     // -- guest_map_file.cpp
     Status map_file(GuestThread& t, const Row& row);
+    Status check_shared_map(GuestThread& t);
     Status reserve_then_map(GuestThread& t);
     Status unmap_and_finish(GuestThread& t, uint64_t address, int64_t result);
     Status map_at_home(GuestThread& t, const Row& row, uint64_t address, bool reserved);

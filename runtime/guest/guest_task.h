@@ -46,6 +46,7 @@ struct GuestThread {
     bool restart_is_home = false; // its restart_syscall belongs to the deputy's restart block
     bool injecting = false;       // its notifications are the supervisor's own calls
     bool wants_home = false;      // waits for the program's return
+    bool shared_map_checked = false;
     uint64_t reserved_for_map = 0; // the place for the mmap of a file that it is about to issue again
     bool stopped = false;         // held in a ptrace stop
     // What to do at its next ptrace stop, which was asked for; empty: go on (or stay, while frozen).
