@@ -1,6 +1,7 @@
 // Capture: what ptrace and /proc tell from outside, and for the rest questions that the process's own threads ask.
 #include <linux/membarrier.h>
 #include <sys/prctl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -40,6 +41,9 @@ Status capture_seen(pid_t pid, const FrozenThread& frozen, wire::Thread& t) {
     t.set_timeout_kind(static_cast<uint32_t>(frozen.timeout.kind));
     t.set_timeout_arg(frozen.timeout.arg);
     t.set_deadline_ns(frozen.timeout.deadline_ns);
+    cpu_set_t cpus;
+    if (::sched_getaffinity(frozen.tid, sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) < ::sysconf(_SC_NPROCESSORS_ONLN))
+        t.set_affinity(raw(cpus));
     TRY_ASSIGN(*t.mutable_xstate(), get_xstate(frozen.tid));
     TRY_ASSIGN(auto rseq, get_rseq(frozen.tid));
     t.set_rseq_address(rseq.address);
@@ -76,8 +80,8 @@ Status answer_thread(const Batch& batch, const ThreadQuestions& q, wire::Thread&
 }
 
 struct ProcessQuestions {
-    uint64_t actions_at, timers_at;
-    std::vector<size_t> actions;
+    uint64_t actions_at, timers_at, limits_at;
+    std::vector<size_t> actions, limits;
     size_t brk, membarrier, thp, timers[2];
 };
 ProcessQuestions ask_process(Batch& batch) {
@@ -87,6 +91,10 @@ ProcessQuestions ask_process(Batch& batch) {
     for (int s = 1; s <= kSignals; s++)
         q.actions.push_back(batch.call(SYS_rt_sigaction, static_cast<uint64_t>(s), 0,
                                        q.actions_at + static_cast<uint64_t>(s - 1) * kSigactionSize, 8));
+    // prlimit from outside needs CAP_SYS_RESOURCE when the program has changed its user.
+    q.limits_at = batch.space(RLIM_NLIMITS * sizeof(rlimit));
+    for (uint64_t r = 0; r < RLIM_NLIMITS; r++)
+        q.limits.push_back(batch.call(SYS_prlimit64, 0, r, 0, q.limits_at + r * sizeof(rlimit)));
     q.brk = batch.call(SYS_brk, 0);
     constexpr uint64_t kGetRegistrations = 1 << 9;  // MEMBARRIER_CMD_GET_REGISTRATIONS, Linux 6.3
     q.membarrier = batch.call(SYS_membarrier, kGetRegistrations, 0, 0);
@@ -98,6 +106,15 @@ ProcessQuestions ask_process(Batch& batch) {
 Status answer_process(const Batch& batch, const ProcessQuestions& q, wire::Image& image) {
     for (size_t action : q.actions) TRY(batch.check(action, "read a signal's disposition"));
     image.set_sigactions(batch.bytes(q.actions_at, kSigactionSize * kSignals));
+    for (uint32_t r = 0; r < RLIM_NLIMITS; r++) {
+        TRY(batch.check(q.limits[r], "read a limit"));
+        rlimit limit{};
+        std::memcpy(&limit, batch.bytes(q.limits_at + r * sizeof limit, sizeof limit).data(), sizeof limit);
+        wire::Limit& l = *image.add_limits();
+        l.set_resource(r);
+        l.set_soft(limit.rlim_cur);
+        l.set_hard(limit.rlim_max);
+    }
     image.mutable_layout()->set_brk(static_cast<uint64_t>(batch.result(q.brk)));
     if (batch.result(q.membarrier) > 0) image.set_membarrier(static_cast<uint32_t>(batch.result(q.membarrier)));
     image.set_thp_disable(batch.result(q.thp) > 0);
@@ -119,19 +136,6 @@ Status capture_layout(pid_t pid, wire::Layout& l) {
     l.set_env_start(s.env_start);
     l.set_env_end(s.env_end);
     TRY_ASSIGN(*l.mutable_auxv(), read_file("/proc/" + std::to_string(pid) + "/auxv"));
-    return {};
-}
-
-Status capture_limits(pid_t pid, wire::Image& image) {
-    for (unsigned r = 0; r < RLIM_NLIMITS; r++) {
-        rlimit limit{};
-        if (::prlimit(pid, static_cast<__rlimit_resource>(r), nullptr, &limit) != 0)
-            return fail_errno("limits of process {}", pid);
-        wire::Limit& l = *image.add_limits();
-        l.set_resource(r);
-        l.set_soft(limit.rlim_cur);
-        l.set_hard(limit.rlim_max);
-    }
     return {};
 }
 
@@ -161,7 +165,6 @@ Status UserspaceAssist::capture(const Frozen& frozen, AgentPlace agent, StopWait
     }
     if (!asked) return fail("process {} has no thread that runs", frozen.pid);
     TRY(capture_layout(frozen.pid, *image.mutable_layout()));
-    TRY(capture_limits(frozen.pid, image));
     TRY_ASSIGN(ProcStat s, read_stat(frozen.pid));
     image.set_comm(s.comm);
     auto personality = read_file("/proc/" + std::to_string(frozen.pid) + "/personality");

@@ -167,11 +167,11 @@ Status UserspaceAssist::requeue_signals(pid_t pid, const wire::Image& image, Age
     for (const auto& t : image.threads()) {
         if (t.ended()) continue;
         if (speaker == 0) speaker = t.tid();
-        Batch batch(pid, t.tid(), agent, waiter);
+        Batch batch(t.tid(), t.tid(), agent, waiter);
         for (const auto& bytes : t.pending()) send(batch, t.tid(), bytes);
         TRY(batch.run());
     }
-    Batch batch(pid, speaker, agent, waiter);
+    Batch batch(speaker, speaker, agent, waiter);
     for (const auto& bytes : image.pending()) send(batch, 0, bytes);
     return batch.run();
 }

@@ -41,6 +41,13 @@ Expected<wire::Machine> NodeClient::ping(int timeout_ms) {
     return reply.machine();
 }
 
+Expected<NodeClient::Clocks> NodeClient::clocks(int timeout_ms) {
+    wire::Request request;
+    request.mutable_ping();
+    TRY_ASSIGN(wire::Reply reply, call(std::move(request), timeout_ms));
+    return Clocks{reply.monotonic_ns(), reply.boottime_ns()};
+}
+
 Expected<wire::Machine> NodeClient::describe(int timeout_ms) {
     wire::Request request;
     request.mutable_describe();

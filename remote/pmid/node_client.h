@@ -19,6 +19,11 @@ class NodeClient {
                                                          int timeout_ms = kConnectTimeoutMs);
 
     Expected<wire::Machine> ping(int timeout_ms = kConnectTimeoutMs);
+    // The node's clocks, in ns, as they were at some moment between request and reply.
+    struct Clocks {
+        int64_t monotonic_ns = 0, boottime_ns = 0;
+    };
+    Expected<Clocks> clocks(int timeout_ms = kConnectTimeoutMs);
     Expected<wire::Machine> describe(int timeout_ms = kConnectTimeoutMs);
     // The node answers when the guest supervisor is ready, 5 s at most.
     Expected<wire::Place> host(const wire::Host& host, int timeout_ms = 2 * kConnectTimeoutMs);

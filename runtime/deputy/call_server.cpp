@@ -121,7 +121,7 @@ void CallServer::post_call(Thread& t) {
     }
     std::vector<std::byte> arena(w.call.arena_size);
     auto args = lay_out(w.call, arena, w.buffer);
-    if (auto written = RemoteMemory(t.pid.value).write(w.buffer, arena); !written)
+    if (auto written = RemoteMemory(w.head.tid).write(w.buffer, arena); !written)
         spdlog::error("lay out a large call of thread {}: {}", w.head.tid, written.error().message());
     post(t, w.call.nr, args);
 }
@@ -165,7 +165,7 @@ void CallServer::complete_call(Thread& t, int64_t result) {
         return reply(t, r);
     }
     std::vector<std::byte> arena(w.call.arena_size);
-    if (auto got = RemoteMemory(t.pid.value).read(w.buffer, arena); !got)
+    if (auto got = RemoteMemory(w.head.tid).read(w.buffer, arena); !got)
         spdlog::error("read a large call's result of thread {}: {}", w.head.tid, got.error().message());
     w.reply = collect(w.call, arena, result);
     w.stage = Stage::UnmapBuffer;
@@ -177,7 +177,7 @@ void CallServer::complete_call(Thread& t, int64_t result) {
 void CallServer::add_mapped_file(const Thread& t, Reply& reply) {
     const Work& w = *t.work;
     auto address = static_cast<uint64_t>(reply.result);
-    auto maps = read_maps(t.pid.value);
+    auto maps = read_maps(w.head.tid);
     MapFileInfo info{};
     OutData data{0, {}};
     if (maps) {
@@ -189,7 +189,7 @@ void CallServer::add_mapped_file(const Thread& t, Reply& reply) {
         }
     }
     struct stat st {};
-    if (::stat(fmt::format("/proc/{}/fd/{}", t.pid.value, static_cast<int>(w.call.args[4])).c_str(), &st) == 0)
+    if (::stat(fmt::format("/proc/{}/fd/{}", w.head.tid, static_cast<int>(w.call.args[4])).c_str(), &st) == 0)
         info.size = static_cast<uint64_t>(st.st_size);
     uint64_t file_end = (info.size + kPage - 1) & ~(kPage - 1);
     uint64_t offset = w.call.args[5];
@@ -197,7 +197,7 @@ void CallServer::add_mapped_file(const Thread& t, Reply& reply) {
     length = offset >= file_end ? 0 : std::min(length, file_end - offset);
     data.bytes.resize(sizeof info + length);
     std::memcpy(data.bytes.data(), &info, sizeof info);
-    if (auto got = RemoteMemory(t.pid.value).read(address, std::span(data.bytes).subspan(sizeof info)); !got)
+    if (auto got = RemoteMemory(w.head.tid).read(address, std::span(data.bytes).subspan(sizeof info)); !got)
         spdlog::error("read {}: {}", info.name, got.error().message());
     reply.out.clear();
     reply.out.push_back(std::move(data));

@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-#include "remote/wire/machine.h"
+#include "remote/pmid/node_client.h"
 #include "runtime/base/log.h"
 
 namespace pmi {
@@ -25,16 +25,6 @@ Expected<ChannelKeys> keys_of(const wire::Place& place) {
     return keys;
 }
 
-Expected<wire::Reply> ask(RequestClient& client, const NodeDestination& to, wire::Request request) {
-    request.set_protocol_version(kProtocolVersion);
-    request.set_id(1);
-    TRY_ASSIGN(std::string answer, client.request(request.SerializeAsString(), kAnswerTimeoutMs));
-    wire::Reply reply;
-    if (!reply.ParseFromString(answer)) return fail("node {}: an answer that can't be parsed", to.name);
-    if (!reply.error().empty()) return fail("{}", reply.error());
-    return reply;
-}
-
 int64_t clock_ns(clockid_t clock) {
     timespec t{};
     ::clock_gettime(clock, &t);
@@ -44,19 +34,17 @@ int64_t clock_ns(clockid_t clock) {
 // Home's clocks minus the node's, from the quickest of a few round trips. The node's answer is older than our
 // reading of our own clock: the offset is too large by at most that trip, so that a sleep never looks too short to
 // the program. Coming home takes longer than the trip, so that no clock goes back then.
-Status measure_clocks(RequestClient& client, const NodeDestination& to, wire::Host& host) {
+Status measure_clocks(NodeClient& client, wire::Host& host) {
     constexpr int kPings = 4;
     int64_t best = INT64_MAX;
     for (int i = 0; i < kPings; i++) {
-        wire::Request ping;
-        ping.mutable_ping();
         int64_t sent = clock_ns(CLOCK_MONOTONIC);
-        TRY_ASSIGN(wire::Reply reply, ask(client, to, std::move(ping)));
+        TRY_ASSIGN(NodeClient::Clocks node, client.clocks());
         int64_t received = clock_ns(CLOCK_MONOTONIC), boot = clock_ns(CLOCK_BOOTTIME);
         if (received - sent >= best) continue;
         best = received - sent;
-        host.set_monotonic_offset_ns(received - reply.monotonic_ns());
-        host.set_boottime_offset_ns(boot - reply.boottime_ns());
+        host.set_monotonic_offset_ns(received - node.monotonic_ns);
+        host.set_boottime_offset_ns(boot - node.boottime_ns);
     }
     return {};
 }
@@ -86,20 +74,13 @@ std::vector<SessionEvent> SessionEvents::take() {
 }
 
 Expected<std::unique_ptr<NodeSession>> NodeSession::open(Transport& transport, const Keyring* ring, Security security,
-                                                         const NodeDestination& to, wire::Host host) {
-    std::string server_key = ring == nullptr ? "" : ring->server_key(to.name);
-    TRY_ASSIGN(auto client, RequestClient::connect(transport, to.host, to.port, server_key, kAnswerTimeoutMs));
-    TRY(measure_clocks(*client, to, host));
-    wire::Request request;
-    *request.mutable_host() = std::move(host);
-    TRY_ASSIGN(wire::Reply reply, ask(*client, to, std::move(request)));
-    if (!reply.has_place()) return fail("node {}: an answer without a place", to.name);
-    const wire::Place& place = reply.place();
-    if (place.stream_port() == 0 || place.stream_port() > 65535 || place.call_port() == 0 || place.call_port() > 65535)
-        return fail("node {}: a place at no port", to.name);
+                                                         const NodeAddress& to, wire::Host host) {
+    TRY_ASSIGN(auto client, NodeClient::connect(transport, ring, to));
+    TRY(measure_clocks(*client, host));
+    TRY_ASSIGN(wire::Place place, client->host(host));
     TRY_ASSIGN(ChannelKeys keys, keys_of(place));
     TRY_ASSIGN(auto channel, CallChannel::connect(to.host, static_cast<uint16_t>(place.call_port()), keys, security, kAnswerTimeoutMs));
-    TRY_ASSIGN(auto stream, transport.connect_stream(to.host, static_cast<uint16_t>(place.stream_port()), server_key, kAnswerTimeoutMs));
+    TRY_ASSIGN(auto stream, transport.connect_stream(to.host, static_cast<uint16_t>(place.stream_port()), client->server_key(), kAnswerTimeoutMs));
     return std::unique_ptr<NodeSession>(
         new NodeSession(to.name, std::move(stream), std::shared_ptr<CallChannel>(std::move(channel))));
 }

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "remote/config/node_address.h"
 #include "remote/transport/call_channel.h"
 #include "remote/transport/keys.h"
 #include "remote/transport/stream.h"
@@ -17,12 +18,6 @@
 #include "runtime/deputy/call_server.h"
 
 namespace pmi {
-
-struct NodeDestination {
-    std::string name;  // as the user wrote it
-    std::string host;
-    uint16_t port = 0;
-};
 
 // Frames and losses that the tracer has to deal with; wakes it through an eventfd.
 struct SessionEvent {
@@ -49,7 +44,7 @@ class NodeSession {
     // Measures the node's clocks (host's offsets are filled in), asks it for a place and connects to it. Nothing has
     // been done to the program yet.
     static Expected<std::unique_ptr<NodeSession>> open(Transport& transport, const Keyring* ring, Security security,
-                                                       const NodeDestination& to, wire::Host host);
+                                                       const NodeAddress& to, wire::Host host);
     ~NodeSession();
 
     const std::string& node() const { return node_; }

@@ -111,7 +111,8 @@ void Worker::handle_request(const json& request) {
     auto answer = [&]() -> Expected<json> {
         if (op == "status") return status_of_all();
         if (op == "migrate") {
-            NodeDestination to{request.value("node", ""), request.value("host", ""), request.value("port", uint16_t{0})};
+            NodeAddress to{request.value("node", ""), request.value("host", ""), request.value("port", uint16_t{0}),
+                           request.value("key", "")};
             return migrate(pid, to, request.value("mode", "auto"));
         }
         if (op == "home") return bring_home(pid);

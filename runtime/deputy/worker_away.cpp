@@ -70,13 +70,13 @@ json summary(HomePid pid, const std::string& where, const MoveTotals& totals, in
 
 }  // namespace
 
-Expected<json> Worker::migrate(HomePid pid, const NodeDestination& to, const std::string& mode) {
+Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::string& mode) {
     TRY(make_mover(mode));
     DeputyProcess* p = process_of(pid);
     return p == nullptr ? leave_home(pid, to, mode) : hop(*p, to, mode);
 }
 
-Expected<std::unique_ptr<NodeSession>> Worker::open_session(HomePid pid, const NodeDestination& to) {
+Expected<std::unique_ptr<NodeSession>> Worker::open_session(HomePid pid, const NodeAddress& to) {
     TRY_ASSIGN(wire::Machine home, describe_machine(""));
     wire::Host host;
     *host.mutable_home() = home;
@@ -89,7 +89,7 @@ Expected<std::unique_ptr<NodeSession>> Worker::open_session(HomePid pid, const N
     return NodeSession::open(*transport_, ring_.get(), setup_.insecure ? Security::Insecure : Security::Curve, to, std::move(host));
 }
 
-Expected<json> Worker::leave_home(HomePid pid, const NodeDestination& to, const std::string& mode) {
+Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std::string& mode) {
     int64_t began = monotonic_ns();
     TRY_ASSIGN(auto session, open_session(pid, to));
     TRY_ASSIGN(Frozen frozen, freeze(pid.value, RestartBlock::Stays, *this, kFreezeTimeoutMs));
@@ -265,7 +265,7 @@ Status Worker::hollow_out(DeputyProcess& p, const wire::Image& image) {
         for (uint64_t at = range.start; at < range.end; at += kSlice) {
             TRY(one_event(0));
             if (process_of(HomePid(leader)) == nullptr) return {};
-            DeputyThread& t = p.threads.begin()->second;
+            DeputyThread& t = p.threads.at(HomePid(p.alive()));
             if (t.stopped || p.job_stopped) return fail("it is stopped");
             TRY(interrupt(t.tid.value));
             TRY_ASSIGN(int status, wait(t.tid.value, 1000));
@@ -288,7 +288,7 @@ Status Worker::hollow_out(DeputyProcess& p, const wire::Image& image) {
     return {};
 }
 
-Expected<json> Worker::hop(DeputyProcess& p, const NodeDestination& to, const std::string& mode) {
+Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::string& mode) {
     int64_t began = monotonic_ns();
     HomePid pid = p.pid;
     NodeSession* old = p.session;

@@ -156,7 +156,7 @@ Expected<wire::Image> Worker::receive_image(DeputyProcess& p) {
 
 Status Worker::stop_deputies(DeputyProcess& p) {
     for (auto& [tid, t] : p.threads) {
-        if (t.stopped) continue;
+        if (t.stopped || t.exiting) continue;
         TRY(interrupt(tid.value));
         TRY_ASSIGN(int status, wait(tid.value, kFreezeTimeoutMs));
         if (classify(status).kind == Stop::Kind::Exited) return fail("the program was killed");
@@ -168,7 +168,7 @@ Status Worker::stop_deputies(DeputyProcess& p) {
 // Stack and heap grow in ways of their own (a new mapping below [stack] would not grow any more, and brk keeps an
 // account): first these, then the difference of the two lists of regions.
 Status Worker::shape_skeleton(DeputyProcess& p, const wire::Image& image, RegionPlan* plan) {
-    pid_t pid = p.pid.value;
+    pid_t pid = p.alive();
     AddressRange agent{region_->base(), region_->base() + kAgentSize};
     wire::Image home;
     TRY(describe_regions(pid, agent, home));
@@ -223,7 +223,7 @@ Status Worker::receive_memory(DeputyProcess& p, const wire::Image& image, const 
     std::vector<MemoryRun> runs;
     for (const auto& range : plan.whole) runs.push_back({range.start, range.end - range.start});
     TRY(p.session->stream().send(make_stream_message(StreamKind::Need, p.pid.value, runs, {})));
-    MemoryInstaller installer(p.pid.value, image, [](uint32_t) { return -1; });
+    MemoryInstaller installer(p.alive(), image, [](uint32_t) { return -1; });
     Status installed;
     for (;;) {
         TRY_ASSIGN(auto message, p.session->stream().receive(kImageTimeoutMs));
@@ -240,16 +240,19 @@ Status Worker::receive_memory(DeputyProcess& p, const wire::Image& image, const 
 }
 
 Status Worker::settle_in(DeputyProcess& p, const wire::Image& image) {
-    pid_t pid = p.pid.value;
+    pid_t alive = p.alive();
     AgentPlace agent = region_->place_for_batches();
-    for (const auto& t : image.threads()) TRY(assist_->install_thread(t.tid(), t, agent, *this));
-    TRY(assist_->settle_process(image.threads(0).tid(), image, agent, *this));
-    TRY(assist_->requeue_signals(pid, image, agent, *this));
-    TRY(AgentRegion::remove(pid, image.agent_base(), *this));
-    RemoteMemory memory(pid);
-    for (const auto& t : image.threads()) TRY(assist_->release_thread(t.tid(), t, memory, monotonic_ns()));
-    for (const auto& t : image.threads()) TRY(set_options(t.tid(), 0));
-    for (const auto& t : image.threads()) TRY(detach(t.tid()));
+    std::vector<const wire::Thread*> threads;
+    for (const auto& t : image.threads())
+        if (!t.ended()) threads.push_back(&t);
+    for (const auto* t : threads) TRY(assist_->install_thread(t->tid(), *t, agent, *this));
+    TRY(assist_->settle_process(alive, image, agent, *this));
+    TRY(assist_->requeue_signals(p.pid.value, image, agent, *this));
+    TRY(AgentRegion::remove(alive, image.agent_base(), *this));
+    RemoteMemory memory(alive);
+    for (const auto* t : threads) TRY(assist_->release_thread(t->tid(), *t, memory, monotonic_ns()));
+    for (const auto* t : threads) TRY(set_options(t->tid(), 0));
+    for (const auto* t : threads) TRY(detach(t->tid()));
     return {};
 }
 

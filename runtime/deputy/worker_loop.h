@@ -47,6 +47,14 @@ struct DeputyProcess {
     std::string wants_home;        // why the node asked for the return
     uint64_t moves = 0, returns = 0;
     std::string return_reason;
+
+    // A thread that still has the program's memory: the leader, unless it has exited before the others.
+    pid_t alive() const {
+        if (auto it = threads.find(pid); it != threads.end() && !it->second.exiting) return pid.value;
+        for (const auto& [tid, t] : threads)
+            if (!t.exiting) return tid.value;
+        return pid.value;
+    }
 };
 
 class Worker : private StopWaiter {
@@ -90,10 +98,10 @@ class Worker : private StopWaiter {
     Status reset_one_shot_handler(const DeputyProcess& p, const DeputyThread& t, int signal);
 
     // -- worker_away.cpp
-    Expected<nlohmann::json> migrate(HomePid pid, const NodeDestination& to, const std::string& mode);
-    Expected<nlohmann::json> leave_home(HomePid pid, const NodeDestination& to, const std::string& mode);
-    Expected<nlohmann::json> hop(DeputyProcess& p, const NodeDestination& to, const std::string& mode);
-    Expected<std::unique_ptr<NodeSession>> open_session(HomePid pid, const NodeDestination& to);
+    Expected<nlohmann::json> migrate(HomePid pid, const NodeAddress& to, const std::string& mode);
+    Expected<nlohmann::json> leave_home(HomePid pid, const NodeAddress& to, const std::string& mode);
+    Expected<nlohmann::json> hop(DeputyProcess& p, const NodeAddress& to, const std::string& mode);
+    Expected<std::unique_ptr<NodeSession>> open_session(HomePid pid, const NodeAddress& to);
     Expected<wire::Image> capture(const Frozen& frozen, HomePid pid);
     Status send_out(NodeSession& session, const wire::Image& image, pid_t pid, const std::string& mode, MoveTotals* totals);
     Status wait_for_ready(NodeSession& session);

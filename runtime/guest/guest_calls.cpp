@@ -3,6 +3,7 @@
 //   let_run    the guest's own kernel performs it
 //   go_home    the program returns first; the call is issued again there
 #include <errno.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -98,6 +99,7 @@ Status GuestSupervisor::dispatch(GuestThread& t) {
             return answer_cpu_clock(t, *row);
         case Route::Identity:
         case Route::Home:
+            if (row->nr == SYS_sched_setaffinity) return change_affinity(t, *row);
             if (opens_own_memory(t, *row)) return go_home(t, n.nr, "a look at its own memory through /proc");
             return forward(t, *row, CallKind::Plain);
         case Route::Both:
@@ -242,6 +244,21 @@ Status GuestSupervisor::change_mask(GuestThread& t, const Row& row) {
     return forward(t, row, CallKind::Plain, [this, &t](const Reply& reply, const Flattened&) {
         if (reply.result < 0) return finish(t, reply.result);
         return t.signalled ? run_again(t) : let_run(t);
+    });
+}
+
+// Home keeps the answer to sched_getaffinity; here the program runs where it asked to, as far as there are such CPUs.
+Status GuestSupervisor::change_affinity(GuestThread& t, const Row& row) {
+    return forward(t, row, CallKind::Plain, [this, &t](const Reply& reply, const Flattened&) -> Status {
+        const auto& args = t.notification->args;
+        GuestThread* target = args[0] == 0 ? &t : thread_of(t.process->pid, HomePid(static_cast<int32_t>(args[0])));
+        cpu_set_t cpus;
+        CPU_ZERO(&cpus);
+        size_t size = std::min<size_t>(args[1], sizeof cpus);
+        auto bytes = std::as_writable_bytes(std::span(&cpus, 1)).first(size);
+        if (reply.result >= 0 && target != nullptr && t.process->memory->read_some(args[2], bytes) == size)
+            (void)::sched_setaffinity(target->outer, sizeof cpus, &cpus);
+        return finish(t, reply.result);
     });
 }
 

@@ -3,6 +3,7 @@
 //              Go -> Running                                                            (this copy)
 //   departure  Freeze -> FreezeAck -> threads stop, last replies -> Drained -> image    (this copy, after Thaw)
 //              Need -> memory, End -> Drop                                              (the other copy)
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -76,6 +77,9 @@ Status GuestSupervisor::arrived() {
     for (const auto& t : process->image.threads()) {
         GuestThread& made = add_thread(*process, HomePid(t.tid()), arrival_->builder->threads().at(HomePid(t.tid())));
         made.stopped = true;
+        // A node with fewer CPUs does what it can.
+        if (!t.affinity().empty())
+            (void)::sched_setaffinity(made.outer, t.affinity().size(), reinterpret_cast<const cpu_set_t*>(t.affinity().data()));
         made.cpu_ns_before = static_cast<int64_t>(t.cpu_ns());
         // A sleep that was going on is the deputy's to finish.
         Registers r{};
@@ -115,7 +119,7 @@ Status GuestSupervisor::begin_freeze(GuestProcess& p) {
 
 Status GuestSupervisor::stop_threads(GuestProcess& p) {
     for (auto& [tid, t] : p.threads) {
-        if (t->stopped) continue;
+        if (t->stopped || t->ended) continue;
         if (t->notification) {
             // Waiting for home: its reply ends the wait. Waiting for the program's return, or its turn: cancelled.
             if (!t->call) TRY(run_again(*t));
@@ -131,20 +135,25 @@ Status GuestSupervisor::stop_threads(GuestProcess& p) {
 Status GuestSupervisor::finish_freeze_if_ready(GuestProcess& p) {
     if (!p.freezing || !p.drained || p.frozen) return {};
     for (auto& [tid, t] : p.threads)
-        if (!t->stopped || t->notification || t->mask_to_restore) return {};
+        if (!t->ended && (!t->stopped || t->notification || t->mask_to_restore)) return {};
     p.frozen = true;
     return send_image(p);
 }
 
 Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
-    Frozen frozen{p.outer, {}};
-    TRY_ASSIGN(VdsoRange vdso, find_vdso(p.outer));
+    Frozen frozen{p.alive(), {}};
+    TRY_ASSIGN(VdsoRange vdso, find_vdso(p.alive()));
     std::vector<GuestThread*> order;
     for (auto& [tid, t] : p.threads) order.push_back(t.get());
     std::stable_partition(order.begin(), order.end(), [&](GuestThread* t) { return t->outer == p.outer; });
     for (GuestThread* t : order) {
         FrozenThread f;
         f.tid = t->outer;
+        f.ended = t->ended;
+        if (t->ended) {
+            frozen.threads.push_back(f);
+            continue;
+        }
         t->injecting = true;
         TRY_ASSIGN(f.signal_mask, get_signal_mask(t->outer));
         TRY(set_signal_mask(t->outer, kInjectionMask));
@@ -169,7 +178,7 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
     image.set_pid(p.pid.value);
     note_cpu_time(p, image);
     *image.mutable_limits() = p.image.limits();
-    TRY(describe_regions(p.outer, {p.image.agent_base(), p.image.agent_base() + kAgentSize}, image));
+    TRY(describe_regions(p.alive(), {p.image.agent_base(), p.image.agent_base() + kAgentSize}, image));
     TRY(twins_.translate(image));
     return image;
 }
@@ -192,7 +201,7 @@ Status GuestSupervisor::send_memory(const StreamView& need) {
     GuestProcess* p = process_of(HomePid(need.head.pid));
     if (p == nullptr || !p->frozen || !departing_) return fail("home needs memory of a process that is not frozen");
     SendOrder order;
-    order.pid = p->outer;
+    order.pid = p->alive();
     order.image = &*departing_;
     for (size_t i = 0; i < need.head.runs; i++) {
         MemoryRun run = need.run(i);

@@ -79,6 +79,11 @@ Status GuestSupervisor::handle_frame(const Frame& frame) {
         TRY_ASSIGN(auto head, take_head<ThreadHead>(body));
         GuestThread* t = thread_of(HomePid(head.pid), HomePid(head.tid));
         bool waits = t != nullptr && t->notification && t->notification->nr == SYS_exit;
+        if (waits && t->outer == t->process->outer && t->process->threads.size() > 1) {
+            // /proc and process_vm_readv of an exited leader show nothing any more.
+            t->ended = true;
+            t->process->memory = std::make_unique<RemoteMemory>(t->process->alive());
+        }
         return waits ? let_run(*t) : Status();
     }
     TRY_ASSIGN(auto head, take_head<ProcessHead>(body));

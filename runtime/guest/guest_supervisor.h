@@ -74,6 +74,7 @@ class GuestSupervisor : private StopWaiter {
     Status run_again(GuestThread& t);  // the guest's kernel issues the call once more, signals first
     Status go_home(GuestThread& t, int64_t nr, const std::string& why);
     Status change_mask(GuestThread& t, const Row& row);
+    Status change_affinity(GuestThread& t, const Row& row);
     Status change_limits(GuestThread& t, const Row& row);
 
     // -- guest_clone.cpp

@@ -48,6 +48,7 @@ struct GuestThread {
     bool wants_home = false;      // waits for the program's return
     bool shared_map_checked = false;
     uint64_t reserved_for_map = 0; // the place for the mmap of a file that it is about to issue again
+    bool ended = false;           // a leader that has exited while other threads go on
     bool stopped = false;         // held in a ptrace stop
     // What to do at its next ptrace stop, which was asked for; empty: go on (or stay, while frozen).
     std::function<Status()> at_stop;
@@ -73,6 +74,12 @@ struct GuestProcess {
     bool going = false;            // home has been asked to take it
     std::map<HomePid, std::unique_ptr<GuestThread>> threads;
 
+    // A thread that still has the program's memory: the leader, unless it has exited before the others.
+    pid_t alive() const {
+        for (const auto& [tid, t] : threads)
+            if (!t->ended) return t->outer;
+        return outer;
+    }
     bool held() const { return freezing || job_stopped; }
 };
 

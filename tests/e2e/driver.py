@@ -35,7 +35,7 @@ class CommandError(Exception):
                                                     "ended while", "ended during"))
 
     def is_busy(self):
-        return "already" in self.reason
+        return "already" in self.reason or "is not away" in self.reason  # an exec brought it home just before
 
 
 class Hang(Exception):
@@ -267,6 +267,7 @@ class RandomMover(threading.Thread):
         self.failed = []    # (what, exception): neither a cantmove nor a process that has just ended
         self.refused = {}   # reason: count
         self.done = 0
+        self.chosen = job.pid
 
     def run(self):
         while not self.stopped.wait(self.random.uniform(*self.pause)):
@@ -277,7 +278,7 @@ class RandomMover(threading.Thread):
             except CommandError as e:
                 if e.is_cantmove():
                     self.refused[e.reason] = self.refused.get(e.reason, 0) + 1
-                elif not (e.is_gone() or e.is_busy()) and self.job.is_running():
+                elif not (e.is_gone() or e.is_busy() or self._has_ended()) and self.job.is_running():
                     self.failed.append(e)
                     if len(self.failed) > 5:
                         return
@@ -285,12 +286,17 @@ class RandomMover(threading.Thread):
                 self.failed.append(e)
                 return
 
+    def _has_ended(self):
+        """The process that was to move: then whatever failed, failed because of that."""
+        return not system.is_alive(self.chosen)
+
     def _move_one(self):
         rows = [r for r in self.job.ps() if self.pids is None or r["pid"] in self.pids]
         if not rows:
             return
         rows.sort(key=lambda row: row["pid"])
         row = self.random.choice(rows)
+        self.chosen = row["pid"]
         places = [HOME] + self.nodes
         here = 0 if row["where"] == HOME else 1 + place_of(row["where"], self.nodes)
         if self.alternate:
