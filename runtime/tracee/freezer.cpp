@@ -25,7 +25,8 @@ class Attempt {
         *found = false;
         TRY_ASSIGN(auto tids, list_threads(pid_));
         for (pid_t tid : tids) {
-            if (attached_.contains(tid)) continue;
+            if (attached_.contains(tid) || ended_.contains(tid)) continue;
+            if (monotonic_ns() > deadline_ns_) return fail_code(ETIMEDOUT, "it makes threads faster than they can be stopped");
             *found = true;
             TRY(attach(tid));
         }
@@ -69,6 +70,7 @@ class Attempt {
     Status attach(pid_t tid) {
         auto status = read_status(pid_, tid);
         if (status && status->state == 'Z') {
+            ended_.insert(tid);
             if (tid != pid_) return {};  // a thread on its way out
             leader_ended_ = true;
             return {};
@@ -122,7 +124,7 @@ class Attempt {
     pid_t pid_;
     StopWaiter& waiter_;
     int64_t deadline_ns_;
-    std::set<pid_t> attached_, stopped_;
+    std::set<pid_t> attached_, stopped_, ended_;
     std::map<pid_t, int64_t> began_;
     bool leader_ended_ = false;
 };

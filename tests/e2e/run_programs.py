@@ -71,6 +71,8 @@ class Mover:
         try:
             self._move(pid, n)
         except CommandError as e:
+            if not system.is_alive(pid) and self.job.is_running():
+                return  # another process of the test killed it meanwhile
             (self.refused if e.is_cantmove() else self.errors).append(f"at line {line}, PID {pid}: {e}")
         except Hang as e:
             self.errors.append(f"at line {line}, PID {pid}: HANG: {e}")
