@@ -19,18 +19,6 @@ namespace {
 
 constexpr int kInitTimeoutMs = 5000;
 
-std::string offsets_text(const JailSetup& s) {
-    auto line = [](const char* clock, int64_t ns) {
-        int64_t seconds = ns / 1'000'000'000, rest = ns % 1'000'000'000;
-        if (rest < 0) {
-            rest += 1'000'000'000;
-            seconds--;
-        }
-        return fmt::format("{} {} {}\n", clock, seconds, rest);
-    };
-    return line("monotonic", s.monotonic_offset_ns) + line("boottime", s.boottime_offset_ns);
-}
-
 Status map_ids(pid_t launcher) {
     std::string base = fmt::format("/proc/{}/", launcher);
     TRY(write_file(base + "setgroups", "deny"));
@@ -77,12 +65,11 @@ Expected<Jail> Jail::create(const JailSetup& setup) {
     int pair[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return fail_errno("socketpair");
     Fd ours(pair[0]), theirs(pair[1]);
-    std::string offsets = offsets_text(setup);
     pid_t launcher = ::fork();
     if (launcher < 0) return fail_errno("fork the jail");
     if (launcher == 0) {
         ours.reset();
-        run_jail_launcher(theirs.get(), offsets, setup.hostname);
+        run_jail_launcher(theirs.get(), setup.monotonic_offset_ns, setup.boottime_offset_ns, setup.hostname);
     }
     theirs.reset();
     Jail jail(std::move(ours), launcher);

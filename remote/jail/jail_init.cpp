@@ -50,10 +50,35 @@ void send_reply(int socket, int error, const char* step, int fd = -1) {
     ::_exit(1);
 }
 
-void write_or_give_up(int socket, const char* path, const std::string& text) {
-    int fd = ::open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || ::write(fd, text.data(), text.size()) != static_cast<ssize_t>(text.size())) give_up(socket, path);
-    ::close(fd);
+// Offsets count from the initial time namespace, and this node may itself be in another (time_namespaces(7)): the
+// file shows those that the new namespace has taken over.
+void set_clocks(int socket, int64_t monotonic_ns, int64_t boottime_ns) {
+    constexpr int64_t kSecond = 1000000000;
+    constexpr const char* kFile = "/proc/self/timens_offsets";
+    char text[256]{};
+    int reading = ::open(kFile, O_RDONLY | O_CLOEXEC);
+    if (reading < 0 || ::read(reading, text, sizeof text - 1) <= 0) give_up(socket, "read the time namespace's offsets");
+    ::close(reading);
+    long long seconds[2]{}, rest[2]{};
+    if (::sscanf(text, "%*s %lld %lld %*s %lld %lld", &seconds[0], &rest[0], &seconds[1], &rest[1]) != 4) {
+        errno = EINVAL;
+        give_up(socket, "understand the time namespace's offsets");
+    }
+    int64_t add[2] = {monotonic_ns, boottime_ns};
+    for (int i = 0; i < 2; i++) {
+        int64_t total = seconds[i] * kSecond + rest[i] + add[i];
+        seconds[i] = total / kSecond;
+        rest[i] = total % kSecond;
+        if (rest[i] >= 0) continue;
+        rest[i] += kSecond;
+        seconds[i]--;
+    }
+    // One write: the file takes no second one.
+    int length = ::snprintf(text, sizeof text, "monotonic %lld %lld\nboottime %lld %lld\n", seconds[0], rest[0], seconds[1], rest[1]);
+    int writing = ::open(kFile, O_WRONLY | O_CLOEXEC);
+    if (writing < 0 || ::write(writing, text, static_cast<size_t>(length)) != length)
+        give_up(socket, "set the time namespace's clocks");
+    ::close(writing);
 }
 
 // An empty tmpfs as the root, and nothing else mounted.
@@ -168,7 +193,7 @@ void move_out_of_the_way(int* fds, int count) {
 
 }  // namespace
 
-void run_jail_launcher(int socket, const std::string& time_offsets, const std::string& hostname) {
+void run_jail_launcher(int socket, int64_t monotonic_offset_ns, int64_t boottime_offset_ns, const std::string& hostname) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     int flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
                 CLONE_NEWTIME;
@@ -176,7 +201,7 @@ void run_jail_launcher(int socket, const std::string& time_offsets, const std::s
     send_reply(socket, 0, "");
     JailCommand mapped{};
     if (::recv(socket, &mapped, sizeof mapped, 0) != sizeof mapped) ::_exit(1);
-    write_or_give_up(socket, "/proc/self/timens_offsets", time_offsets);
+    set_clocks(socket, monotonic_offset_ns, boottime_offset_ns);
     if (!hostname.empty() && ::sethostname(hostname.data(), hostname.size()) != 0) give_up(socket, "set the host name");
     int last_pid_file = ::open("/proc/sys/kernel/ns_last_pid", O_RDWR | O_CLOEXEC);
     if (last_pid_file < 0) give_up(socket, "open ns_last_pid");

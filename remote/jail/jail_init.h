@@ -18,6 +18,8 @@ struct JailReply {
 };
 
 // In the child that becomes the launcher; `socket` is its end. Never returns.
-[[noreturn]] void run_jail_launcher(int socket, const std::string& time_offsets, const std::string& hostname);
+// The offsets are to be added to the clocks as this process sees them.
+[[noreturn]] void run_jail_launcher(int socket, int64_t monotonic_offset_ns, int64_t boottime_offset_ns,
+                                    const std::string& hostname);
 
 }  // namespace pmi

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 #include <cstring>
@@ -84,7 +85,9 @@ Status GuestSupervisor::arrived() {
         // A sleep that was going on is the deputy's to finish.
         Registers r{};
         std::memcpy(&r, t.registers().data(), std::min(sizeof r, t.registers().size()));
-        made.restart_is_home = static_cast<int64_t>(r.rax) == kErestartBlock;
+        // Stopped between two moves, right before it issued the restart.
+        bool about_to_restart = r.rax == SYS_restart_syscall && process->memory->get<uint16_t>(r.rip).value_or(0) == 0x050f;
+        made.restart_is_home = static_cast<int64_t>(r.rax) == kErestartBlock || about_to_restart;
     }
     for (const auto& l : process->image.limits())
         if (l.resource() == RLIMIT_CPU) TRY(limit_cpu(*process, l.soft()));
