@@ -327,6 +327,8 @@ def parse(arguments):
     parser.add_argument("--nodes", choices=("auto", "namespace", "plain"), default="auto")
     parser.add_argument("--user", type=int, help="run as this user (UID)")
     parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--attempts", type=int, default=1,
+                        help="a test that fails is run again, up to this many times in all; what then passes is shown as FAIL once")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
     parser.add_argument("--keep-logs", action="store_true")
     parser.add_argument("--log-lines", type=int, default=30)
@@ -370,7 +372,11 @@ def run_all(run, options, tasks):
                     raise nodes_module.NodeError("a slot ended: see above")
                 result, task, slot.task = json.loads(line), slot.task, None
                 result["final"] = report(task, result, expected, options)
-                done.append((task, result))
+                again = result["final"] == "FAIL" and task.get("attempt", 1) < options.attempts
+                if again:
+                    todo.append({**task, "attempt": task.get("attempt", 1) + 1})
+                else:
+                    done.append((task, result))
                 if options.results:
                     with open(options.results, "a") as f:
                         print(json.dumps({**task, **result}), file=f)
