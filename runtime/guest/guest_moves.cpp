@@ -163,7 +163,9 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
         TRY(step_out_of_vdso(t->outer, vdso, *this));
         TRY_ASSIGN(f.registers, get_registers(t->outer));
         f.began_ns = t->began_ns;
-        TRY_ASSIGN(f.timeout, settle(f.registers, t->began_ns, RestartBlock::Lost, t->signalled, *p.memory));
+        // A thread that has not run since it came has its block where it was before: in the deputy.
+        RestartBlock block = t->began_ns == 0 ? RestartBlock::Stays : RestartBlock::Lost;
+        TRY_ASSIGN(f.timeout, settle(f.registers, t->began_ns, block, t->signalled, *p.memory));
         f.timeout.deadline_ns += parts_.clock_offset_ns;
         frozen.threads.push_back(f);
     }

@@ -69,7 +69,9 @@ Expected<PendingTimeout> settle(Registers& r, int64_t began_ns, RestartBlock blo
     bool bare_eintr = result == -EINTR && row != nullptr && row->interrupt == Interrupt::Eintr && !handled;
     if (!is_restart(result) && !bare_eintr) return none;
     bool sleeping = nr == SYS_nanosleep || nr == SYS_clock_nanosleep || nr == SYS_restart_syscall;
-    if (sleeping && result == kErestartBlock && block == RestartBlock::Stays) return none;
+    // A restart_syscall that was forwarded is the deputy's block again, wherever the thread goes on.
+    bool stays = block == RestartBlock::Stays || nr == SYS_restart_syscall;
+    if (sleeping && result == kErestartBlock && stays) return none;
 
     if (bare_eintr || result == kErestartBlock) r.rax = static_cast<uint64_t>(kErestartNoHand);
     Where where = timeout_of(r, row);
