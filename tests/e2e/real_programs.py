@@ -1091,7 +1091,7 @@ def run_in_child(run, number, name, options, seed):
 
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default=os.environ.get("PMI_BUILD", "/tmp/build-dev"))
+    parser.add_argument("--build", default=os.environ.get("PMI_BUILD", "build-dev"))
     parser.add_argument("--programs", help="folder that holds programs/ (default: BUILD/tests)")
     parser.add_argument("--match", action="append", help="glob of case names; may be given more than once")
     parser.add_argument("--skip", action="append", default=[])

@@ -314,7 +314,7 @@ def report(task, result, expected, options):
 
 def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default=os.environ.get("PMI_BUILD", "/tmp/build-dev"), help="build tree")
+    parser.add_argument("--build", default=os.environ.get("PMI_BUILD", "build-dev"), help="build tree")
     parser.add_argument("--programs", help="folder that holds programs/ and programs-static/ (default: BUILD/tests)")
     parser.add_argument("--modes", default="launched,once,points", help="comma-separated: " + ", ".join(MODES) + ", or all")
     parser.add_argument("--match", action="append", help="glob of program names; may be given more than once")
