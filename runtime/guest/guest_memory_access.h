@@ -8,8 +8,16 @@ namespace pmi {
 class GuestMemoryAccess : public GuestMemory {
   public:
     explicit GuestMemoryAccess(const RemoteMemory& memory) : memory_(memory) {}
-    size_t read(uint64_t address, std::span<std::byte> to) const override { return memory_.read_some(address, to); }
-    size_t write(uint64_t address, std::span<const std::byte> from) override { return memory_.write_some(address, from); }
+    size_t read(uint64_t address, std::span<std::byte> to) const override {
+        size_t done = memory_.read_some(address, to);
+        if (done < to.size() && memory_.grow_stack(address + done)) done += memory_.read_some(address + done, to.subspan(done));
+        return done;
+    }
+    size_t write(uint64_t address, std::span<const std::byte> from) override {
+        size_t done = memory_.write_some(address, from);
+        if (done < from.size() && memory_.grow_stack(address + done)) done += memory_.write_some(address + done, from.subspan(done));
+        return done;
+    }
 
   private:
     const RemoteMemory& memory_;

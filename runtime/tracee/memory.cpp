@@ -31,6 +31,11 @@ size_t RemoteMemory::write_some(uint64_t address, std::span<const std::byte> fro
     return done;
 }
 
+bool RemoteMemory::grow_stack(uint64_t address) const {
+    std::byte byte{};
+    return force(address, &byte, 1, false).ok();
+}
+
 Status RemoteMemory::read(uint64_t address, std::span<std::byte> to) const {
     size_t done = read_some(address, to);
     if (done == to.size()) return {};

@@ -73,6 +73,7 @@ class Run:
     def __init__(self, build, mode="auto", user=None, base="/tmp", share_keys=True,
                  other_clocks=True):
         self.owner = os.getpid()
+        self.bridge = self.directory = None
         remove_stale(base)
         self.other_clocks = other_clocks  # nodes in namespaces: days away from home
         self.share_keys = share_keys  # else each node has its own, and they are told to trust each other
@@ -87,7 +88,7 @@ class Run:
         self._take_binaries()
         self.keys = os.path.join(self.directory, "keys-home")
         self._make_keys(self.keys, user)
-        self.bridge, self.subnet, self._next = None, None, 0
+        self.subnet = None
         if mode == "namespace":
             self._make_bridge()
 
@@ -109,7 +110,7 @@ class Run:
 
     def _take_binaries(self):
         os.mkdir(self.bin)
-        for name in ("bin/pmirun", "bin/pmictl", "bin/pmi-supervisor", "bin/libpmi.so", "remote/pmid/pmid", "bin/pmid"):
+        for name in ("bin/pmirun", "bin/pmictl", "bin/pmi-supervisor", "bin/libpmi.so", "bin/pmid"):
             source, target = os.path.join(self.build, name), os.path.join(self.bin, os.path.basename(name))
             if os.path.exists(target) or not os.path.exists(source):
                 continue
