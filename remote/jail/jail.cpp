@@ -84,8 +84,11 @@ Expected<Jail> Jail::create(const JailSetup& setup) {
 Jail::~Jail() {
     if (!command_.valid()) return;
     command_.reset();  // init ends, and the kernel kills whoever is left in its PID namespace
-    int status = 0;
-    while (::waitpid(launcher_, &status, 0) < 0 && errno == EINTR) {
+    // Guests that we trace have to be reaped by us before init can end, and the launcher waits for init.
+    for (;;) {
+        int status = 0;
+        pid_t ended = ::waitpid(-1, &status, __WALL);
+        if (ended == launcher_ || (ended < 0 && errno != EINTR)) return;
     }
 }
 

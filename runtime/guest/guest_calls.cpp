@@ -189,7 +189,7 @@ Status GuestSupervisor::handle_reply(std::span<const std::byte> body) {
     t->call.reset();
     t->restart_is_home = reply.result == kErestartBlock;
     Status result;
-    if (call.then && !is_restart(reply.result)) {
+    if (call.then && (call.kind == CallKind::Clone || !is_restart(reply.result))) {
         result = call.then(reply, call.sent);
     } else {
         GuestMemoryAccess memory(*t->process->memory);
