@@ -284,7 +284,6 @@ Status Worker::hollow_out(DeputyProcess& p, const wire::Image& image) {
             TRY(handle_stop(t.tid.value, stop));
         }
     }
-    p.hollow = true;
     return {};
 }
 

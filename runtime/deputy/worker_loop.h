@@ -37,9 +37,6 @@ struct DeputyProcess {
     NodeSession* session = nullptr;
     std::map<HomePid, DeputyThread> threads;
     bool job_stopped = false;
-    bool hollow = false;           // its memory has been given up
-    uint64_t cpu_user_ns = 0, cpu_system_ns = 0;  // used away so far
-    std::map<HomePid, uint64_t> thread_cpu_ns;
     // Of the last answer to Freeze.
     enum class FreezeAnswer { None, Acknowledged, Failed } freeze = FreezeAnswer::None;
     std::string freeze_text;
