@@ -208,7 +208,19 @@ Status GuestSupervisor::finish(GuestThread& t, int64_t result) {
     uint64_t id = t.notification->id;
     TRY(stop_then(t, [this, &t] { return go_on(t); }));
     t.notification.reset();
-    return listener_->answer(id, result);
+    t.home_result = result;
+    return listener_->answer(id, result == kErestartSys ? kErestartNoHand : result);
+}
+
+// Interrupted, did the call begin? A signal that comes before the notification is received makes the kernel say
+// -ERESTARTSYS, which would be EINTR to the program for a call that nobody made: close() would not have closed. So
+// home's own -ERESTARTSYS goes to the thread under another name, and here each gets its true one.
+void GuestSupervisor::name_interruption(const GuestThread& t, Registers& r) {
+    if (static_cast<int64_t>(r.orig_rax) < 0) return;
+    const Row* row = find_row(static_cast<int64_t>(r.orig_rax));
+    if (row != nullptr && row->route == Route::Local) return;
+    if (static_cast<int64_t>(r.rax) == kErestartSys) r.rax = static_cast<uint64_t>(kErestartNoIntr);
+    if (static_cast<int64_t>(r.rax) == kErestartNoHand && t.home_result == kErestartSys) r.rax = static_cast<uint64_t>(kErestartSys);
 }
 
 Status GuestSupervisor::answer(GuestThread& t, int64_t result) {
@@ -216,6 +228,15 @@ Status GuestSupervisor::answer(GuestThread& t, int64_t result) {
     uint64_t id = t.notification->id;
     t.notification.reset();
     return listener_->answer(id, result);
+}
+
+// The reverse, for a call that was interrupted elsewhere.
+void GuestSupervisor::hide_interruption(GuestThread& t, Registers& r) {
+    bool is_notified = static_cast<int64_t>(r.orig_rax) >= 0;
+    if (const Row* row = find_row(static_cast<int64_t>(r.orig_rax))) is_notified = row->route != Route::Local;
+    if (!is_notified || static_cast<int64_t>(r.rax) != kErestartSys) return;
+    t.home_result = kErestartSys;
+    r.rax = static_cast<uint64_t>(kErestartNoHand);
 }
 
 Status GuestSupervisor::let_run(GuestThread& t) {

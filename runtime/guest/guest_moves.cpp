@@ -75,7 +75,7 @@ Status GuestSupervisor::arrived() {
     process->outer = arrival_->builder->outer();
     process->memory = std::make_unique<RemoteMemory>(process->outer);
     process->image = arrival_->image;
-    for (const auto& t : process->image.threads()) {
+    for (auto& t : *process->image.mutable_threads()) {
         GuestThread& made = add_thread(*process, HomePid(t.tid()), arrival_->builder->threads().at(HomePid(t.tid())));
         made.stopped = true;
         // A node with fewer CPUs does what it can.
@@ -85,6 +85,8 @@ Status GuestSupervisor::arrived() {
         // A sleep that was going on is the deputy's to finish.
         Registers r{};
         std::memcpy(&r, t.registers().data(), std::min(sizeof r, t.registers().size()));
+        hide_interruption(made, r);
+        t.set_registers(&r, sizeof r);
         // Stopped between two moves, right before it issued the restart.
         bool about_to_restart = r.rax == SYS_restart_syscall && process->memory->get<uint16_t>(r.rip).value_or(0) == 0x050f;
         made.restart_is_home = static_cast<int64_t>(r.rax) == kErestartBlock || about_to_restart;
@@ -162,6 +164,7 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
         TRY(set_signal_mask(t->outer, kInjectionMask));
         TRY(step_out_of_vdso(t->outer, vdso, *this));
         TRY_ASSIGN(f.registers, get_registers(t->outer));
+        name_interruption(*t, f.registers);
         f.began_ns = t->began_ns;
         // A thread that has not run since it came has its block where it was before: in the deputy.
         RestartBlock block = t->began_ns == 0 ? RestartBlock::Stays : RestartBlock::Lost;

@@ -69,10 +69,7 @@ Status GuestSupervisor::handle_signal_stop(GuestThread& t, int signal) {
         return deliver(t, signal, true_one);
     }
     if (is_fault(signal, info)) {
-        if (is_caught(t, signal)) {
-            t.restart_is_home = false;
-            return go_on(t, signal);
-        }
+        if (is_caught(t, signal)) return run_handler(t, signal);
         // It stays in this stop; at home the same instruction faults again, natively. A trap is behind its
         // instruction and travels as a pending signal instead.
         if (signal == SIGTRAP) t.carried.push_back(info);
@@ -80,8 +77,7 @@ Status GuestSupervisor::handle_signal_stop(GuestThread& t, int signal) {
         return go_home(t, -1, fmt::format("signal {} that it does not handle", signal));
     }
     if (is_local(signal)) {
-        t.restart_is_home = false;
-        if (is_caught(t, signal)) return go_on(t, signal);
+        if (is_caught(t, signal)) return run_handler(t, signal);
         // Fatal (or a job for home's core dump): it is home that dies of it.
         t.carried.push_back(info);
         t.stopped = true;
@@ -92,11 +88,20 @@ Status GuestSupervisor::handle_signal_stop(GuestThread& t, int signal) {
 
 Status GuestSupervisor::deliver(GuestThread& t, int signal, const siginfo_t& info) {
     TRY(set_signal_info(t.outer, info));
+    if (!t.mask_to_restore) return run_handler(t, signal);
     t.restart_is_home = false;
-    if (!t.mask_to_restore) return go_on(t, signal);
     t.stepping_into_handler = true;
     t.stopped = false;
     return single_step(t.outer, signal);
+}
+
+Status GuestSupervisor::run_handler(GuestThread& t, int signal) {
+    t.restart_is_home = false;
+    TRY_ASSIGN(Registers r, get_registers(t.outer));
+    uint64_t before = r.rax;
+    name_interruption(t, r);
+    if (r.rax != before) TRY(set_registers(t.outer, r));
+    return go_on(t, signal);
 }
 
 // The result of a call that has a mask of its own (sigsuspend, ppoll, ...) and that a signal has ended. The kernel
@@ -107,6 +112,7 @@ Status GuestSupervisor::suspend_result(GuestThread& t, int64_t result) {
     bool interrupted = is_restart(result) || result == -EINTR;
     if (!mask || !interrupted) return finish(t, result);
     uint64_t id = t.notification->id;
+    t.home_result = kErestartNoHand;
     TRY(stop_then(t, [this, &t, mask]() -> Status {
         TRY_ASSIGN(uint64_t own, get_signal_mask(t.outer));
         t.mask_to_restore = own;

@@ -71,6 +71,8 @@ class GuestSupervisor : private StopWaiter {
     Status finish(GuestThread& t, int64_t result);
     Status answer(GuestThread& t, int64_t result);
     Status let_run(GuestThread& t);
+    static void name_interruption(const GuestThread& t, Registers& registers);
+    static void hide_interruption(GuestThread& t, Registers& registers);
     Status run_again(GuestThread& t);  // the guest's kernel issues the call once more, signals first
     Status go_home(GuestThread& t, int64_t nr, const std::string& why);
     Status change_mask(GuestThread& t, const Row& row);
@@ -99,6 +101,7 @@ class GuestSupervisor : private StopWaiter {
     Status handle_signal_frame(const SignalHead& head);
     Status handle_signal_stop(GuestThread& t, int signal);
     Status deliver(GuestThread& t, int signal, const siginfo_t& info);
+    Status run_handler(GuestThread& t, int signal);
     Status entered_handler(GuestThread& t);
     Status suspend_result(GuestThread& t, int64_t result);
     std::optional<uint64_t> temporary_mask(const GuestThread& t) const;
