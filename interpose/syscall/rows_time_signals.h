@@ -14,7 +14,7 @@ inline constexpr Entry kTimeSignals[] = {
          {value("how"), in("nset", bytes(size::kSigset)), out("oset", bytes(size::kSigset)),
           value("sigsetsize")})
         .why("the mask holds on both sides"),
-    local(15, "rt_sigreturn"),
+    both(15, "rt_sigreturn").why("the mask that it puts back holds on both sides"),
     home(34, "pause").sleeps(),
     home(35, "nanosleep",
          {in("rqtp", bytes(size::kTimespec)), always(sparse(out("rmtp", bytes(size::kTimespec))))})

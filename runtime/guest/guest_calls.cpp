@@ -142,6 +142,8 @@ Status GuestSupervisor::dispatch_both(GuestThread& t, const Row& row) {
             });
         case SYS_rt_sigprocmask:
             return change_mask(t, row);
+        case SYS_rt_sigreturn:
+            return return_from_handler(t);
         case SYS_mmap:
             return map_file(t, row);
         case SYS_msync:
@@ -255,17 +257,6 @@ Status GuestSupervisor::go_home(GuestThread& t, int64_t nr, const std::string& w
     spdlog::info("process {} goes home: {}", t.process->pid.value, why);
     return parts_.channel->send(static_cast<uint8_t>(FrameType::ReturnRequest),
                                 head_bytes(ReturnHead{t.process->pid.value, t.tid.value, nr}), std::as_bytes(std::span(why)));
-}
-
-// The deputy blocks what the guest blocks, so that a blocked signal stays pending at home, where signalfd and
-// sigtimedwait look for it. First home, then here. A signal that came meanwhile was sent before the change: it is
-// delivered before the call is done (again), which changes nothing at home the second time.
-Status GuestSupervisor::change_mask(GuestThread& t, const Row& row) {
-    if (t.notification->args[1] == 0) return let_run(t);
-    return forward(t, row, CallKind::Plain, [this, &t](const Reply& reply, const Flattened&) {
-        if (reply.result < 0) return finish(t, reply.result);
-        return t.signalled ? run_again(t) : let_run(t);
-    });
 }
 
 // Home keeps the answer to sched_getaffinity; here the program runs where it asked to, as far as there are such CPUs.

@@ -233,6 +233,7 @@ Status GuestSupervisor::adopt_child(pid_t outer) {
     Cloning done = *cloning_;
     cloning_.reset();
     GuestProcess& parent = *done.parent->process;
+    uint64_t home_mask = done.parent->home_mask;
     GuestThread* child = nullptr;
     if (done.is_fork) {
         auto made = std::make_unique<GuestProcess>();
@@ -252,6 +253,7 @@ Status GuestSupervisor::adopt_child(pid_t outer) {
     } else {
         child = &add_thread(parent, done.child, outer);
     }
+    child->home_mask = home_mask;
     spdlog::debug("new guest task {} ({})", done.child.value, outer);
     child->stopped = true;
     TRY(go_on(*child));

@@ -81,6 +81,7 @@ Status GuestSupervisor::arrived() {
         // A node with fewer CPUs does what it can.
         if (!t.affinity().empty())
             (void)::sched_setaffinity(made.outer, t.affinity().size(), reinterpret_cast<const cpu_set_t*>(t.affinity().data()));
+        made.home_mask = t.signal_mask();
         made.cpu_ns_before = static_cast<int64_t>(t.cpu_ns());
         // A sleep that was going on is the deputy's to finish.
         Registers r{};

@@ -104,47 +104,6 @@ Status GuestSupervisor::run_handler(GuestThread& t, int signal) {
     return go_on(t, signal);
 }
 
-// The result of a call that has a mask of its own (sigsuspend, ppoll, ...) and that a signal has ended. The kernel
-// would run the handler with the call's mask in force and have it put the old one back; here the call was home's,
-// so the mask is lent to the thread now and the handler's frame is told about the old one.
-Status GuestSupervisor::suspend_result(GuestThread& t, int64_t result) {
-    auto mask = temporary_mask(t);
-    bool interrupted = is_restart(result) || result == -EINTR;
-    if (!mask || !interrupted) return finish(t, result);
-    uint64_t id = t.notification->id;
-    t.home_result = kErestartNoHand;
-    TRY(stop_then(t, [this, &t, mask]() -> Status {
-        TRY_ASSIGN(uint64_t own, get_signal_mask(t.outer));
-        t.mask_to_restore = own;
-        TRY(set_signal_mask(t.outer, *mask));
-        // Not go_on: even a freeze waits until the handler has been entered, for only then is the mask right again.
-        t.stopped = false;
-        return resume(t.outer);
-    }));
-    t.notification.reset();
-    return listener_->answer(id, kErestartNoHand);
-}
-
-std::optional<uint64_t> GuestSupervisor::temporary_mask(const GuestThread& t) const {
-    const Row* row = find_row(t.notification->nr);
-    if (row == nullptr || row->sigmask_arg >= 6) return std::nullopt;
-    uint64_t address = t.notification->args[row->sigmask_arg];
-    if (address != 0 && row->nr == SYS_pselect6) address = t.process->memory->get<uint64_t>(address).value_or(0);
-    if (address == 0) return std::nullopt;
-    auto mask = t.process->memory->get<uint64_t>(address);
-    return mask ? std::optional<uint64_t>(*mask) : std::nullopt;
-}
-
-// Stopped at the first instruction of a handler: rsp points to the return address, behind it stands the ucontext.
-Status GuestSupervisor::entered_handler(GuestThread& t) {
-    t.stepping_into_handler = false;
-    uint64_t own = *std::exchange(t.mask_to_restore, std::nullopt);
-    constexpr uint64_t kContext = 8, kMaskInContext = 40 + 256;  // struct rt_sigframe, struct ucontext of x86-64
-    TRY_ASSIGN(Registers r, get_registers(t.outer));
-    TRY(t.process->memory->put(r.rsp + kContext + kMaskInContext, own));
-    return go_on(t);
-}
-
 // Pending signals of a captured guest: ours are given their true siginfo.
 std::string GuestSupervisor::true_info(const std::string& queued) const {
     siginfo_t info{};

@@ -4,7 +4,8 @@
 //   guest_calls.cpp        notified calls: forwarded, answered here, sent home with the program
 //   guest_clone.cpp        fork, vfork, clone, threads
 //   guest_map_file.cpp     mmap of files
-//   guest_signals.cpp      signals from home, faults, temporary masks
+//   guest_signals.cpp      signals from home, faults
+//   guest_mask.cpp         signal masks
 //   guest_moves.cpp        arrival, freezing, departure
 //   guest_cpu_clock.cpp    CPU time, which is used here
 #pragma once
@@ -75,7 +76,6 @@ class GuestSupervisor : private StopWaiter {
     static void hide_interruption(GuestThread& t, Registers& registers);
     Status run_again(GuestThread& t);  // the guest's kernel issues the call once more, signals first
     Status go_home(GuestThread& t, int64_t nr, const std::string& why);
-    Status change_mask(GuestThread& t, const Row& row);
     Status change_affinity(GuestThread& t, const Row& row);
     Status change_limits(GuestThread& t, const Row& row);
 
@@ -102,10 +102,14 @@ class GuestSupervisor : private StopWaiter {
     Status handle_signal_stop(GuestThread& t, int signal);
     Status deliver(GuestThread& t, int signal, const siginfo_t& info);
     Status run_handler(GuestThread& t, int signal);
+    std::string true_info(const std::string& queued) const;
+
+    // -- guest_mask.cpp
+    Status change_mask(GuestThread& t, const Row& row);
+    Status return_from_handler(GuestThread& t);
     Status entered_handler(GuestThread& t);
     Status suspend_result(GuestThread& t, int64_t result);
     std::optional<uint64_t> temporary_mask(const GuestThread& t) const;
-    std::string true_info(const std::string& queued) const;
 
     // -- guest_moves.cpp
     Status handle_stream(const Message& message);

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fmt/format.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -163,6 +164,19 @@ Expected<ProcStatus> read_status(pid_t pid, pid_t tid) {
         else if (key == "NSpid") for (auto n : v) s.ns_pid.push_back(static_cast<pid_t>(decimal(n)));
     });
     return s;
+}
+
+Expected<uint64_t> stack_pointer_in_call(pid_t tid) {
+    for (;;) {
+        TRY_ASSIGN(std::string text, read_file(fmt::format("/proc/{}/syscall", tid)));
+        if (text.starts_with("running")) {
+            ::sched_yield();
+            continue;
+        }
+        auto v = words(text);  // number, six arguments, stack pointer, instruction pointer
+        if (v.size() != 9 || !v[7].starts_with("0x")) return fail_code(ESRCH, "thread {} is in no system call", tid);
+        return hex(v[7].substr(2));
+    }
 }
 
 Expected<ProcStat> read_stat(pid_t pid, pid_t tid) {

@@ -57,6 +57,9 @@ struct ProcStat {
 };
 Expected<ProcStat> read_stat(pid_t pid, pid_t tid = 0);
 
+// The user stack pointer of a thread that is asleep in a system call, or on its way there (/proc/TID/syscall).
+Expected<uint64_t> stack_pointer_in_call(pid_t tid);
+
 // The threads of a process, the leader first.
 Expected<std::vector<pid_t>> list_threads(pid_t pid);
 // All processes that this /proc shows.
