@@ -41,6 +41,7 @@ Status capture_seen(pid_t pid, const FrozenThread& frozen, wire::Thread& t) {
     t.set_timeout_kind(static_cast<uint32_t>(frozen.timeout.kind));
     t.set_timeout_arg(frozen.timeout.arg);
     t.set_deadline_ns(frozen.timeout.deadline_ns);
+    t.set_transferred(frozen.transferred);
     cpu_set_t cpus;
     if (::sched_getaffinity(frozen.tid, sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) < ::sysconf(_SC_NPROCESSORS_ONLN))
         t.set_affinity(raw(cpus));

@@ -66,7 +66,8 @@ struct CallHead {
     int32_t pid, tid;
     uint64_t id;
     CallKind kind;
-    uint8_t reserved[7];
+    uint8_t partial;  // of a reply: a move cut the transfer short; the rest is to be asked for
+    uint8_t reserved[6];
 };
 struct ReturnHead {
     int32_t pid, tid;

@@ -78,6 +78,18 @@ void CallServer::note_issued_again(HomePid tid) {
     if (it != threads_.end() && it->second.work) it->second.work->began_ns = monotonic_ns();
 }
 
+void CallServer::note_transferred(HomePid tid, uint64_t bytes) {
+    std::lock_guard lock(mutex_);
+    auto it = threads_.find(tid);
+    if (it != threads_.end() && it->second.work) it->second.work->transferred += bytes;
+}
+
+void CallServer::note_partial(HomePid tid) {
+    std::lock_guard lock(mutex_);
+    auto it = threads_.find(tid);
+    if (it != threads_.end() && it->second.work) it->second.work->partial = true;
+}
+
 uint64_t CallServer::calls_of(HomePid pid) const {
     std::lock_guard lock(mutex_);
     auto it = calls_.find(pid);
@@ -92,7 +104,7 @@ Status CallServer::begin(const CallHead& head, Call call) {
     if (t.pid.value != head.pid) return fail("a call of thread {} for process {}", head.tid, head.pid);
     if (t.work) return fail("a second call of thread {} while one is going on", head.tid);
     calls_[t.pid]++;
-    t.work = Work{head, std::move(call), monotonic_ns(), Stage::Call, 0, {}};
+    t.work = Work{head, std::move(call), monotonic_ns(), Stage::Call, 0, {}, 0, false};
     if (t.work->call.arena_size <= kArenaSize) {
         post_call(t);
         return {};
@@ -159,6 +171,9 @@ void CallServer::complete(Thread& t) {
 
 void CallServer::complete_call(Thread& t, int64_t result) {
     Work& w = *t.work;
+    // What was transferred is the result, even where the rest fails.
+    if (w.transferred != 0) result = static_cast<int64_t>(w.transferred) + std::max<int64_t>(0, result);
+    w.partial = w.partial && result > 0;
     if (w.buffer == 0) {
         Reply r = collect(w.call, region_->arena(t.slot).first(w.call.arena_size), result);
         if (w.head.kind == CallKind::MapFile && (result >= 0 || result < -4095)) add_mapped_file(t, r);
@@ -205,6 +220,7 @@ void CallServer::add_mapped_file(const Thread& t, Reply& reply) {
 
 void CallServer::reply(Thread& t, const Reply& reply) {
     CallHead head = t.work->head;
+    head.partial = t.work->partial;
     t.work.reset();
     auto it = channels_.find(t.pid);
     if (it == channels_.end()) return;

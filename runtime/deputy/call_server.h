@@ -22,6 +22,7 @@ class CallServer {
   public:
     explicit CallServer(std::shared_ptr<AgentRegion> region);
     ~CallServer();  // no calls may be begun any more
+    AgentRegion& region() const { return *region_; }
 
     // A deputy thread and the connection that its replies go to. `channel` may change when the guest moves on.
     Status add_thread(HomePid pid, HomePid tid, uint32_t slot);
@@ -40,6 +41,10 @@ class CallServer {
     std::optional<Progress> in_progress(HomePid tid) const;
     // The call was interrupted and is issued again for the time that is left: it waits from now on.
     void note_issued_again(HomePid tid);
+    // The call was stopped half-way and goes on for the rest: its result will be the sum.
+    void note_transferred(HomePid tid, uint64_t bytes);
+    // The call was stopped half-way by a move: the node is told, which asks for the rest.
+    void note_partial(HomePid tid);
     uint64_t calls_of(HomePid pid) const;  // how many were begun so far
 
   private:
@@ -52,6 +57,8 @@ class CallServer {
         // An arena that is larger than a slot's lives in memory that the deputy maps for this one call.
         uint64_t buffer = 0;
         std::optional<Reply> reply;
+        uint64_t transferred = 0;
+        bool partial = false;
     };
     struct Thread {
         HomePid pid;

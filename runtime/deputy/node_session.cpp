@@ -90,8 +90,8 @@ NodeSession::~NodeSession() {
     if (receiver_.joinable()) receiver_.join();
 }
 
-void NodeSession::start(CallServer& server, SessionEvents& events) {
-    receiver_ = std::thread([this, &server, &events] { receive_frames(server, events); });
+void NodeSession::start(std::shared_ptr<CallServer> server, SessionEvents& events) {
+    receiver_ = std::thread([this, server = std::move(server), &events] { receive_frames(*server, events); });
 }
 
 void NodeSession::receive_frames(CallServer& server, SessionEvents& events) {

@@ -50,8 +50,8 @@ class NodeSession {
     const std::string& node() const { return node_; }
     Stream& stream() { return *stream_; }
     std::shared_ptr<CallChannel> channel() const { return channel_; }
-    // From now on frames are received.
-    void start(CallServer& server, SessionEvents& events);
+    // From now on frames are received. A session serves one family of deputies.
+    void start(std::shared_ptr<CallServer> server, SessionEvents& events);
     template <typename Head>
     Status send(FrameType type, const Head& head) {
         return channel_->send(static_cast<uint8_t>(type), head_bytes(head));

@@ -50,7 +50,7 @@ Status Worker::set_up() {
 Status Worker::run() {
     TRY(set_up());
     // A worker without a program is of no use, once it had one; nor is one whose supervisor is gone and that has none.
-    while (!supervisor_gone_ || !processes_.empty()) {
+    while (!supervisor_gone_ || !processes_.empty() || !unfinished_.empty()) {
         std::array<pollfd, 3> fds{{{supervisor_gone_ ? -1 : setup_.channel, POLLIN, 0},
                                    {children_.get(), POLLIN, 0},
                                    {events_->fd(), POLLIN, 0}}};
@@ -58,7 +58,7 @@ Status Worker::run() {
         TRY(one_event(0));
         TRY(serve_returns());
         if (fds[0].revents != 0) TRY(handle_packets());
-        if (had_process_ && processes_.empty()) return {};
+        if (had_process_ && processes_.empty() && unfinished_.empty()) return {};
     }
     return {};
 }
@@ -121,6 +121,7 @@ void Worker::handle_request(const json& request) {
     }();
     json reply = answer ? std::move(*answer) : json{{"ok", false}, {"error", answer.error().message()}};
     if (answer) reply["ok"] = true;
+    if (unfinished_.has(pid)) reply["unfinished"] = true;
     reply["id"] = id;
     send(reply);
 }
@@ -132,7 +133,7 @@ json Worker::status_of_all() const {
         all.push_back({{"pid", pid.value},
                        {"where", p->session == nullptr ? "home" : p->session->node()},
                        {"moves", p->moves},
-                       {"calls", server_ ? server_->calls_of(pid) : 0},
+                       {"calls", p->server->calls_of(pid)},
                        {"returns", p->returns},
                        {"return_reason", p->return_reason},
                        {"memory_kib", status ? status->vm_rss_kib : 0},
@@ -210,11 +211,12 @@ Status Worker::serve_returns() {
         std::string why = std::exchange(p->wants_home, "");
         p->return_reason = why;
         p->returns++;
-        json counts{{"moves", p->moves}, {"returns", p->returns}, {"calls", server_->calls_of(next)}};
+        json counts{{"moves", p->moves}, {"returns", p->returns}, {"calls", p->server->calls_of(next)}};
         auto done = bring_home(next);
         if (done) {
             json event{{"event", "moved"}, {"pid", next.value}, {"where", "home"}, {"why", why}};
             event.update(counts);
+            if (unfinished_.has(next)) event["unfinished"] = true;
             send(event);
             continue;
         }
@@ -231,8 +233,8 @@ void Worker::forget(HomePid pid) {
     auto it = processes_.find(pid);
     if (it == processes_.end()) return;
     NodeSession* session = it->second->session;
-    for (auto& [tid, t] : it->second->threads) server_->remove_thread(tid);
-    server_->set_channel(pid, nullptr);
+    for (auto& [tid, t] : it->second->threads) it->second->server->remove_thread(tid);
+    it->second->server->set_channel(pid, nullptr);
     processes_.erase(it);
     bool used = false;
     for (auto& [other, p] : processes_) used = used || p->session == session;

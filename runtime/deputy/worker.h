@@ -8,10 +8,13 @@
 //                         {"id":N,"op":"home","pid":P}       {"id":N,"op":"status"}
 //   worker -> supervisor: {"id":N,"ok":true, ...}            {"id":N,"ok":false,"error":"one line"}
 //     migrate and home: "pid","where","frozen_us","total_us","bytes","pages","zero_pages"
+//     "unfinished":true when the process is at home and threads of it stay traced to finish a call; then the worker is
+//     the one to ask for the next move, until the event "finished"
 //     status: "processes":[{"pid","where","moves","calls","returns","return_reason","memory_kib","threads"}]
 //   events: {"event":"moved","pid":P,"where":"home"|NODE,"why":"..."}   also when the program itself came home
 //           {"event":"born","pid":P,"parent":Q,"where":NODE}            a child forked while away
 //           {"event":"ended","pid":P}                                   exited or killed while away
+//           {"event":"finished","pid":P}                                see "unfinished"
 //           {"event":"steer","pid":P,"want":"away"}                     SIGRTMAX-1 sent to a program that is away
 #pragma once
 #include <string>

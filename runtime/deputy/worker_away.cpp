@@ -71,6 +71,7 @@ json summary(HomePid pid, const std::string& where, const MoveTotals& totals, in
 }  // namespace
 
 Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::string& mode) {
+    had_process_ = true;  // if it stays at home there is nothing more to do here
     TRY(make_mover(mode));
     DeputyProcess* p = process_of(pid);
     return p == nullptr ? leave_home(pid, to, mode) : hop(*p, to, mode);
@@ -92,11 +93,12 @@ Expected<std::unique_ptr<NodeSession>> Worker::open_session(HomePid pid, const N
 Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std::string& mode) {
     int64_t began = monotonic_ns();
     TRY_ASSIGN(auto session, open_session(pid, to));
-    TRY_ASSIGN(Frozen frozen, freeze(pid.value, RestartBlock::Stays, *this, kFreezeTimeoutMs));
+    TRY_ASSIGN(Frozen frozen, freeze_home(pid));
     int64_t frozen_at = monotonic_ns();
-    auto image = capture(frozen, pid);
+    std::shared_ptr<AgentRegion> region;
+    auto image = capture(frozen, pid, &region);
     if (!image) {
-        TRY(thaw_and_detach(frozen));
+        TRY(thaw_home(frozen));
         return std::move(image.error());
     }
     MoveTotals totals{};
@@ -105,11 +107,11 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
         TRY(send_out(*session, *image, pid.value, mode, &totals));
         TRY(wait_for_ready(*session));
         stripped = true;
-        TRY(become_deputies(frozen, *image, *session));
+        TRY(become_deputies(frozen, *image, region, *session));
         return commit(*process_of(pid), *session);
     }();
     if (!moved) {
-        auto back = roll_back(frozen, *image, stripped);
+        auto back = roll_back(frozen, *image, *region, stripped);
         if (!back) spdlog::error("roll back process {}: {}", pid.value, back.error().message());
         return std::move(moved.error());
     }
@@ -122,24 +124,50 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
     return summary(pid, to.name, totals, running_at - frozen_at, running_at - began);
 }
 
+Expected<Frozen> Worker::freeze_home(HomePid pid) {
+    TRY_ASSIGN(auto held, unfinished_.hold(pid, *this));
+    auto frozen = freeze(pid.value, RestartBlock::Stays, *this, kFreezeTimeoutMs, held);
+    if (frozen) return frozen;
+    for (const auto& t : held) {
+        if (t.transferred != 0)
+            TRY(unfinished_.go_on(pid, t.tid, t.transferred));
+        else
+            TRY(detach(t.tid));
+    }
+    return frozen;
+}
+
+// All go on where they were. Goes on with the others when one fails.
+Status Worker::thaw_home(const Frozen& frozen) {
+    Status result;
+    for (const auto& t : frozen.threads) {
+        if (t.ended) continue;
+        auto one = [&]() -> Status {
+            TRY(put_back(frozen, t));
+            if (t.transferred != 0) return unfinished_.go_on(HomePid(frozen.pid), t.tid, t.transferred);
+            return detach(t.tid);
+        }();
+        if (!one && result) result = std::move(one);
+    }
+    return result;
+}
+
 // The agent goes in first: it answers what can't be seen from outside.
-Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid) {
+Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, std::shared_ptr<AgentRegion>* region) {
     for (const auto& t : frozen.threads)
         if (t.ended) return fail("cantmove: the program's main thread has ended");
-    auto placed = AgentRegion::place(pid.value, *this);
-    if (!placed) return std::move(placed.error());
-    region_ = std::move(*placed);
+    TRY_ASSIGN(*region, AgentRegion::place(pid.value, *this));
+    uint64_t base = (*region)->base();
     wire::Image image;
     auto captured = [&]() -> Status {
-        TRY(assist_->capture(frozen, region_->place_for_batches(), *this, image));
-        TRY(describe_regions(pid.value, {region_->base(), region_->base() + kAgentSize}, image));
+        TRY(assist_->capture(frozen, (*region)->place_for_batches(), *this, image));
+        TRY(describe_regions(pid.value, {base, base + kAgentSize}, image));
         return check_open_files(pid.value, image);
     }();
     auto stat = read_stat(pid.value);
     if (stat) image.set_cpu_home_ns((stat->utime + stat->stime) * (1'000'000'000 / static_cast<uint64_t>(::sysconf(_SC_CLK_TCK))));
     if (captured) return image;
-    (void)AgentRegion::remove(pid.value, region_->base(), *this);
-    region_.reset();
+    (void)AgentRegion::remove(pid.value, base, *this);
     return std::move(captured.error());
 }
 
@@ -165,31 +193,31 @@ Status Worker::wait_for_ready(NodeSession& session) {
     return fail("node {} answers {} instead of Ready", session.node(), static_cast<uint32_t>(view.head.kind));
 }
 
-Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, NodeSession& session) {
-    if (!server_) server_ = std::make_unique<CallServer>(region_);
+Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, std::shared_ptr<AgentRegion> region,
+                               NodeSession& session) {
     HomePid pid(frozen.pid);
     auto made = std::make_unique<DeputyProcess>();
     made->pid = pid;
     made->session = &session;
+    made->server = std::make_shared<CallServer>(std::move(region));
     DeputyProcess& p = *made;
     processes_[pid] = std::move(made);
-    had_process_ = true;
-    server_->set_channel(pid, session.channel());
+    p.server->set_channel(pid, session.channel());
     for (size_t i = 0; i < frozen.threads.size(); i++) {
         const FrozenThread& t = frozen.threads[i];
-        TRY(assist_->strip_thread(t.tid, image.threads(static_cast<int>(i)), region_->place_for_batches(), *this));
-        TRY_ASSIGN(uint32_t slot, region_->allocate_slot());
-        TRY(server_->add_thread(pid, HomePid(t.tid), slot));
+        TRY(assist_->strip_thread(t.tid, image.threads(static_cast<int>(i)), p.region().place_for_batches(), *this));
+        TRY_ASSIGN(uint32_t slot, p.region().allocate_slot());
+        TRY(p.server->add_thread(pid, HomePid(t.tid), slot));
         TRY_ASSIGN(Registers r, get_registers(t.tid));
         // An interrupted sleep is kept: its restart block is the kernel's, and the guest's restart_syscall finds it.
-        TRY(set_registers(t.tid, region_->loop_registers(r, slot)));
+        TRY(set_registers(t.tid, p.region().loop_registers(r, slot)));
         TRY(set_signal_mask(t.tid, t.signal_mask));
         TRY(set_options(t.tid, kDeputyOptions));
         DeputyThread thread{HomePid(t.tid)};
         thread.stopped = true;
         p.threads[HomePid(t.tid)] = thread;
     }
-    session.start(*server_, *events_);
+    session.start(p.server, *events_);
     for (auto& [tid, t] : p.threads) {
         TRY(resume(tid.value));
         t.stopped = false;
@@ -222,7 +250,7 @@ Status Worker::commit(DeputyProcess& p, NodeSession& session) {
 }
 
 // Home's copy is untouched but for what strip_thread took out.
-Status Worker::roll_back(const Frozen& frozen, const wire::Image& image, bool stripped) {
+Status Worker::roll_back(const Frozen& frozen, const wire::Image& image, const AgentRegion& region, bool stripped) {
     HomePid pid(frozen.pid);
     RemoteMemory memory(frozen.pid);
     for (size_t i = 0; stripped && i < frozen.threads.size(); i++) {
@@ -234,15 +262,12 @@ Status Worker::roll_back(const Frozen& frozen, const wire::Image& image, bool st
             TRY(wait(t.tid, kFreezeTimeoutMs));
         }
         TRY(set_signal_mask(t.tid, kInjectionMask));
-        TRY(assist_->install_thread(t.tid, image.threads(static_cast<int>(i)), region_->place_for_batches(), *this));
+        TRY(assist_->install_thread(t.tid, image.threads(static_cast<int>(i)), region.place_for_batches(), *this));
     }
-    TRY(AgentRegion::remove(frozen.pid, region_->base(), *this));
+    TRY(AgentRegion::remove(frozen.pid, region.base(), *this));
     for (const auto& t : frozen.threads) TRY(set_options(t.tid, 0));
     if (process_of(pid) != nullptr) forget(pid);
-    TRY(thaw_and_detach(frozen));
-    server_.reset();
-    region_.reset();
-    return {};
+    return thaw_home(frozen);
 }
 
 // Home keeps the skeleton of the address space, and of its contents what files have anyway and what ps reads.
@@ -277,7 +302,7 @@ Status Worker::hollow_out(DeputyProcess& p, const wire::Image& image) {
             }
             TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
             TRY(set_signal_mask(t.tid.value, kInjectionMask));
-            Batch batch(leader, t.tid.value, region_->place_for_batches(), *this);
+            Batch batch(leader, t.tid.value, p.region().place_for_batches(), *this);
             batch.call(SYS_madvise, at, std::min(kSlice, range.end - at), kDontNeedLocked);
             TRY(batch.run());
             TRY(set_signal_mask(t.tid.value, mask));
@@ -311,10 +336,10 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
             if (view.head.kind == StreamKind::End) break;
         }
         TRY(wait_for_ready(*session));
-        session->start(*server_, *events_);
+        session->start(p.server, *events_);
         p.session = session.get();
         p.running = false;
-        server_->set_channel(pid, session->channel());
+        p.server->set_channel(pid, session->channel());
         TRY(end_quiet(p, &*image));
         return commit(p, *session);
     }();
@@ -322,7 +347,7 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
         if (process_of(pid) == nullptr) return std::move(moved.error());
         p.session = old;
         p.running = true;
-        server_->set_channel(pid, old->channel());
+        p.server->set_channel(pid, old->channel());
         TRY(give_up_return(p, moved.error()));
         return std::move(moved.error());
     }

@@ -28,6 +28,11 @@ constexpr int kFreezeTimeoutMs = 5000;
 constexpr int kImageTimeoutMs = 30000;
 constexpr size_t kOpsAtOnce = 500;
 
+bool is_alive(pid_t pid) {
+    auto status = read_status(pid);
+    return status && status->state != 'Z' && status->state != 'X';
+}
+
 }  // namespace
 
 Expected<json> Worker::bring_home(HomePid pid) {
@@ -49,8 +54,15 @@ Expected<json> Worker::bring_home(HomePid pid) {
         if (process_of(pid) != nullptr) TRY(give_up_return(*p, filled.error()));
         return std::move(filled.error());
     }
-    uint64_t calls = server_->calls_of(pid), moves = p->moves + 1, returns = p->returns;
-    TRY(settle_in(*p, *image));
+    uint64_t calls = p->server->calls_of(pid), moves = p->moves + 1, returns = p->returns;
+    if (auto settled = settle_in(*p, *image); !settled) {
+        // Half of it is the program again and the guest may not go on beside it: its parent has to see it end.
+        if (is_alive(pid.value)) {
+            say_on_stderr(*p, fmt::format("it came home and can't go on: {}", settled.error().message()));
+            ::kill(pid.value, SIGKILL);
+        }
+        return settled.error();
+    }
     int64_t running_at = monotonic_ns();
     auto dropped = p->session->send(FrameType::Drop, ProcessHead{pid.value});
     if (!dropped) spdlog::info("node {}: {}", p->session->node(), dropped.error().message());
@@ -90,7 +102,7 @@ Status Worker::make_quiet(DeputyProcess& p) {
     auto is_quiet = [&] {
         if (process_of(pid) == nullptr) return true;
         for (const auto& [tid, t] : p.threads)
-            if (!t.exiting && (!t.quiet || server_->in_progress(tid))) return false;
+            if (!t.exiting && (!t.quiet || p.server->in_progress(tid))) return false;
         return true;
     };
     auto quiet = pump(kFreezeTimeoutMs, "a system call at home can't be interrupted", is_quiet);
@@ -142,7 +154,7 @@ Expected<wire::Image> Worker::receive_image(DeputyProcess& p) {
             wire::Image image;
             if (!image.ParseFromArray(view.payload.data(), static_cast<int>(view.payload.size())))
                 return fail("node {} sends an image that can't be parsed", p.session->node());
-            if (image.agent_base() != region_->base() || static_cast<size_t>(image.threads_size()) != p.threads.size())
+            if (image.agent_base() != p.region().base() || static_cast<size_t>(image.threads_size()) != p.threads.size())
                 return fail("node {} sends an image with {} threads instead of {}", p.session->node(), image.threads_size(), p.threads.size());
             for (const auto& t : image.threads())
                 if (!p.threads.contains(HomePid(t.tid()))) return fail("node {} sends an image with a thread {}", p.session->node(), t.tid());
@@ -169,10 +181,10 @@ Status Worker::stop_deputies(DeputyProcess& p) {
 // account): first these, then the difference of the two lists of regions.
 Status Worker::shape_skeleton(DeputyProcess& p, const wire::Image& image, RegionPlan* plan) {
     pid_t pid = p.alive();
-    AddressRange agent{region_->base(), region_->base() + kAgentSize};
+    AddressRange agent{p.region().base(), p.region().base() + kAgentSize};
     wire::Image home;
     TRY(describe_regions(pid, agent, home));
-    Batch batch(pid, pid, region_->place_for_batches(), *this);
+    Batch batch(pid, pid, p.region().place_for_batches(), *this);
     for (const auto& r : image.regions()) {
         if (!r.grows_down()) continue;
         for (const auto& h : home.regions())
@@ -183,12 +195,13 @@ Status Worker::shape_skeleton(DeputyProcess& p, const wire::Image& image, Region
     TRY(batch.run());
     TRY(describe_regions(pid, agent, home));
     *plan = plan_regions(home, image);
-    return apply_plan(pid, *plan);
+    return apply_plan(p, *plan);
 }
 
-Status Worker::apply_plan(pid_t pid, const RegionPlan& plan) {
+Status Worker::apply_plan(const DeputyProcess& p, const RegionPlan& plan) {
+    pid_t pid = p.alive();
     for (size_t next = 0; next < plan.steps.size();) {
-        Batch batch(pid, pid, region_->place_for_batches(), *this);
+        Batch batch(pid, pid, p.region().place_for_batches(), *this);
         std::vector<std::pair<size_t, std::string>> calls;
         for (size_t n = 0; n < kOpsAtOnce / 4 && next < plan.steps.size(); n++, next++) {
             const RegionStep& s = plan.steps[next];
@@ -241,7 +254,7 @@ Status Worker::receive_memory(DeputyProcess& p, const wire::Image& image, const 
 
 Status Worker::settle_in(DeputyProcess& p, const wire::Image& image) {
     pid_t alive = p.alive();
-    AgentPlace agent = region_->place_for_batches();
+    AgentPlace agent = p.region().place_for_batches();
     std::vector<const wire::Thread*> threads;
     for (const auto& t : image.threads())
         if (!t.ended()) threads.push_back(&t);
@@ -251,8 +264,14 @@ Status Worker::settle_in(DeputyProcess& p, const wire::Image& image) {
     TRY(AgentRegion::remove(alive, image.agent_base(), *this));
     RemoteMemory memory(alive);
     for (const auto* t : threads) TRY(assist_->release_thread(t->tid(), *t, memory, monotonic_ns()));
-    for (const auto* t : threads) TRY(set_options(t->tid(), 0));
-    for (const auto* t : threads) TRY(detach(t->tid()));
+    for (const auto* t : threads) {
+        if (t->transferred() != 0) {
+            TRY(unfinished_.go_on(p.pid, t->tid(), t->transferred()));
+            continue;
+        }
+        TRY(set_options(t->tid(), 0));
+        TRY(detach(t->tid()));
+    }
     return {};
 }
 

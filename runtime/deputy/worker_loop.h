@@ -17,6 +17,7 @@
 #include "runtime/deputy/agent_region.h"
 #include "runtime/deputy/call_server.h"
 #include "runtime/deputy/node_session.h"
+#include "runtime/deputy/unfinished_calls.h"
 #include "runtime/deputy/worker.h"
 #include "runtime/tracee/freezer.h"
 
@@ -35,6 +36,7 @@ struct DeputyThread {
 struct DeputyProcess {
     HomePid pid;
     NodeSession* session = nullptr;
+    std::shared_ptr<CallServer> server;  // one for the process that left home and all that were forked since
     std::map<HomePid, DeputyThread> threads;
     bool job_stopped = false;
     // Of the last answer to Freeze.
@@ -45,6 +47,7 @@ struct DeputyProcess {
     uint64_t moves = 0, returns = 0;
     std::string return_reason;
 
+    AgentRegion& region() const { return server->region(); }
     // A thread that still has the program's memory: the leader, unless it has exited before the others.
     pid_t alive() const {
         if (auto it = threads.find(pid); it != threads.end() && !it->second.exiting) return pid.value;
@@ -87,11 +90,13 @@ class Worker : private StopWaiter {
     Status handle_ptrace_event(DeputyProcess& p, DeputyThread& t, int event);
     Status handle_end(DeputyProcess& p, HomePid tid);
     Status new_task(DeputyProcess& parent, int event, pid_t tid);
-    Status start_child(pid_t tid);
+    Status start_child(const DeputyProcess& p, pid_t tid);
     Status execed(DeputyProcess& p, pid_t tid);
     enum class Interrupted { DeliverResult, GoOnAsIfNothing };
-    Status settle_call(DeputyThread& t, Interrupted how, bool cancel);
+    Status settle_call(const DeputyProcess& p, DeputyThread& t, Interrupted how, bool cancel);
+    Status skip_in_slot(const DeputyProcess& p, const DeputyThread& t, Slot& slot, uint64_t transferred);
     Status cancel_call(const CallHead& head);
+    Status handle_unfinished(pid_t tid, const Stop& stop);
     Status reset_one_shot_handler(const DeputyProcess& p, const DeputyThread& t, int signal);
 
     // -- worker_away.cpp
@@ -99,12 +104,14 @@ class Worker : private StopWaiter {
     Expected<nlohmann::json> leave_home(HomePid pid, const NodeAddress& to, const std::string& mode);
     Expected<nlohmann::json> hop(DeputyProcess& p, const NodeAddress& to, const std::string& mode);
     Expected<std::unique_ptr<NodeSession>> open_session(HomePid pid, const NodeAddress& to);
-    Expected<wire::Image> capture(const Frozen& frozen, HomePid pid);
+    Expected<wire::Image> capture(const Frozen& frozen, HomePid pid, std::shared_ptr<AgentRegion>* region);
     Status send_out(NodeSession& session, const wire::Image& image, pid_t pid, const std::string& mode, MoveTotals* totals);
     Status wait_for_ready(NodeSession& session);
-    Status become_deputies(const Frozen& frozen, const wire::Image& image, NodeSession& session);
+    Status become_deputies(const Frozen& frozen, const wire::Image& image, std::shared_ptr<AgentRegion> region, NodeSession& session);
     Status commit(DeputyProcess& p, NodeSession& session);
-    Status roll_back(const Frozen& frozen, const wire::Image& image, bool stripped);
+    Expected<Frozen> freeze_home(HomePid pid);
+    Status thaw_home(const Frozen& frozen);
+    Status roll_back(const Frozen& frozen, const wire::Image& image, const AgentRegion& region, bool stripped);
     Status hollow_out(DeputyProcess& p, const wire::Image& image);
     Status settle_pending_signals(DeputyProcess& p);
 
@@ -116,7 +123,7 @@ class Worker : private StopWaiter {
     Expected<wire::Image> receive_image(DeputyProcess& p);
     Status stop_deputies(DeputyProcess& p);
     Status shape_skeleton(DeputyProcess& p, const wire::Image& image, RegionPlan* plan);
-    Status apply_plan(pid_t pid, const RegionPlan& plan);
+    Status apply_plan(const DeputyProcess& p, const RegionPlan& plan);
     Status receive_memory(DeputyProcess& p, const wire::Image& image, const RegionPlan& plan, MoveTotals* totals);
     Status settle_in(DeputyProcess& p, const wire::Image& image);
     Status give_up_return(DeputyProcess& p, const Error& why);
@@ -127,11 +134,10 @@ class Worker : private StopWaiter {
     std::unique_ptr<Transport> transport_;
     std::unique_ptr<SessionEvents> events_;
     Fd children_;  // signalfd of SIGCHLD
-    std::shared_ptr<AgentRegion> region_;
-    std::unique_ptr<CallServer> server_;
     std::vector<std::unique_ptr<NodeSession>> sessions_;
     std::map<HomePid, std::unique_ptr<DeputyProcess>> processes_;
-    std::map<pid_t, HomePid> expected_;   // new tasks whose first stop is to come -> process
+    std::set<pid_t> expected_;            // new tasks whose first stop is to come
+    UnfinishedCalls unfinished_;          // of processes at home
     std::set<pid_t> early_children_;      // new tasks that stopped before their parent's event
     bool had_process_ = false;
     bool supervisor_gone_ = false;

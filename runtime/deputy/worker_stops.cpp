@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "kernel-assist/userspace/userspace_assist.h"
@@ -16,6 +18,7 @@
 #include "runtime/deputy/worker_loop.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/tracee/interrupted.h"
+#include "runtime/tracee/partial_transfer.h"
 #include "runtime/tracee/sleep_clock.h"
 
 namespace pmi {
@@ -24,6 +27,11 @@ namespace {
 uint64_t bit(int signal) { return uint64_t{1} << (signal - 1); }
 bool is_stop_signal(int s) { return s == SIGSTOP || s == SIGTSTP || s == SIGTTIN || s == SIGTTOU; }
 bool is_ignored_by_default(int s) { return s == SIGCHLD || s == SIGURG || s == SIGWINCH || s == SIGCONT; }
+std::array<uint64_t, 6> slot_arguments(const Slot& slot) {
+    std::array<uint64_t, 6> args{};
+    std::copy(std::begin(slot.args), std::end(slot.args), args.begin());
+    return args;
+}
 const int kGoAwaySignal = SIGRTMAX - 1, kComeHomeSignal = SIGRTMAX;
 
 }  // namespace
@@ -42,8 +50,9 @@ Status Worker::handle_children() {
 }
 
 Status Worker::handle_stop(pid_t tid, const Stop& stop) {
-    if (stop.kind != Stop::Kind::Exited && expected_.contains(tid)) return start_child(tid);
+    if (unfinished_.contains(tid)) return handle_unfinished(tid, stop);
     DeputyProcess* p = process_of_thread(HomePid(tid));
+    if (p != nullptr && stop.kind != Stop::Kind::Exited && expected_.contains(tid)) return start_child(*p, tid);
     if (p == nullptr) {
         if (stop.kind == Stop::Kind::Exited) {
             expected_.erase(tid);
@@ -74,6 +83,13 @@ Status Worker::handle_stop(pid_t tid, const Stop& stop) {
     }
 }
 
+Status Worker::handle_unfinished(pid_t tid, const Stop& stop) {
+    HomePid pid = unfinished_.process_of(tid);
+    auto handled = unfinished_.handle_stop(tid, stop);
+    if (!unfinished_.has(pid)) send({{"event", "finished"}, {"pid", pid.value}});
+    return handled;
+}
+
 Status Worker::handle_signal(DeputyProcess& p, DeputyThread& t, int signal) {
     auto resume_with = [&](int s) {
         t.stopped = false;
@@ -85,7 +101,7 @@ Status Worker::handle_signal(DeputyProcess& p, DeputyThread& t, int signal) {
     if (is_caught) {
         TRY_ASSIGN(siginfo_t info, get_signal_info(t.tid.value));
         TRY(p.session->send(FrameType::Signal, SignalHead{p.pid.value, t.tid.value, info}));
-        TRY(settle_call(t, Interrupted::DeliverResult, false));
+        TRY(settle_call(p, t, Interrupted::DeliverResult, false));
         TRY(reset_one_shot_handler(p, t, signal));
         return resume_with(0);
     }
@@ -97,11 +113,11 @@ Status Worker::handle_signal(DeputyProcess& p, DeputyThread& t, int signal) {
         is_ignored = true;
     }
     if (is_ignored) {
-        TRY(settle_call(t, Interrupted::GoOnAsIfNothing, false));
+        TRY(settle_call(p, t, Interrupted::GoOnAsIfNothing, false));
         return resume_with(0);
     }
     // Stops, and what is fatal by default: the deputy suffers it itself, with all that follows for its parent.
-    if (is_stop_signal(signal)) TRY(settle_call(t, Interrupted::GoOnAsIfNothing, false));
+    if (is_stop_signal(signal)) TRY(settle_call(p, t, Interrupted::GoOnAsIfNothing, false));
     return resume_with(signal);
 }
 
@@ -112,7 +128,7 @@ Status Worker::reset_one_shot_handler(const DeputyProcess& p, const DeputyThread
     } action{};
     TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
     TRY(set_signal_mask(t.tid.value, kInjectionMask));
-    AgentPlace place = region_->place_for_batches();
+    AgentPlace place = p.region().place_for_batches();
     Batch ask(p.pid.value, t.tid.value, place, *this);
     uint64_t at = ask.space(sizeof action);
     ask.call(SYS_rt_sigaction, static_cast<uint64_t>(signal), 0, at, 8);
@@ -127,13 +143,22 @@ Status Worker::reset_one_shot_handler(const DeputyProcess& p, const DeputyThread
     return set_signal_mask(t.tid.value, mask);
 }
 
+// Its call goes on for the rest. The arena is ours to change.
+Status Worker::skip_in_slot(const DeputyProcess& p, const DeputyThread& t, Slot& slot, uint64_t transferred) {
+    CallArguments call{slot.nr, slot_arguments(slot)};
+    TRY(skip_transferred(call, transferred, 0, RemoteMemory(t.tid.value)));
+    std::copy(call.args.begin(), call.args.end(), slot.args);
+    p.server->note_transferred(t.tid, transferred);
+    return {};
+}
+
 // The deputy's thread is stopped. What does that do to the call that it may be in?
-Status Worker::settle_call(DeputyThread& t, Interrupted how, bool cancel) {
+Status Worker::settle_call(const DeputyProcess& p, DeputyThread& t, Interrupted how, bool cancel) {
     TRY_ASSIGN(Registers r, get_registers(t.tid.value));
-    auto slot_index = server_->slot_of(t.tid);
+    auto slot_index = p.server->slot_of(t.tid);
     if (!slot_index) return {};
-    Slot& slot = *region_->slot(*slot_index);
-    uint64_t base = region_->base();
+    Slot& slot = *p.region().slot(*slot_index);
+    uint64_t base = p.region().base();
     uint64_t call_begin = agent_address(base, pmi_agent_call_begin), call_end = agent_address(base, pmi_agent_call_end);
     uint64_t cancel_at = agent_address(base, pmi_agent_cancel);
     auto divert = [&](uint64_t to) {
@@ -150,22 +175,28 @@ Status Worker::settle_call(DeputyThread& t, Interrupted how, bool cancel) {
     }
     if (static_cast<int64_t>(r.orig_rax) < 0) return {};
     auto result = static_cast<int64_t>(r.rax);
+    bool goes = !t.exiting && goes_on(t.tid.value, {slot.nr, slot_arguments(slot)}, result, RemoteMemory(t.tid.value));
     if (how == Interrupted::DeliverResult) {
+        if (t.quiet && (goes || is_restart(result))) p.server->note_partial(t.tid);
         if (!is_restart(result)) return {};  // it has its result, which is delivered
         r.orig_rax = static_cast<uint64_t>(-1);
         return set_registers(t.tid.value, r);
     }
+    if (goes) {
+        TRY(skip_in_slot(p, t, slot, r.rax));
+        return divert(call_begin);
+    }
     // The kernel itself restarts what can be restarted. A bare -EINTR would reach the program: issue it again, for
     // the time that is left.
     if (result != -EINTR) return {};
-    auto progress = server_->in_progress(t.tid);
+    auto progress = p.server->in_progress(t.tid);
     RemoteMemory memory(t.tid.value);
     TRY_ASSIGN(PendingTimeout timeout, settle(r, progress ? progress->began_ns : monotonic_ns(), RestartBlock::Stays, false, memory));
     if (static_cast<int64_t>(r.rax) == -EINTR) return {};
     if (timeout.kind != Timeout::None) {
-        r.rsp = region_->arena_address(kMaxSlots - 1) + kArenaSize - (*slot_index + 1) * 128;
+        r.rsp = p.region().arena_address(kMaxSlots - 1) + kArenaSize - (*slot_index + 1) * 128;
         TRY(write_timeout(r, timeout, monotonic_ns(), memory));
-        server_->note_issued_again(t.tid);
+        p.server->note_issued_again(t.tid);
         slot.args[timeout.arg] = timeout.arg == 0   ? r.rdi
                                  : timeout.arg == 1 ? r.rsi
                                  : timeout.arg == 2 ? r.rdx
@@ -194,14 +225,14 @@ Status Worker::handle_interrupt_stop(DeputyProcess& p, DeputyThread& t) {
         t.quiet = true;
         TRY_ASSIGN(t.mask_before_quiet, get_signal_mask(t.tid.value));
         TRY(set_signal_mask(t.tid.value, kInjectionMask));
-        TRY(settle_call(t, Interrupted::DeliverResult, true));
+        TRY(settle_call(p, t, Interrupted::DeliverResult, true));
     } else if (t.cancel != 0) {
-        auto progress = server_->in_progress(t.tid);
+        auto progress = p.server->in_progress(t.tid);
         bool is_it = progress && progress->head.id == t.cancel;
         t.cancel = 0;
-        TRY(settle_call(t, is_it ? Interrupted::DeliverResult : Interrupted::GoOnAsIfNothing, is_it));
+        TRY(settle_call(p, t, is_it ? Interrupted::DeliverResult : Interrupted::GoOnAsIfNothing, is_it));
     } else {
-        TRY(settle_call(t, Interrupted::GoOnAsIfNothing, false));
+        TRY(settle_call(p, t, Interrupted::GoOnAsIfNothing, false));
     }
     t.stopped = false;
     return resume(t.tid.value);
@@ -210,7 +241,7 @@ Status Worker::handle_interrupt_stop(DeputyProcess& p, DeputyThread& t) {
 Status Worker::cancel_call(const CallHead& head) {
     DeputyProcess* p = process_of(HomePid(head.pid));
     if (p == nullptr || !p->threads.contains(HomePid(head.tid))) return {};
-    auto progress = server_->in_progress(HomePid(head.tid));
+    auto progress = p->server->in_progress(HomePid(head.tid));
     if (!progress || progress->head.id != head.id) return {};  // done meanwhile: the reply is on its way
     DeputyThread& t = p->threads.at(HomePid(head.tid));
     t.cancel = head.id;
@@ -223,13 +254,15 @@ Status Worker::handle_ptrace_event(DeputyProcess& p, DeputyThread& t, int event)
     if (event == PTRACE_EVENT_EXIT) {
         t.exiting = true;
         // A leader that exits before its threads is not reported until they have gone too.
-        auto progress = server_->in_progress(t.tid);
+        auto progress = p.server->in_progress(t.tid);
         bool alone = progress && progress->head.kind == CallKind::ExitThread;
         if (t.tid == p.pid && alone) TRY(p.session->send(FrameType::ThreadGone, ThreadHead{p.pid.value, t.tid.value}));
     } else {
         TRY_ASSIGN(uint64_t message, event_message(t.tid.value));
         TRY(new_task(p, event, static_cast<pid_t>(message)));
     }
+    // Any stop takes a pending INTERRUPT away.
+    if (t.wants_quiet || t.cancel != 0) TRY(interrupt(t.tid.value));
     t.stopped = false;
     return resume(t.tid.value);
 }
@@ -247,25 +280,26 @@ Status Worker::new_task(DeputyProcess& parent, int, pid_t tid) {
         made->running = true;
         p = made.get();
         processes_[pid] = std::move(made);
-        server_->set_channel(pid, parent.session->channel());
+        p->server = parent.server;
+        p->server->set_channel(pid, parent.session->channel());
         send({{"event", "born"}, {"pid", pid.value}, {"parent", parent.pid.value}, {"where", parent.session->node()}});
     }
-    TRY_ASSIGN(uint32_t slot, region_->allocate_slot());
-    TRY(server_->add_thread(pid, HomePid(tid), slot));
+    TRY_ASSIGN(uint32_t slot, p->region().allocate_slot());
+    TRY(p->server->add_thread(pid, HomePid(tid), slot));
     p->threads[HomePid(tid)] = DeputyThread{HomePid(tid)};
-    expected_[tid] = pid;
+    expected_.insert(tid);
     spdlog::debug("new deputy task {} of {}, slot {}", tid, pid.value, slot);
     // It is found by its process from now on; its first stop may have been seen already.
-    if (early_children_.erase(tid) != 0) return start_child(tid);
+    if (early_children_.erase(tid) != 0) return start_child(*p, tid);
     return {};
 }
 
-Status Worker::start_child(pid_t tid) {
+Status Worker::start_child(const DeputyProcess& p, pid_t tid) {
     expected_.erase(tid);
-    auto slot = server_->slot_of(HomePid(tid));
+    auto slot = p.server->slot_of(HomePid(tid));
     if (!slot) return {};
     TRY_ASSIGN(Registers r, get_registers(tid));
-    TRY(set_registers(tid, region_->loop_registers(r, *slot)));
+    TRY(set_registers(tid, p.region().loop_registers(r, *slot)));
     return resume(tid);
 }
 
@@ -273,7 +307,7 @@ Status Worker::start_child(pid_t tid) {
 Status Worker::execed(DeputyProcess& p, pid_t tid) {
     HomePid pid = p.pid;
     TRY(p.session->send(FrameType::ProcessGone, ProcessHead{pid.value}));
-    uint64_t calls = server_->calls_of(pid);
+    uint64_t calls = p.server->calls_of(pid);
     uint64_t moves = p.moves;
     forget(pid);
     TRY(set_options(tid, 0));
@@ -284,8 +318,9 @@ Status Worker::execed(DeputyProcess& p, pid_t tid) {
 
 Status Worker::handle_end(DeputyProcess& p, HomePid tid) {
     bool is_leader = tid == p.pid;
+    expected_.erase(tid.value);
     p.threads.erase(tid);
-    server_->remove_thread(tid);
+    p.server->remove_thread(tid);
     if (!is_leader) return p.session->send(FrameType::ThreadGone, ThreadHead{p.pid.value, tid.value});
     HomePid pid = p.pid;
     auto told = p.session->send(FrameType::ProcessGone, ProcessHead{pid.value});

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string_view>
 
@@ -16,6 +17,7 @@
 #include "runtime/guest/guest_memory_access.h"
 #include "runtime/guest/guest_supervisor.h"
 #include "runtime/tracee/interrupted.h"
+#include "runtime/tracee/partial_transfer.h"
 #include "runtime/tracee/sleep_clock.h"
 
 namespace pmi {
@@ -166,7 +168,9 @@ Status GuestSupervisor::dispatch_both(GuestThread& t, const Row& row) {
 
 Status GuestSupervisor::forward(GuestThread& t, const Row& row, CallKind kind, ReplyHandler then) {
     GuestMemoryAccess memory(*t.process->memory);
-    Flattening flat = flatten(row, t.notification->args, memory);
+    CallArguments call{row.nr, t.notification->args};
+    if (t.transferred != 0) TRY(skip_transferred(call, t.transferred, agent_of(*t.process).scratch, *t.process->memory));
+    Flattening flat = flatten(row, call.args, memory);
     if (auto* refused = std::get_if<Refused>(&flat)) return answer(t, refused->result);
     if (auto* home = std::get_if<GoHome>(&flat))
         return go_home(t, row.nr, std::string(row.name) + ": " + std::string(home->why));
@@ -176,7 +180,7 @@ Status GuestSupervisor::forward(GuestThread& t, const Row& row, CallKind kind, R
 
 Status GuestSupervisor::forward_call(GuestThread& t, const Row* row, CallKind kind, Flattened flat,
                                      ReplyHandler then) {
-    CallHead head{t.process->pid.value, t.tid.value, next_call_++, kind, {}};
+    CallHead head{t.process->pid.value, t.tid.value, next_call_++, kind, 0, {}};
     auto bytes = encode(flat.call);
     t.call = CallInFlight{head.id, kind, row, std::move(flat), std::move(then)};
     return parts_.channel->send(static_cast<uint8_t>(FrameType::Call), head_bytes(head), bytes);
@@ -196,11 +200,22 @@ Status GuestSupervisor::handle_reply(std::span<const std::byte> body) {
     } else {
         GuestMemoryAccess memory(*t->process->memory);
         int64_t value = apply(call.sent, reply, memory);
+        if (head.partial != 0 || t->transferred != 0) value = add_transferred(*t, value, head.partial != 0);
         result = call.row != nullptr && call.row->sigmask_arg != 0xff && t->signalled ? suspend_result(*t, value)
                                                                                      : finish(*t, value);
     }
     if (!result && result.error().code() == ESRCH) return {};
     return result;
+}
+
+// The result of a call that a move cuts short or has cut short: what is left of it is asked for elsewhere, unless a
+// signal has ended it.
+int64_t GuestSupervisor::add_transferred(GuestThread& t, int64_t value, bool partial) {
+    bool goes_on = (partial || is_restart(value)) && !t.signalled;
+    t.transferred += static_cast<uint64_t>(std::max<int64_t>(0, value));
+    if (goes_on && t.transferred != 0) return kErestartNoIntr;
+    int64_t total = static_cast<int64_t>(std::exchange(t.transferred, 0));
+    return total != 0 ? total : value;
 }
 
 // A result that asks for a restart is only understood by a kernel that has a signal or a stop to deal with; so the

@@ -82,6 +82,7 @@ Status GuestSupervisor::arrived() {
         if (!t.affinity().empty())
             (void)::sched_setaffinity(made.outer, t.affinity().size(), reinterpret_cast<const cpu_set_t*>(t.affinity().data()));
         made.home_mask = t.signal_mask();
+        made.transferred = t.transferred();
         made.cpu_ns_before = static_cast<int64_t>(t.cpu_ns());
         // A sleep that was going on is the deputy's to finish.
         Registers r{};
@@ -178,6 +179,7 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
     for (size_t i = 0; i < order.size(); i++) {
         wire::Thread& t = *image.mutable_threads(static_cast<int>(i));
         t.set_tid(order[i]->tid.value);
+        t.set_transferred(order[i]->transferred);
         for (auto& pending : *t.mutable_pending()) pending = true_info(pending);
         for (const auto& info : order[i]->carried)
             t.add_pending(std::string(reinterpret_cast<const char*>(&info), sizeof info));

@@ -54,7 +54,7 @@ Status GuestSupervisor::handle_signal_frame(const SignalHead& head) {
     }
     t->signalled = true;
     if (!t->call || t->call->kind == CallKind::ExitGroup || t->call->kind == CallKind::ExitThread) return {};
-    CallHead cancel{head.pid, head.tid, t->call->id, t->call->kind, {}};
+    CallHead cancel{head.pid, head.tid, t->call->id, t->call->kind, 0, {}};
     return parts_.channel->send(static_cast<uint8_t>(FrameType::Cancel), head_bytes(cancel));
 }
 
@@ -100,6 +100,7 @@ Status GuestSupervisor::run_handler(GuestThread& t, int signal) {
     TRY_ASSIGN(Registers r, get_registers(t.outer));
     uint64_t before = r.rax;
     name_interruption(t, r);
+    if (uint64_t transferred = std::exchange(t.transferred, 0)) r.rax = transferred;
     if (r.rax != before) TRY(set_registers(t.outer, r));
     return go_on(t, signal);
 }

@@ -69,6 +69,7 @@ class GuestSupervisor : private StopWaiter {
     Status forward_call(GuestThread& t, const Row* row, CallKind kind, Flattened flat,
                         ReplyHandler then);
     Status handle_reply(std::span<const std::byte> body);
+    static int64_t add_transferred(GuestThread& t, int64_t value, bool partial);
     Status finish(GuestThread& t, int64_t result);
     Status answer(GuestThread& t, int64_t result);
     Status let_run(GuestThread& t);

@@ -43,6 +43,7 @@ struct GuestThread {
     int64_t cpu_ns_before = 0;    // CPU time that it used on other nodes
     int64_t began_ns = 0;         // when it began to wait in its call (this node's CLOCK_MONOTONIC)
     bool signalled = false;       // a signal came from home since the call in flight was sent
+    uint64_t transferred = 0;     // bytes, by the call that is to be made again for the rest
     uint64_t home_mask = 0;       // the deputy's signal mask
     int64_t home_result = 0;      // of the call that home answered last
     bool restart_is_home = false; // its restart_syscall belongs to the deputy's restart block

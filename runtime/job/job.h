@@ -53,7 +53,8 @@ class Job {
     std::optional<std::string> refusal(JobProcess& process, const Destination& to);
     void begin_move(pid_t pid, const Destination& to, const std::string& mode, const Done& done);
     void end_move(pid_t pid, const Json& reply, const Done& done);
-    void set_place(JobProcess& process, const std::string& where);
+    void set_place(JobProcess& process, const std::string& where, bool unfinished);
+    void leave_worker(JobProcess& process);
     Expected<WorkerLink*> start_worker();
     void on_worker_event(WorkerLink& worker, const Json& event);
     void on_worker_end(WorkerLink& worker, const std::string& how);

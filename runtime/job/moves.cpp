@@ -1,4 +1,6 @@
 // Job: sending processes away and bringing them home.
+#include <signal.h>
+
 #include <algorithm>
 
 #include "runtime/base/log.h"
@@ -7,6 +9,7 @@
 #include "runtime/job/job.h"
 #include "runtime/job/stderr_note.h"
 #include "runtime/job/supervisor_log.h"
+#include "runtime/kernel/procfs.h"
 
 namespace pmi::job {
 
@@ -23,6 +26,13 @@ json refused(const std::string& why) {
 
 std::string address_of(const Destination& d) {
     return fmt::format("{}:{}", d.host, d.port);
+}
+
+// A process that was frozen when its tracer died is killed by the kernel before the tracer's end is reported.
+bool is_being_killed(pid_t pid) {
+    constexpr uint64_t kKill = uint64_t{1} << (SIGKILL - 1);
+    auto status = read_status(pid);
+    return !status || status->state == 'Z' || status->state == 'X' || ((status->sig_pending | status->shared_pending) & kKill) != 0;
 }
 
 constexpr const char* kAlreadyMoving = "a move is already under way";
@@ -96,11 +106,10 @@ void Job::end_move(pid_t pid, const json& reply, const Done& done) {
     JobProcess* process = processes_.known(pid);
     if (process != nullptr) {
         std::string wanted = std::exchange(process->moving_to, "");
-        if (ok)
-            set_place(*process, string_member(reply, "where").value_or(wanted));
-        else
-            process->last_error = string_member(reply, "error").value_or("unknown error");
-        if (process->at_home()) set_place(*process, kHome);
+        bool unfinished = control::bool_member(reply, "unfinished");
+        if (!ok) process->last_error = string_member(reply, "error").value_or("unknown error");
+        if (ok || process->at_home())
+            set_place(*process, ok ? string_member(reply, "where").value_or(wanted) : kHome, unfinished);
     }
     take_counters({{"processes", {reply}}});
     json answer = reply;
@@ -110,17 +119,22 @@ void Job::end_move(pid_t pid, const json& reply, const Done& done) {
     done(answer);
 }
 
-void Job::set_place(JobProcess& process, const std::string& where) {
+// `unfinished`: its worker still holds threads of it (runtime/deputy/worker.h).
+void Job::set_place(JobProcess& process, const std::string& where, bool unfinished) {
     if (process.where != where) {
         process.moves++;
         process.where = where;
         spdlog::info("process {} is at {}", process.pid, where);
     }
     if (!process.at_home()) return;
-    process.worker = nullptr;
     process.address.clear();
     process.calls_before += std::exchange(process.calls_now, 0);
     process.returns_before += std::exchange(process.returns_now, 0);
+    if (!unfinished) leave_worker(process);
+}
+
+void Job::leave_worker(JobProcess& process) {
+    process.worker = nullptr;
     if (trap_) trap_->attach(process.pid);
 }
 
@@ -147,8 +161,11 @@ void Job::on_worker_event(WorkerLink& worker, const json& event) {
     if (process == nullptr) return;
     take_counters({{"processes", {event}}});
     if (what == "moved") {
-        if (auto where = string_member(event, "where")) set_place(*process, *where);
+        if (auto where = string_member(event, "where"))
+            set_place(*process, *where, control::bool_member(event, "unfinished"));
         if (process->at_home()) process->return_reason = string_member(event, "why").value_or("");
+    } else if (what == "finished") {
+        if (process->at_home() && !process->moving()) leave_worker(*process);
     } else if (what == "born") {
         process->worker = &worker;
         process->where = string_member(event, "where").value_or(kHome);
@@ -178,7 +195,8 @@ void Job::on_worker_end(WorkerLink& worker, const std::string& how) {
     unexplained_.remove_if([&](const auto& process) { return process.worker == &worker; });
     for (JobProcess* process : processes_.all()) {
         if (process->worker != &worker) continue;
-        bool orderly = process->at_home() || ended_in_order_.contains(process->pid);
+        bool orderly = ended_in_order_.contains(process->pid) ||
+                       (process->at_home() && !(process->moving() && is_being_killed(process->pid)));
         if (!orderly) lose(*process, how.empty() ? "its worker ended without it" : how);
         process->worker = nullptr;
         process->moving_to.clear();

@@ -239,6 +239,13 @@ Expected<std::vector<FdEntry>> list_fds(pid_t pid) {
     return out;
 }
 
+Expected<int> read_fd_flags(pid_t pid, int fd) {
+    TRY_ASSIGN(std::string text, read_file(fmt::format("/proc/{}/fdinfo/{}", pid, fd)));
+    size_t at = text.find("flags:");
+    if (at == std::string::npos) return fail("/proc/{}/fdinfo/{} has an unknown form", pid, fd);
+    return static_cast<int>(std::strtol(text.c_str() + at + 6, nullptr, 8));
+}
+
 std::string read_environ(pid_t pid, std::string_view variable) {
     auto text = read_file(task_path(pid, 0, "environ"));
     if (!text) return {};

@@ -71,6 +71,9 @@ struct FdEntry {
 };
 Expected<std::vector<FdEntry>> list_fds(pid_t pid);
 
+// O_* of an open file description (fdinfo).
+Expected<int> read_fd_flags(pid_t pid, int fd);
+
 // The variable's value in the environment that the process was given at its exec, or empty.
 std::string read_environ(pid_t pid, std::string_view variable);
 

@@ -1,6 +1,7 @@
 #include "runtime/tracee/freezer.h"
 
 #include <fmt/format.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/kernel/procfs.h"
+#include "runtime/tracee/partial_transfer.h"
 #include "runtime/tracee/sleep_clock.h"
 
 namespace pmi {
@@ -18,8 +20,14 @@ namespace {
 // One attempt at a freeze: what has been attached so far, so that it can be let go.
 class Attempt {
   public:
-    Attempt(pid_t pid, StopWaiter& waiter, int64_t deadline_ns)
-        : pid_(pid), waiter_(waiter), deadline_ns_(deadline_ns) {}
+    Attempt(pid_t pid, StopWaiter& waiter, int64_t deadline_ns, const std::vector<HeldThread>& held)
+        : pid_(pid), waiter_(waiter), deadline_ns_(deadline_ns) {
+        for (const auto& t : held) {
+            held_[t.tid] = t.transferred;
+            attached_.insert(t.tid);
+            stopped_.insert(t.tid);
+        }
+    }
 
     Status attach_new_threads(bool* found) {
         *found = false;
@@ -42,6 +50,7 @@ class Attempt {
     // Puts everything back; the threads that have not stopped yet can only be detached once they have.
     void undo() {
         for (pid_t tid : attached_) {
+            if (held_.contains(tid)) continue;
             if (!stopped_.contains(tid)) {
                 auto status = waiter_.wait(tid, 1000);
                 if (!status) {
@@ -61,6 +70,10 @@ class Attempt {
 
     const std::set<pid_t>& attached() const { return attached_; }
     bool is_ended_leader(pid_t tid) const { return tid == pid_ && leader_ended_; }
+    uint64_t transferred(pid_t tid) const {
+        auto it = held_.find(tid);
+        return it == held_.end() ? 0 : it->second;
+    }
     int64_t began(pid_t tid) const {
         auto it = began_.find(tid);
         return it == began_.end() ? monotonic_ns() : it->second;
@@ -103,7 +116,8 @@ class Attempt {
                     stopped_.insert(tid);
                     return fail("the program is stopped by job control; continue it first");
                 default:
-                    // A signal on its way: let it be delivered; our INTERRUPT is still to come.
+                    // A signal on its way: let it be delivered. Any stop takes a pending INTERRUPT away.
+                    TRY(interrupt(tid));
                     TRY(resume(tid, s.kind == Stop::Kind::Signal ? s.signal : 0));
             }
         }
@@ -125,6 +139,7 @@ class Attempt {
     StopWaiter& waiter_;
     int64_t deadline_ns_;
     std::set<pid_t> attached_, stopped_, ended_;
+    std::map<pid_t, uint64_t> held_;
     std::map<pid_t, int64_t> began_;
     bool leader_ended_ = false;
 };
@@ -133,6 +148,20 @@ class Attempt {
 bool handler_is_due(pid_t pid, pid_t tid) {
     auto s = read_status(pid, tid);
     return s && ((s->sig_pending | s->shared_pending) & ~s->sig_blocked & s->sig_caught) != 0;
+}
+
+// A call that stopped half-way is to be made again for the rest, unless a handler is about to run: then what it has
+// transferred is its result.
+void take_transferred(pid_t pid, bool handled, uint64_t held, FrozenThread& t) {
+    auto result = static_cast<int64_t>(t.registers.rax);
+    if (held != 0 && handled) {
+        t.registers.rax = held;
+    } else if (held != 0) {
+        t.transferred = held;
+    } else if (!handled && goes_on(pid, arguments_of(t.registers), result, RemoteMemory(pid))) {
+        t.transferred = t.registers.rax;
+        t.registers.rax = static_cast<uint64_t>(kErestartNoIntr);
+    }
 }
 
 Expected<FrozenThread> take(pid_t pid, pid_t tid, const Attempt& attempt, RestartBlock block, VdsoRange vdso,
@@ -145,10 +174,13 @@ Expected<FrozenThread> take(pid_t pid, pid_t tid, const Attempt& attempt, Restar
     }
     TRY_ASSIGN(t.signal_mask, get_signal_mask(tid));
     bool handled = handler_is_due(pid, tid);
+    // From here on the program is not whole without us: rather than go on with all signals blocked it would die.
+    TRY(set_options(tid, PTRACE_O_EXITKILL));
     TRY(set_signal_mask(tid, kInjectionMask));
     TRY(step_out_of_vdso(tid, vdso, waiter));
     TRY_ASSIGN(t.registers, get_registers(tid));
     t.began_ns = attempt.began(tid);
+    take_transferred(pid, handled, attempt.transferred(tid), t);
     TRY_ASSIGN(t.timeout, settle(t.registers, t.began_ns, block, handled, RemoteMemory(pid)));
     return t;
 }
@@ -174,11 +206,12 @@ Status step_out_of_vdso(pid_t tid, VdsoRange vdso, StopWaiter& waiter) {
     return fail("thread {} does not leave the vDSO", tid);
 }
 
-Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int timeout_ms) {
+Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int timeout_ms,
+                        const std::vector<HeldThread>& held) {
     int64_t deadline = monotonic_ns() + int64_t{timeout_ms} * 1'000'000;
     TRY_ASSIGN(VdsoRange vdso, find_vdso(pid));
     for (;;) {
-        Attempt attempt(pid, waiter, deadline);
+        Attempt attempt(pid, waiter, deadline, held);
         Status status;
         bool found = true;
         while (found && status) {
@@ -208,21 +241,11 @@ Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int t
     }
 }
 
-Status thaw_and_detach(const Frozen& frozen) {
-    Status result;
-    RemoteMemory memory(frozen.pid);
-    for (const auto& t : frozen.threads) {
-        if (t.ended) continue;
-        Registers r = t.registers;
-        auto one = [&]() -> Status {
-            TRY(write_timeout(r, t.timeout, monotonic_ns(), memory));
-            TRY(set_registers(t.tid, r));
-            TRY(set_signal_mask(t.tid, t.signal_mask));
-            return detach(t.tid);
-        }();
-        if (!one && result) result = std::move(one);
-    }
-    return result;
+Status put_back(const Frozen& frozen, const FrozenThread& t) {
+    Registers r = t.registers;
+    TRY(write_timeout(r, t.timeout, monotonic_ns(), RemoteMemory(frozen.pid)));
+    TRY(set_registers(t.tid, r));
+    return set_signal_mask(t.tid, t.signal_mask);
 }
 
 }  // namespace pmi

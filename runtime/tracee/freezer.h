@@ -19,6 +19,7 @@ struct FrozenThread {
     uint64_t signal_mask = 0;     // the program's; while frozen all signals are blocked
     int64_t began_ns = 0;         // since when it has been waiting
     PendingTimeout timeout{};
+    uint64_t transferred = 0;     // bytes, by the call that is to be made again for the rest (partial_transfer.h)
     bool ended = false;           // a leader that exited before its other threads
 };
 
@@ -33,11 +34,18 @@ struct VdsoRange {
 };
 Expected<VdsoRange> find_vdso(pid_t pid);
 
-// Stops all threads; on failure all are running again and unattached. Fails after timeout_ms when a thread can't be
+// A thread that the caller has stopped already; bytes that its call has transferred, if it is to be made again.
+struct HeldThread {
+    pid_t tid = 0;
+    uint64_t transferred = 0;
+};
+
+// Stops all threads, which die if their tracer does; on failure all but `held` are running again and unattached. Fails after timeout_ms when a thread can't be
 // stopped (the parent in a vfork, uninterruptible sleep) and when the process is stopped by job control.
-Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int timeout_ms);
-// Lets all go on where they were, and detaches. Goes on with the others when one fails.
-Status thaw_and_detach(const Frozen& frozen);
+Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int timeout_ms,
+                        const std::vector<HeldThread>& held = {});
+// The thread has its own registers and signal mask again; it is still stopped.
+Status put_back(const Frozen& frozen, const FrozenThread& thread);
 
 // Steps a stopped thread until it has left the vDSO: the destination's may be another build, and its data page
 // holds other numbers. Signals must be blocked.

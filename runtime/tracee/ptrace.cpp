@@ -60,6 +60,10 @@ Status resume(pid_t tid, int signal) {
         return fail_errno("resume thread {}", tid);
     return {};
 }
+Status resume_to_call(pid_t tid) {
+    if (call(PTRACE_SYSCALL, tid, 0, 0) != 0) return fail_errno("resume thread {} up to its call", tid);
+    return {};
+}
 Status single_step(pid_t tid, int signal) {
     if (call(PTRACE_SINGLESTEP, tid, 0, static_cast<unsigned long>(signal)) != 0)
         return fail_errno("step thread {}", tid);

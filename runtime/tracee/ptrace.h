@@ -34,6 +34,7 @@ Status seize(pid_t tid, unsigned long options);
 Status set_options(pid_t tid, unsigned long options);
 Status interrupt(pid_t tid);
 Status resume(pid_t tid, int signal = 0);  // PTRACE_CONT
+Status resume_to_call(pid_t tid);          // PTRACE_SYSCALL: up to the next entry into or exit from a system call
 Status single_step(pid_t tid, int signal = 0);
 Status listen_stopped(pid_t tid);          // PTRACE_LISTEN: stay in group-stop
 Status detach(pid_t tid, int signal = 0);
