@@ -1,0 +1,126 @@
+"""A program that is away: how fast it computes, and what a forwarded call costs."""
+
+import os
+import shutil
+import statistics
+import subprocess
+
+import driver
+import system
+from measure import BenchError, Row, Talker, compare, noise_of, ratio, take_turns
+
+SPEED = 0.98
+CALLS = 3000  # a side and repetition
+WALK_BYTES = 64 << 20
+COMPUTE = {"matrix": ("matrices of 96 x 96", "matrix 1000"), "walk": ("random walk in 64 MiB", "walk 1000000")}
+CLONE_NEWNET = 0x40000000
+
+
+class Resident:
+    """tests/bench/resident under pmirun, at home to begin with."""
+
+    def __init__(self, run, node, programs, options=()):
+        self.directory = os.path.join(run.directory, f"resident-{node.number}")
+        os.mkdir(self.directory)
+        self.node = node
+        self.job = driver.Job(run, self.directory, [node], [os.path.join(programs, "resident")], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, log_level="warn", timeout=60, options=options)
+        self.talk = Talker(self.job.process)
+
+    def leave(self):
+        return self.job.migrate(self.job.pid, self.node)
+
+    def come_home(self):
+        return self.job.home(self.job.pid)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            if kind is None and self.talk.end() != 0:
+                raise BenchError(f"the moved program ended with {self.job.process.returncode}: {self.job.errors()}")
+        finally:
+            if kind is not None:
+                self.job.process.kill()
+                self.job.process.wait()
+            system.reap()
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Link:
+    """Plain TCP peers (tests/bench/link), at home and on the node, over the link that the move uses."""
+
+    def __init__(self, run, node, programs):
+        self.node, self.program = node, os.path.join(programs, "link")
+        self.namespace = f"/proc/{node.init}/ns/net" if run.mode == "namespace" else None
+        self.home_address = f"{run.subnet}.1" if run.mode == "namespace" else "127.0.0.1"
+        self.servers = {"home": self._start("home", "serve", self.home_address), "node": self._start("node", "serve", node.host)}
+        self.ports = {side: server.read() for side, server in self.servers.items()}
+
+    def _start(self, side, *arguments):
+        def enter():
+            if side == "node" and self.namespace is not None:
+                with open(self.namespace) as f:
+                    if system.libc.setns(f.fileno(), CLONE_NEWNET) != 0:
+                        os._exit(125)
+        return Talker.start([self.program, *map(str, arguments)], preexec_fn=enter)
+
+    def client(self, command, from_side, argument):
+        """Of the server on the other side."""
+        to = "home" if from_side == "node" else "node"
+        return self._start(from_side, command, self.node.host if to == "node" else self.home_address, self.ports[to], argument)
+
+    def ping(self, from_side, count):
+        client = self.client("ping", from_side, count)
+        answer = client.read()
+        client.end()
+        return answer
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for server in self.servers.values():
+            server.process.kill()
+            server.end()
+
+
+def compute(run, node, programs, repeat, names):
+    """Speed away against native, of the same program."""
+    rows = []
+    native, again = (Talker.start([os.path.join(programs, "resident")]) for _ in range(2))
+    with Resident(run, node, programs) as away:
+        talkers = {"native": native, "away": away.talk, "again": again}
+        for talker in talkers.values():
+            talker.ask(f"fill {WALK_BYTES}")
+        away.leave()
+        for name in names:
+            title, line = COMPUTE[name]
+            got = take_turns({side: lambda t=t, line=line: t.number(line) for side, t in talkers.items()}, repeat)
+            rows.append(compare(title, "ms", got, "away", "native", "again", inverse=True, at_least=SPEED))
+    native.end(), again.end()
+    return rows
+
+
+def calls(run, node, programs, repeat):
+    """A call that the deputy performs against a round trip of plain TCP; and one that is answered on the node, which is
+    the part that has nothing to do with the link."""
+    def figures(answer):
+        return [float(word) / 1000 for word in answer.split()]
+
+    with Link(run, node, programs) as link, Resident(run, node, programs) as away:
+        away.leave()
+        got = take_turns({"tcp": lambda: figures(link.ping("node", CALLS)),
+                          "getppid": lambda: figures(away.talk.ask(f"call getppid {CALLS}")),
+                          "times": lambda: figures(away.talk.ask(f"call times {CALLS}")),
+                          "again": lambda: figures(link.ping("node", CALLS))}, repeat)
+    rows = []
+    for index, quantile in enumerate(("p50", "p99")):
+        of = {side: [values[index] for values in all_values] for side, all_values in got.items()}
+        rows.append(Row(f"getppid sent home / TCP, {quantile}", "us", statistics.median(of["tcp"]), statistics.median(of["getppid"]),
+                        ratio(of["getppid"], of["tcp"]), noise=noise_of(of["again"], of["tcp"]), more={"values": of}))
+        if index == 0:
+            rows.append(Row("call answered on the node / TCP, p50", "us", statistics.median(of["tcp"]),
+                            statistics.median(of["times"]), ratio(of["times"], of["tcp"])))
+    return rows
