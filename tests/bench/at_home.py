@@ -17,7 +17,7 @@ FUNCTIONS = 400  # of the file that is compiled
 LOOPS = {  # bench: (what it is called, arguments of tests/bench/loops)
     "getpid": ("getpid", ["getpid"]),
     "open": ("open, close", ["open_close"]),
-    "pipe": ("pipe between two processes, there and back", ["pipe"]),
+    "pipe": ("pipe, there and back", ["pipe"]),
     "fork": ("fork, exec, wait (dynamic)", ["fork_exec", "nothing"]),
     "fork-static": ("fork, exec, wait (static)", ["fork_exec", "nothing-static"]),
     "malloc": ("malloc, free", ["malloc_free"]),
@@ -74,15 +74,15 @@ class AtHome:
 
     def loop(self, bench):
         name, arguments = LOOPS[bench]
-        command = [os.path.join(self.programs, word) if word.startswith("nothing") else word for word in ["loops", *arguments]]
-        command[0] = os.path.join(self.programs, "loops")
+        in_folder = [os.path.join(self.programs, word) for word in ["loops", *arguments]]
+        command = [in_folder[0], arguments[0], *in_folder[2:]]
         got = take_turns(self.sides(lambda c: float(self._output(c)) / 1000, command), self.repeat)
         return self._rows(name, "us", got)
 
     def compile(self):
         gcc = shutil.which("gcc")
         if gcc is None:
-            return [Row("gcc of a C file: no gcc here", "ms", None, None, None)]
+            return [Row("gcc of a C file: no gcc here", "ms", None, None, None, "")]
         source = os.path.join(self.directory, "compiled.c")
         with open(source, "w") as f:
             f.write("#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n")

@@ -2,12 +2,11 @@
 
 import os
 import shutil
-import statistics
 import subprocess
 
 import driver
 import system
-from measure import BenchError, Row, Talker, compare, noise_of, ratio, take_turns
+from measure import BenchError, Talker, compare, take_turns
 
 SPEED = 0.98
 CALLS = 3000  # a side and repetition
@@ -37,15 +36,13 @@ class Resident:
         return self
 
     def __exit__(self, kind, *_):
-        try:
-            if kind is None and self.talk.end() != 0:
-                raise BenchError(f"the moved program ended with {self.job.process.returncode}: {self.job.errors()}")
-        finally:
-            if kind is not None:
-                self.job.process.kill()
-                self.job.process.wait()
-            system.reap()
-            shutil.rmtree(self.directory, ignore_errors=True)
+        status = self.talk.end() if kind is None else None
+        if status != 0:
+            self.job.end()
+        if kind is None and status != 0:
+            raise BenchError(f"the moved program ended with {status}: {self.job.errors()}")
+        system.reap()
+        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 class Link:
@@ -103,24 +100,41 @@ def compute(run, node, programs, repeat, names):
     return rows
 
 
-def calls(run, node, programs, repeat):
-    """A call that the deputy performs against a round trip of plain TCP; and one that is answered on the node, which is
-    the part that has nothing to do with the link."""
-    def figures(answer):
-        return [float(word) / 1000 for word in answer.split()]
+def pin(pids, cpus):
+    """All threads of these processes."""
+    for pid in pids:
+        for tid in os.listdir(f"/proc/{pid}/task"):
+            os.sched_setaffinity(int(tid), cpus)
 
+
+def calls(run, node, programs, repeat):
+    """A call that the deputy performs against a round trip of plain TCP, and one that the node lets the guest's own kernel do:
+    the notification alone, without the link. Where the kernel runs the six tasks that take part decides more than all else, so:
+    wherever it runs them, all on one CPU (what it takes at least), home and node on a CPU each (as two machines would)."""
     with Link(run, node, programs) as link, Resident(run, node, programs) as away:
         away.leave()
-        got = take_turns({"tcp": lambda: figures(link.ping("node", CALLS)),
-                          "getppid": lambda: figures(away.talk.ask(f"call getppid {CALLS}")),
-                          "times": lambda: figures(away.talk.ask(f"call times {CALLS}")),
-                          "again": lambda: figures(link.ping("node", CALLS))}, repeat)
-    rows = []
-    for index, quantile in enumerate(("p50", "p99")):
-        of = {side: [values[index] for values in all_values] for side, all_values in got.items()}
-        rows.append(Row(f"getppid sent home / TCP, {quantile}", "us", statistics.median(of["tcp"]), statistics.median(of["getppid"]),
-                        ratio(of["getppid"], of["tcp"]), noise=noise_of(of["again"], of["tcp"]), more={"values": of}))
-        if index == 0:
-            rows.append(Row("call answered on the node / TCP, p50", "us", statistics.median(of["tcp"]),
-                            statistics.median(of["times"]), ratio(of["times"], of["tcp"])))
+        rows = _call_rows("", link, away, repeat)
+        home = [away.job.pid, link.servers["home"].process.pid, *(p.pid for p in away.job.processes() if p.comm != "link")]
+        there = [node.pid, *(p.pid for p in node.processes()), os.getpid()]  # and the TCP client, which we start
+        last = os.cpu_count() - 1
+        for where, cpu_of_home in ((", one CPU", last), (", a CPU each", 0)):
+            if where == ", a CPU each" and last == 0:
+                continue
+            pin(home, [cpu_of_home]), pin(there, [last])
+            rows += _call_rows(where, link, away, repeat)
+        pin([os.getpid()], range(os.cpu_count()))
     return rows
+
+
+def _call_rows(where, link, away, repeat):
+    def ping():
+        return [float(word) / 1000 for word in link.ping("node", CALLS).split()]
+
+    def call(name):
+        return [float(word) / 1000 for word in away.talk.ask(f"call {name} {CALLS}").split()]
+
+    got = take_turns({"tcp": ping, "getppid": lambda: call("getppid"), "local": lambda: call("sigaction"), "again": ping}, repeat)
+    p50, p99 = ({side: [v[index] for v in values] for side, values in got.items()} for index in range(2))
+    return [compare(f"{title} / TCP{where}, {quantile}", "us", of, side, "tcp", "again") for title, quantile, of, side in
+            (("forwarded getppid", "p50", p50, "getppid"), ("forwarded getppid", "p99", p99, "getppid"),
+             ("notification alone", "p50", p50, "local"))]

@@ -101,7 +101,7 @@ HEADINGS = ("what", "plain", "pmi", "unit", "result", "target", "", "noise", "")
 
 class Table:
     """Prints rows as they come."""
-    WIDTHS = (34, 9, 9, 5, 10, 10, 6, 7, 0)
+    WIDTHS = (40, 9, 9, 5, 10, 10, 6, 7, 0)
 
     def __init__(self):
         self.rows = []
