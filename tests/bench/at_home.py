@@ -7,11 +7,11 @@ import subprocess
 import time
 
 import system
-from measure import BenchError, Row, compare, noise_of, take_turns
+from measure import SHORT, BenchError, Row, compare, noise_of, take_turns
 
 LIMIT = 1.02
 LAUNCH_LIMIT_MS = 5
-LAUNCHES = 9  # a side and repetition
+LAUNCHES = 3  # a side and repetition
 FUNCTIONS = 400  # of the file that is compiled
 
 LOOPS = {  # bench: (what it is called, arguments of tests/bench/loops)
@@ -76,7 +76,7 @@ class AtHome:
         name, arguments = LOOPS[bench]
         in_folder = [os.path.join(self.programs, word) for word in ["loops", *arguments]]
         command = [in_folder[0], arguments[0], *in_folder[2:]]
-        got = take_turns(self.sides(lambda c: float(self._output(c)) / 1000, command), self.repeat)
+        got = take_turns(self.sides(lambda c: float(self._output(c)) / 1000, command), SHORT * self.repeat)
         return self._rows(name, "us", got)
 
     def compile(self):
@@ -96,7 +96,7 @@ class AtHome:
     def launch(self):
         true = shutil.which("true")
         got = take_turns(self.sides(lambda c: statistics.median(1000 * self._seconds(c) for _ in range(LAUNCHES)), [true]),
-                         self.repeat)
+                         SHORT * self.repeat)
         rows = []
         for side in ("pmirun", "no-preload"):
             more = statistics.median(v - b for v, b in zip(got[side], got["native"]))

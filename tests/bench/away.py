@@ -6,12 +6,12 @@ import subprocess
 
 import driver
 import system
-from measure import BenchError, Talker, compare, take_turns
+from measure import SHORT, BenchError, Talker, compare, take_turns
 
 SPEED = 0.98
 CALLS = 3000  # a side and repetition
 WALK_BYTES = 64 << 20
-COMPUTE = {"matrix": ("matrices of 96 x 96", "matrix 1000"), "walk": ("random walk in 64 MiB", "walk 1000000")}
+COMPUTE = {"matrix": ("matrices of 96 x 96", "matrix 400"), "walk": ("random walk in 64 MiB", "walk 400000")}
 CLONE_NEWNET = 0x40000000
 
 
@@ -94,7 +94,7 @@ def compute(run, node, programs, repeat, names):
         away.leave()
         for name in names:
             title, line = COMPUTE[name]
-            got = take_turns({side: lambda t=t, line=line: t.number(line) for side, t in talkers.items()}, repeat)
+            got = take_turns({side: lambda t=t, line=line: t.number(line) for side, t in talkers.items()}, SHORT * repeat)
             rows.append(compare(title, "ms", got, "away", "native", "again", inverse=True, at_least=SPEED))
     native.end(), again.end()
     return rows

@@ -8,7 +8,7 @@
 
 #include "clock.h"
 
-enum { CHUNKS = 31 };
+enum { CHUNKS = 11 };
 
 static const char *nothing;  // the program that is exec'ed
 
@@ -25,13 +25,17 @@ static void turn_malloc(void) {
     *place = malloc(16 + (turn * 40503u >> 4) % 2000);
 }
 
-static int to_child[2], to_parent[2];
-// Both on one CPU: which CPUs the kernel picks would decide the result.
-static void start_pipe(void) {
+// Parent and child on one CPU: which CPUs the kernel picks would decide the result.
+static void stay_on_cpu(void) {
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET((int)MUST(sched_getcpu()), &one);
     MUST(sched_setaffinity(0, sizeof one, &one));
+}
+
+static int to_child[2], to_parent[2];
+static void start_pipe(void) {
+    stay_on_cpu();
     MUST(pipe(to_child));
     MUST(pipe(to_parent));
     if (MUST(fork()) > 0) return;
@@ -64,7 +68,7 @@ static const struct loop {
 } loops[] = {
     {"getpid", 50000, turn_getpid, NULL},      {"open_close", 6000, turn_open_close, NULL},
     {"malloc_free", 100000, turn_malloc, NULL}, {"pipe", 2000, turn_pipe, start_pipe},
-    {"fork_exec", 8, turn_fork_exec, NULL},
+    {"fork_exec", 8, turn_fork_exec, stay_on_cpu},
 };
 
 int main(int argc, char **argv) {

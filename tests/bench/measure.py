@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import time
 
+SHORT = 3  # so many times the repetitions, for what takes but milliseconds
 PASS, FAIL, NOISE, NONE = "pass", "FAIL", "noise", "-"
 
 
