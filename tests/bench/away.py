@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 
 import driver
 import system
@@ -19,8 +20,7 @@ class Resident:
     """tests/bench/resident under pmirun, at home to begin with."""
 
     def __init__(self, run, node, programs, options=()):
-        self.directory = os.path.join(run.directory, f"resident-{node.number}")
-        os.mkdir(self.directory)
+        self.directory = tempfile.mkdtemp(prefix="resident-", dir=run.directory)
         self.node = node
         self.job = driver.Job(run, self.directory, [node], [os.path.join(programs, "resident")], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE, log_level="warn", timeout=60, options=options)
