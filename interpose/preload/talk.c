@@ -3,28 +3,47 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "raw.h"
 
-/* Split beforehand: the signal handler may run on an alternate stack of 2 KiB, and has no room for a path. */
-static char directory[4096]; /* with its '/' at the end */
-static char control_path[4096];
-static const char* name; /* within control_path, after the last '/' */
+/* Within one page with the rest of the library's data: arrays for the longest path would make each exec map one more
+ * page. A path that is longer than sun_path, which is rare, gets memory of its own, and is split beforehand: the signal handler
+ * may run on an alternate stack of 2 KiB, and has no room for it. */
+static char short_path[sizeof ((struct sockaddr_un*)0)->sun_path];
+static const char* control_path; /* null: no job */
+static const char* directory;    /* of a long path, with its '/' at the end */
+static const char* name;         /* of a long path, within control_path, after the last '/' */
+
+static void set_long_path(const char* path, size_t n) {
+    const size_t most = 4096;
+    size_t slash = n;
+    if (n >= most) return;
+    char* room = (char*)RAW(SYS_mmap, 0, 2 * most, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if ((unsigned long)room > -4096UL) return; /* -errno */
+    while (slash > 0 && path[slash] != '/') slash--;
+    __builtin_memcpy(room, path, n + 1);
+    __builtin_memcpy(room + most, path, slash + 1);
+    directory = room + most;
+    name = room + slash + 1;
+    control_path = room;
+}
 
 void set_control_path(const char* path) {
-    size_t n = length_of(path), slash = n;
-    if (n >= sizeof control_path) return;
-    while (slash > 0 && path[slash] != '/') slash--;
-    __builtin_memcpy(control_path, path, n + 1);
-    __builtin_memcpy(directory, path, slash + 1);
-    name = control_path + slash + 1;
+    size_t n = length_of(path);
+    if (n >= sizeof short_path) {
+        set_long_path(path, n);
+        return;
+    }
+    __builtin_memcpy(short_path, path, n + 1);
+    control_path = short_path;
 }
 
 int has_control_path(void) {
-    return name != NULL;
+    return control_path != NULL;
 }
 
 static char* put(char* to, char* end, const char* text) {
@@ -44,7 +63,7 @@ static char* put_number(char* to, char* end, unsigned long n) {
 static int address_of(struct sockaddr_un* address) {
     char* end = address->sun_path + sizeof address->sun_path - 1;
     address->sun_family = AF_UNIX;
-    if (length_of(control_path) < sizeof address->sun_path) {
+    if (name == NULL) {
         *put(address->sun_path, end, control_path) = 0;
         return -1;
     }

@@ -26,18 +26,23 @@ void prepare_process() {
     ::umask(077);
 }
 
+// To be gone before the listener is closed: a name that nobody listens on is free for the next job, whose socket this would be.
+struct SocketNames {
+    const SupervisorOptions& options;
+    ~SocketNames() {
+        ::unlink(options.socket.c_str());
+        if (!options.socket_link.empty()) ::unlink(options.socket_link.c_str());
+    }
+};
+
 Status supervise(const SupervisorOptions& options) {
     TRY_ASSIGN(auto loop, control::EventLoop::create());
     Job job(*loop, options);
+    SocketNames names{options};
     TRY(job.start());
     loop->run();
     job.flush();
     return {};
-}
-
-void remove_sockets(const SupervisorOptions& options) {
-    ::unlink(options.socket.c_str());
-    if (!options.socket_link.empty()) ::unlink(options.socket_link.c_str());
 }
 
 }  // namespace
@@ -52,6 +57,5 @@ int main(int argc, char** argv) {
     start_log("supervisor", *options);
     auto status = supervise(*options);
     if (!status) spdlog::error("{}", status.error().message());
-    remove_sockets(*options);
     return status ? 0 : 1;
 }

@@ -6,6 +6,9 @@
 #include <fstream>
 #include <thread>
 
+extern "C" {
+#include "interpose/preload/talk.h"
+}
 #include "runtime/control/client.h"
 #include "runtime/control/line_reader.h"
 #include "runtime/control/members.h"
@@ -139,6 +142,22 @@ TEST_F(Directory, LongPathsWork) {
     ASSERT_TRUE(listener) << listener.error().message();
     ASSERT_EQ(::listen(listener->get(), 1), 0);
     EXPECT_TRUE(connect_unix(socket));
+}
+
+TEST_F(Directory, ThePreloadLibraryFindsShortAndLongPaths) {
+    std::string deep = path;
+    for (int i = 0; i < 5; i++) {
+        std::string socket = deep + "/a.sock";
+        auto listener = bind_unix(socket);
+        ASSERT_TRUE(listener) << listener.error().message();
+        ASSERT_EQ(::listen(listener->get(), 1), 0);
+        set_control_path(socket.c_str());
+        Fd connected(connect_to_supervisor());
+        EXPECT_TRUE(connected.valid()) << socket;
+        Fd accepted(::accept(listener->get(), nullptr, nullptr));
+        EXPECT_TRUE(accepted.valid());
+        ASSERT_EQ(::mkdir((deep += "/" + std::string(50, 'd')).c_str(), 0700), 0);
+    }
 }
 
 // A server that answers {"op":"echo","x":X} with X, "later" after a while, and counts what it was asked.

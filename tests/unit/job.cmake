@@ -6,6 +6,7 @@ foreach(name IN ITEMS control job launch movable)
   gtest_discover_tests(unit-${name} TEST_PREFIX unit/${name}/ PROPERTIES LABELS unit TIMEOUT 120 DISCOVERY_TIMEOUT 30)
 endforeach()
 target_link_libraries(unit-control PRIVATE pmi_control)
+target_sources(unit-control PRIVATE ${CMAKE_CURRENT_LIST_DIR}/../../interpose/preload/talk.c)
 target_link_libraries(unit-job PRIVATE pmi_job)
 target_link_libraries(unit-movable PRIVATE pmi_job)
 target_sources(unit-launch PRIVATE ${CMAKE_CURRENT_LIST_DIR}/../../runtime/pmirun/options.cpp

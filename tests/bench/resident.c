@@ -1,0 +1,104 @@
+// A program that stays, and measures what it is told on its standard input, a line each; each is answered by one line:
+//   fill BYTES   has so much incompressible memory from now on; the answer is its checksum
+//   check        the checksum of that memory
+//   matrix N     milliseconds that N products of matrices take
+//   walk N       milliseconds that N steps take through that memory, each to a place that the last one names
+//   call NAME N  p50, p99 and mean of N calls, in nanoseconds: getppid (sent home), or
+//                sigaction (which asks for a disposition: the node lets the guest's own kernel answer)
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+static uint64_t *memory;
+static size_t words;
+
+static uint64_t next_random(uint64_t *state) {  // xorshift64*
+    *state ^= *state >> 12, *state ^= *state << 25, *state ^= *state >> 27;
+    return *state * 2685821657736338717ULL;
+}
+
+static void check(void) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < words; i++) sum = (sum << 1 | sum >> 63) ^ memory[i];
+    printf("%016llx\n", (unsigned long long)sum);
+}
+
+static void fill(size_t bytes) {
+    if (memory != NULL) munmap(memory, words * 8);
+    words = bytes / 8;
+    memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) die("mmap");
+    uint64_t state = 88172645463325252ULL;
+    for (size_t i = 0; i < words; i++) memory[i] = next_random(&state);
+    check();
+}
+
+enum { SIDE = 96 };
+static double a[SIDE][SIDE], b[SIDE][SIDE], c[SIDE][SIDE];
+
+static void matrix(long count) {
+    for (int i = 0; i < SIDE; i++)
+        for (int j = 0; j < SIDE; j++) a[i][j] = (i + j) % 7 + 1, b[i][j] = (i * j) % 5 + 1;
+    int64_t began = now_ns();
+    for (long n = 0; n < count; n++) {
+        for (int i = 0; i < SIDE; i++)
+            for (int j = 0; j < SIDE; j++) {
+                double sum = 0;
+                for (int k = 0; k < SIDE; k++) sum += a[i][k] * b[k][j];
+                c[i][j] = sum;
+            }
+        a[0][0] = c[n % SIDE][0] / 1e6;  // so that no product can be left out
+    }
+    printf("%.3f\n", (double)(now_ns() - began) / 1e6);
+}
+
+static void walk(long steps) {
+    if (words == 0) die("walk without fill");
+    uint64_t at = 1;
+    int64_t began = now_ns();
+    for (long n = 0; n < steps; n++) at = memory[at % words] + (uint64_t)n;
+    int64_t took = now_ns() - began;
+    printf("%.3f%s\n", (double)took / 1e6, at == 0 ? " " : "");
+}
+
+static void call(const char *name, size_t count) {
+    bool is_local = strcmp(name, "sigaction") == 0;
+    int64_t *took = new_samples(count);
+    int64_t began = now_ns();
+    for (size_t i = 0; i < count; i++) {
+        int64_t before = now_ns();
+        if (is_local)
+            syscall(SYS_rt_sigaction, SIGUSR1, NULL, NULL, 8);
+        else
+            syscall(SYS_getppid);
+        took[i] = now_ns() - before;
+    }
+    double mean = (double)(now_ns() - began) / (double)count;
+    printf("%lld %lld %.0f\n", (long long)quantile(took, count, 0.5), (long long)quantile(took, count, 0.99), mean);
+    free(took);
+}
+
+int main(void) {
+    char line[100], name[20];
+    long n;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        if (sscanf(line, "fill %ld", &n) == 1)
+            fill((size_t)n);
+        else if (strcmp(line, "check\n") == 0)
+            check();
+        else if (sscanf(line, "matrix %ld", &n) == 1)
+            matrix(n);
+        else if (sscanf(line, "walk %ld", &n) == 1)
+            walk(n);
+        else if (sscanf(line, "call %19s %ld", name, &n) == 2)
+            call(name, (size_t)n);
+        else
+            return 2;
+    }
+    return 0;
+}
