@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 #include "runtime/base/log.h"
@@ -54,7 +55,7 @@ Status Worker::run() {
         std::array<pollfd, 3> fds{{{supervisor_gone_ ? -1 : setup_.channel, POLLIN, 0},
                                    {children_.get(), POLLIN, 0},
                                    {events_->fd(), POLLIN, 0}}};
-        if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) return fail_errno("poll");
+        if (::poll(fds.data(), fds.size(), wait_for_returns_ms()) < 0 && errno != EINTR) return fail_errno("poll");
         TRY(one_event(0));
         TRY(serve_returns());
         if (fds[0].revents != 0) TRY(handle_packets());
@@ -200,33 +201,55 @@ void Worker::say_on_stderr(const DeputyProcess& p, const std::string& text) cons
     if (err.valid()) (void)!::write(err.get(), line.data(), line.size());
 }
 
-// Programs whose node asked for their return: a call that can't be forwarded.
+// Programs whose node asked for their return (a call that can't be forwarded), or that a signal did. A program that is
+// stopped waits until it is continued.
+DeputyProcess* Worker::next_to_return() {
+    for (auto& [pid, p] : processes_)
+        if (!p->wants_home.empty() && p->running && !p->job_stopped && p->try_return_at_ns <= monotonic_ns()) return p.get();
+    return nullptr;
+}
+
+int Worker::wait_for_returns_ms() const {
+    int64_t next = INT64_MAX;
+    for (const auto& [pid, p] : processes_)
+        if (!p->wants_home.empty() && p->running && !p->job_stopped) next = std::min(next, p->try_return_at_ns);
+    if (next == INT64_MAX) return -1;
+    return static_cast<int>(std::max<int64_t>(0, (next - monotonic_ns()) / 1'000'000 + 1));
+}
+
 Status Worker::serve_returns() {
-    for (;;) {
-        HomePid next;
-        for (auto& [pid, p] : processes_)
-            if (!p->wants_home.empty() && p->running) next = pid;
-        if (!next) return {};
-        DeputyProcess* p = process_of(next);
+    while (DeputyProcess* p = next_to_return()) {
+        HomePid pid = p->pid;
         std::string why = std::exchange(p->wants_home, "");
         p->return_reason = why;
         p->returns++;
-        json counts{{"moves", p->moves}, {"returns", p->returns}, {"calls", p->server->calls_of(next)}};
-        auto done = bring_home(next);
+        json event{{"event", "moved"}, {"pid", pid.value}, {"where", "home"}, {"why", why},
+                   {"moves", p->moves}, {"returns", p->returns}, {"calls", p->server->calls_of(pid)}};
+        auto done = bring_home(pid);
         if (done) {
-            json event{{"event", "moved"}, {"pid", next.value}, {"where", "home"}, {"why", why}};
-            event.update(counts);
-            if (unfinished_.has(next)) event["unfinished"] = true;
+            if (unfinished_.has(pid)) event["unfinished"] = true;
             send(event);
             continue;
         }
-        spdlog::error("process {} has to come home ({}) and can't: {}", next.value, why, done.error().message());
-        p = process_of(next);
-        if (p == nullptr) continue;
-        // It can neither go on there nor come back: its parent has to see it end.
-        say_on_stderr(*p, fmt::format("it has to come home for {} and can't: {}", why, done.error().message()));
-        ::kill(next.value, SIGKILL);
+        spdlog::warn("process {} has to come home ({}) and can't yet: {}", pid.value, why, done.error().message());
+        if (DeputyProcess* still = process_of(pid)) return_later(*still, why, done.error());
     }
+    return {};
+}
+
+// Whatever is in the way now (a child of it is just being started) will not be for ever. A signal is only a wish.
+void Worker::return_later(DeputyProcess& p, const std::string& why, const Error& error) {
+    constexpr int64_t kRetryNs = 100'000'000, kGiveUpNs = 120'000'000'000;
+    p.returns--;
+    if (why == kSteeredHome) return;
+    if (p.wants_home.empty()) p.wants_home = why;
+    int64_t now = monotonic_ns();
+    if (p.try_return_at_ns == 0) p.return_failing_since_ns = now;
+    p.try_return_at_ns = now + kRetryNs;
+    if (now - p.return_failing_since_ns < kGiveUpNs) return;
+    // It can neither go on there nor come back: its parent has to see it end.
+    say_on_stderr(p, fmt::format("it has to come home for {} and can't: {}", why, error.message()));
+    ::kill(p.pid.value, SIGKILL);
 }
 
 void Worker::forget(HomePid pid) {

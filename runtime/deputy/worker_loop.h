@@ -23,6 +23,8 @@
 
 namespace pmi {
 
+constexpr const char* kSteeredHome = "signal SIGRTMAX";  // as DeputyProcess::wants_home
+
 struct DeputyThread {
     HomePid tid;
     bool stopped = false;
@@ -44,6 +46,7 @@ struct DeputyProcess {
     std::string freeze_text;
     bool running = false;          // the node has said so
     std::string wants_home;        // why the node asked for the return
+    int64_t try_return_at_ns = 0, return_failing_since_ns = 0;  // CLOCK_MONOTONIC; 0: no return has failed
     uint64_t moves = 0, returns = 0;
     std::string return_reason;
 
@@ -71,6 +74,9 @@ class Worker : private StopWaiter {
     nlohmann::json status_of_all() const;
     void send(const nlohmann::json& message) const;
     Status serve_returns();
+    DeputyProcess* next_to_return();
+    int wait_for_returns_ms() const;  // for poll(2)
+    void return_later(DeputyProcess& p, const std::string& why, const Error& error);
     // Events until done(); Error ETIMEDOUT with `what`.
     Status pump(int timeout_ms, const char* what, const std::function<bool()>& done);
     Status handle_session_event(SessionEvent& event);

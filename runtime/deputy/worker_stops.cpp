@@ -107,7 +107,7 @@ Status Worker::handle_signal(DeputyProcess& p, DeputyThread& t, int signal) {
     }
     if (!is_ignored && (signal == kComeHomeSignal || signal == kGoAwaySignal)) {
         if (signal == kComeHomeSignal)
-            p.wants_home = "signal SIGRTMAX";
+            p.wants_home = kSteeredHome;
         else
             send({{"event", "steer"}, {"pid", p.pid.value}, {"want", "away"}});
         is_ignored = true;
