@@ -99,10 +99,10 @@ void Job::on_hold(const RequestId& id, JobProcess& process, const json& request)
 
 void Job::on_process_ended(JobProcess& process) {
     spdlog::info("process {} has ended, {}", process.pid, process.where);
-    // While away it ends in order if its worker says so, before or after the kernel does. If the worker
+    // While away or frozen it ends in order if its worker says so, before or after the kernel does. If the worker
     // doesn't, but dies itself, then the kernel has killed the process for it.
     WorkerLink* worker = process.worker;
-    if (worker != nullptr && !process.at_home()) {
+    if (worker != nullptr && (!process.at_home() || process.moving())) {
         worker->read_packets();
         if (ended_in_order_.erase(process.pid) == 0) unexplained_.push_back(std::move(process));
     }

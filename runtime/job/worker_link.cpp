@@ -126,8 +126,10 @@ void WorkerLink::on_exit() {
     std::string how = describe_end(status);
     auto unanswered = std::move(pending_);
     pending_.clear();
+    // What was lost is found before the waiting commands are told; this object is gone then.
+    auto on_end = events_.on_end;
+    on_end(*this, status == 0 ? "" : how);
     for (auto& [id, on_reply] : unanswered) on_reply({{"ok", false}, {"error", how}});
-    events_.on_end(*this, status == 0 ? "" : how);
 }
 
 }  // namespace pmi::job
