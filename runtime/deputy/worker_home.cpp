@@ -28,6 +28,11 @@ constexpr int kFreezeTimeoutMs = 5000;
 constexpr int kImageTimeoutMs = 30000;
 constexpr size_t kOpsAtOnce = 500;
 
+void add_pending(wire::Image& image, HomePid tid, const siginfo_t& info) {
+    for (auto& t : *image.mutable_threads())
+        if (t.tid() == tid.value) t.add_pending(&info, sizeof info);
+}
+
 bool is_alive(pid_t pid) {
     auto status = read_status(pid);
     return status && status->state != 'Z' && status->state != 'X';
@@ -46,6 +51,7 @@ Expected<json> Worker::bring_home(HomePid pid) {
     auto image = receive_image(*p);
     auto filled = [&]() -> Status {
         if (!image) return std::move(image.error());
+        if (p->fatal) add_pending(*image, p->fatal->tid, p->fatal->info);
         TRY(stop_deputies(*p));
         TRY(shape_skeleton(*p, *image, &plan));
         return receive_memory(*p, *image, plan, &totals);
@@ -98,6 +104,7 @@ Status Worker::make_quiet(DeputyProcess& p) {
         t.wants_quiet = true;
         auto done = interrupt(tid.value);
         if (!done && done.error().code() != ESRCH) return done;
+        if (p.fatal && p.fatal->tid == tid) TRY(resume(tid.value));  // without the signal; stops for our INTERRUPT
     }
     auto is_quiet = [&] {
         if (process_of(pid) == nullptr) return true;

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -35,6 +36,12 @@ struct DeputyThread {
     bool exiting = false;
 };
 
+// It will kill the program, with a core dump, once the program is home.
+struct FatalSignal {
+    HomePid tid;
+    siginfo_t info{};
+};
+
 struct DeputyProcess {
     HomePid pid;
     NodeSession* session = nullptr;
@@ -45,6 +52,7 @@ struct DeputyProcess {
     enum class FreezeAnswer { None, Acknowledged, Failed } freeze = FreezeAnswer::None;
     std::string freeze_text;
     bool running = false;          // the node has said so
+    std::optional<FatalSignal> fatal;
     std::string wants_home;        // why the node asked for the return
     int64_t try_return_at_ns = 0, return_failing_since_ns = 0;  // CLOCK_MONOTONIC; 0: no return has failed
     uint64_t moves = 0, returns = 0;
@@ -103,6 +111,7 @@ class Worker : private StopWaiter {
     Status skip_in_slot(const DeputyProcess& p, const DeputyThread& t, Slot& slot, uint64_t transferred);
     Status cancel_call(const CallHead& head);
     Status handle_unfinished(pid_t tid, const Stop& stop);
+    Status die_at_home(DeputyProcess& p, DeputyThread& t);
     Status reset_one_shot_handler(const DeputyProcess& p, const DeputyThread& t, int signal);
 
     // -- worker_away.cpp

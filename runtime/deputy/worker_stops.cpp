@@ -26,6 +26,12 @@ namespace {
 
 uint64_t bit(int signal) { return uint64_t{1} << (signal - 1); }
 bool is_stop_signal(int s) { return s == SIGSTOP || s == SIGTSTP || s == SIGTTIN || s == SIGTTOU; }
+bool dumps_core(pid_t pid, int s) {
+    static constexpr int kCore[] = {SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS};
+    rlimit limit{};
+    return std::find(std::begin(kCore), std::end(kCore), s) != std::end(kCore) &&
+           ::prlimit(pid, RLIMIT_CORE, nullptr, &limit) == 0 && limit.rlim_cur > 0;
+}
 bool is_ignored_by_default(int s) { return s == SIGCHLD || s == SIGURG || s == SIGWINCH || s == SIGCONT; }
 std::array<uint64_t, 6> slot_arguments(const Slot& slot) {
     std::array<uint64_t, 6> args{};
@@ -116,9 +122,19 @@ Status Worker::handle_signal(DeputyProcess& p, DeputyThread& t, int signal) {
         TRY(settle_call(p, t, Interrupted::GoOnAsIfNothing, false));
         return resume_with(0);
     }
+    if (dumps_core(p.pid.value, signal) && p.running && !p.fatal) return die_at_home(p, t);
     // Stops, and what is fatal by default: the deputy suffers it itself, with all that follows for its parent.
     if (is_stop_signal(signal)) TRY(settle_call(p, t, Interrupted::GoOnAsIfNothing, false));
     return resume_with(signal);
+}
+
+// Its memory is in the guest: it comes home and dies there, so that the core is the program's. The thread stays where it
+// is, about to get the signal, until the return makes it quiet.
+Status Worker::die_at_home(DeputyProcess& p, DeputyThread& t) {
+    TRY_ASSIGN(siginfo_t info, get_signal_info(t.tid.value));
+    p.fatal = FatalSignal{t.tid, info};
+    p.wants_home = fmt::format("its core dump of signal {}", info.si_signo);
+    return {};
 }
 
 // SA_RESETHAND: the guest's kernel forgets the handler as it runs it; home's has to do the same.
