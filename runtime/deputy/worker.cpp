@@ -71,6 +71,10 @@ Status Worker::one_event(int timeout_ms) {
     while (::read(children_.get(), &drop, sizeof drop) > 0) {
     }
     TRY(handle_children());
+    return handle_session_events();
+}
+
+Status Worker::handle_session_events() {
     for (auto& event : events_->take()) TRY(handle_session_event(event));
     return {};
 }
@@ -113,7 +117,7 @@ void Worker::handle_request(const json& request) {
         if (op == "migrate") {
             NodeAddress to{request.value("node", ""), request.value("host", ""), request.value("port", uint16_t{0}),
                            request.value("key", "")};
-            return migrate(pid, to, request.value("mode", "auto"));
+            return migrate(pid, to, request.value("mode", "auto"), request.value("cpu", json()));
         }
         if (op == "home") return bring_home(pid);
         if (op == "cancel") return fail("no move under way");
@@ -154,6 +158,12 @@ Status Worker::handle_session_event(SessionEvent& event) {
         auto head = take_head<ReturnHead>(body);
         DeputyProcess* p = head ? process_of(HomePid(head->pid)) : nullptr;
         if (p != nullptr) p->wants_home = text();
+        return {};
+    }
+    if (type == FrameType::CpuUsed) {
+        TRY_ASSIGN(auto head, take_head<CpuHead>(body));
+        DeputyProcess* p = process_of(HomePid(head.pid));
+        if (p != nullptr) p->cpu_before_exec = head;
         return {};
     }
     auto head = take_head<ProcessHead>(body);
@@ -213,7 +223,7 @@ Status Worker::serve_returns() {
         json counts{{"moves", p->moves}, {"returns", p->returns}, {"calls", server_->calls_of(next)}};
         auto done = bring_home(next);
         if (done) {
-            json event{{"event", "moved"}, {"pid", next.value}, {"where", "home"}, {"why", why}};
+            json event{{"event", "moved"}, {"pid", next.value}, {"where", "home"}, {"why", why}, {"cpu", (*done)["cpu"]}};
             event.update(counts);
             send(event);
             continue;

@@ -70,10 +70,10 @@ json summary(HomePid pid, const std::string& where, const MoveTotals& totals, in
 
 }  // namespace
 
-Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::string& mode) {
+Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::string& mode, const json& cpu) {
     TRY(make_mover(mode));
     DeputyProcess* p = process_of(pid);
-    return p == nullptr ? leave_home(pid, to, mode) : hop(*p, to, mode);
+    return p == nullptr ? leave_home(pid, to, mode, cpu) : hop(*p, to, mode);
 }
 
 Expected<std::unique_ptr<NodeSession>> Worker::open_session(HomePid pid, const NodeAddress& to) {
@@ -89,7 +89,7 @@ Expected<std::unique_ptr<NodeSession>> Worker::open_session(HomePid pid, const N
     return NodeSession::open(*transport_, ring_.get(), setup_.insecure ? Security::Insecure : Security::Curve, to, std::move(host));
 }
 
-Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std::string& mode) {
+Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std::string& mode, const json& cpu) {
     int64_t began = monotonic_ns();
     TRY_ASSIGN(auto session, open_session(pid, to));
     TRY_ASSIGN(Frozen frozen, freeze(pid.value, RestartBlock::Stays, *this, kFreezeTimeoutMs));
@@ -99,6 +99,8 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
         TRY(thaw_and_detach(frozen));
         return std::move(image.error());
     }
+    note_cpu_of_earlier_stays(cpu, *image);
+    note_cpu_used_at_home(pid, *image);
     MoveTotals totals{};
     bool stripped = false;
     auto moved = [&]() -> Status {
@@ -135,8 +137,6 @@ Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid) {
         TRY(describe_regions(pid.value, {region_->base(), region_->base() + kAgentSize}, image));
         return check_open_files(pid.value, image);
     }();
-    auto stat = read_stat(pid.value);
-    if (stat) image.set_cpu_home_ns((stat->utime + stat->stime) * (1'000'000'000 / static_cast<uint64_t>(::sysconf(_SC_CLK_TCK))));
     if (captured) return image;
     (void)AgentRegion::remove(pid.value, region_->base(), *this);
     region_.reset();
@@ -298,6 +298,7 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
     auto image = receive_image(p);
     auto moved = [&]() -> Status {
         if (!image) return std::move(image.error());
+        note_cpu_used_at_home(pid, *image);
         std::string bytes = image->SerializeAsString();
         TRY(session->stream().send(make_stream_message(StreamKind::Image, pid.value, {}, std::as_bytes(std::span(bytes)))));
         MemoryRun everything{0, 0};

@@ -57,7 +57,8 @@ Expected<json> Worker::bring_home(HomePid pid) {
     forget(pid);
     return json{{"pid", pid.value},          {"where", "home"},      {"frozen_us", (running_at - frozen_at) / 1000},
                 {"total_us", (running_at - began) / 1000}, {"bytes", totals.bytes}, {"pages", totals.pages},
-                {"zero_pages", totals.zero_pages}, {"calls", calls}, {"moves", moves}, {"returns", returns}};
+                {"zero_pages", totals.zero_pages}, {"calls", calls}, {"moves", moves}, {"returns", returns},
+                {"cpu", cpu_used_away(*image)}};
 }
 
 Status Worker::freeze_guest(DeputyProcess& p) {

@@ -134,6 +134,7 @@ Status GuestSupervisor::dispatch_both(GuestThread& t, const Row& row) {
             return forward(t, row, CallKind::ExitGroup);
         case SYS_execve:
         case SYS_execveat:
+            TRY(tell_cpu_time(t));
             return forward(t, row, CallKind::Exec);
         case SYS_rt_sigaction:
             if (args[1] == 0) return let_run(t);

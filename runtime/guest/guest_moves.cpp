@@ -82,6 +82,7 @@ Status GuestSupervisor::arrived() {
         if (!t.affinity().empty())
             (void)::sched_setaffinity(made.outer, t.affinity().size(), reinterpret_cast<const cpu_set_t*>(t.affinity().data()));
         made.cpu_ns_before = static_cast<int64_t>(t.cpu_ns());
+        made.cpu_home_ns = static_cast<int64_t>(t.cpu_home_ns());
         // A sleep that was going on is the deputy's to finish.
         Registers r{};
         std::memcpy(&r, t.registers().data(), std::min(sizeof r, t.registers().size()));
