@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "cpu_clock.h"
 #include "raw.h"
 #include "talk.h"
 
@@ -84,6 +85,7 @@ extern const char* gnu_get_libc_version(void) __attribute__((weak));
 
 __attribute__((constructor)) static void start(int argc, char** argv, char** envp) {
     (void)argc, (void)argv;
+    find_next_clocks();
     const char* job = job_in(gnu_get_libc_version ? envp : &environ ? environ : NULL);
     if (!job) return;
     set_control_path(job);

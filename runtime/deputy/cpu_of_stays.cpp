@@ -20,6 +20,20 @@ json cpu_used_away(const CpuHead& head) {
     return {{"user", head.user_ns}, {"system", head.system_ns}, {"threads", {{head.pid, head.thread_ns}}}};
 }
 
+pmi_cpu_account cpu_account_of(const wire::Image& image) {
+    pmi_cpu_account account{};
+    account.pid = image.pid();
+    account.user_ns = static_cast<int64_t>(image.cpu_user_ns());
+    account.system_ns = static_cast<int64_t>(image.cpu_system_ns());
+    for (const auto& t : image.threads()) {
+        if (t.cpu_ns() == 0 || account.threads == PMI_CPU_THREADS) continue;
+        auto& entry = account.thread[account.threads++];
+        entry.tid = t.tid();
+        entry.ns = static_cast<int64_t>(t.cpu_ns());
+    }
+    return account;
+}
+
 void note_cpu_of_earlier_stays(const json& used, wire::Image& image) {
     if (!used.is_object()) return;
     image.set_cpu_user_ns(used.value("user", uint64_t{0}));

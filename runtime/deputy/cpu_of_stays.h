@@ -8,12 +8,16 @@
 #include "remote/wire/frames.h"
 #include "remote/wire/image.pb.h"
 #include "runtime/base/ids.h"
+#include "runtime/tracee/cpu_account.h"
 
 namespace pmi {
 
 nlohmann::json cpu_used_away(const wire::Image& image);
 // After an exec by that thread, which is the only one now and has the process' number.
 nlohmann::json cpu_used_away(const CpuHead& head);
+
+// The same for the program itself, which adds it to what home's kernel says.
+pmi_cpu_account cpu_account_of(const wire::Image& image);
 
 void note_cpu_of_earlier_stays(const nlohmann::json& used, wire::Image& image);
 void note_cpu_used_at_home(HomePid pid, wire::Image& image);

@@ -22,6 +22,7 @@
 #include "runtime/kernel/procfs.h"
 #include "runtime/memory/pages.h"
 #include "runtime/memory/regions.h"
+#include "runtime/tracee/cpu_account.h"
 #include "runtime/tracee/sleep_clock.h"
 
 namespace pmi {
@@ -101,6 +102,7 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
     }
     note_cpu_of_earlier_stays(cpu, *image);
     note_cpu_used_at_home(pid, *image);
+    if (auto account = find_cpu_account(pid.value)) image->set_cpu_account(*account);
     MoveTotals totals{};
     bool stripped = false;
     auto moved = [&]() -> Status {
