@@ -19,7 +19,8 @@
 enum { TICKS_PER_SECOND = 100 }; /* USER_HZ */
 #define NSEC_PER_SEC 1000000000LL
 
-struct pmi_cpu_account pmi_cpu_account __attribute__((visibility("hidden")));
+/* Volatile: what writes it is out of the compiler's sight. */
+volatile struct pmi_cpu_account pmi_cpu_account __attribute__((visibility("hidden")));
 
 __asm__(
     ".pushsection .note.pmi, \"a\", @note\n"
