@@ -3,6 +3,8 @@
 #include <map>
 #include <vector>
 
+#include "interpose/agent/agent.h"
+
 #include "runtime/kernel/cpu_time.h"
 
 namespace pmi {
@@ -20,13 +22,15 @@ json cpu_used_away(const CpuHead& head) {
     return {{"user", head.user_ns}, {"system", head.system_ns}, {"threads", {{head.pid, head.thread_ns}}}};
 }
 
+static_assert(PMI_CPU_THREADS >= kMaxSlots);
+
 pmi_cpu_account cpu_account_of(const wire::Image& image) {
     pmi_cpu_account account{};
     account.pid = image.pid();
     account.user_ns = static_cast<int64_t>(image.cpu_user_ns());
     account.system_ns = static_cast<int64_t>(image.cpu_system_ns());
     for (const auto& t : image.threads()) {
-        if (t.cpu_ns() == 0 || account.threads == PMI_CPU_THREADS) continue;
+        if (t.cpu_ns() == 0 || account.threads == PMI_CPU_THREADS) continue;  // a node may say anything
         auto& entry = account.thread[account.threads++];
         entry.tid = t.tid();
         entry.ns = static_cast<int64_t>(t.cpu_ns());

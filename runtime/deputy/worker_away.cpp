@@ -102,7 +102,9 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
     }
     note_cpu_of_earlier_stays(cpu, *image);
     note_cpu_used_at_home(pid, *image);
-    if (auto account = find_cpu_account(pid.value)) image->set_cpu_account(*account);
+    auto account = find_cpu_account(pid.value);
+    if (!account) spdlog::warn("process {}: look for its account of CPU time: {}", pid.value, account.error().message());
+    image->set_cpu_account(account.value_or(0));
     MoveTotals totals{};
     bool stripped = false;
     auto moved = [&]() -> Status {
@@ -173,6 +175,7 @@ Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, N
     auto made = std::make_unique<DeputyProcess>();
     made->pid = pid;
     made->session = &session;
+    made->cpu_account = image.cpu_account();
     DeputyProcess& p = *made;
     processes_[pid] = std::move(made);
     had_process_ = true;
@@ -301,6 +304,7 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
     auto moved = [&]() -> Status {
         if (!image) return std::move(image.error());
         note_cpu_used_at_home(pid, *image);
+        image->set_cpu_account(p.cpu_account);
         std::string bytes = image->SerializeAsString();
         TRY(session->stream().send(make_stream_message(StreamKind::Image, pid.value, {}, std::as_bytes(std::span(bytes)))));
         MemoryRun everything{0, 0};

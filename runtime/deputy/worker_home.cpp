@@ -251,9 +251,9 @@ Status Worker::settle_in(DeputyProcess& p, const wire::Image& image) {
     TRY(assist_->requeue_signals(p.pid.value, image, agent, *this));
     TRY(AgentRegion::remove(alive, image.agent_base(), *this));
     RemoteMemory memory(alive);
-    if (image.cpu_account() != 0) {
+    if (p.cpu_account != 0) {
         // Without it its CPU clocks go back; it can go on.
-        auto written = write_cpu_account(memory, image.cpu_account(), cpu_account_of(image));
+        auto written = write_cpu_account(memory, p.cpu_account, cpu_account_of(image));
         if (!written) spdlog::warn("process {}: write its CPU time: {}", p.pid.value, written.error().message());
     }
     for (const auto* t : threads) TRY(assist_->release_thread(t->tid(), *t, memory, monotonic_ns()));

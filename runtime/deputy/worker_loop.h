@@ -46,6 +46,7 @@ struct DeputyProcess {
     uint64_t moves = 0, returns = 0;
     std::string return_reason;
     CpuHead cpu_before_exec{};     // as the node said when an exec was about to be made
+    uint64_t cpu_account = 0;      // where libpmi.so keeps the CPU time used away, 0: nowhere
 
     // A thread that still has the program's memory: the leader, unless it has exited before the others.
     pid_t alive() const {

@@ -248,6 +248,7 @@ Status Worker::new_task(DeputyProcess& parent, int, pid_t tid) {
         made->pid = pid;
         made->session = parent.session;
         made->running = true;
+        made->cpu_account = parent.cpu_account;
         p = made.get();
         processes_[pid] = std::move(made);
         server_->set_channel(pid, parent.session->channel());

@@ -64,8 +64,21 @@ CpuClock cpu_clock(uint64_t arg) {
 
 }  // namespace
 
+namespace {
+
+wire::Limit* cpu_limit_of(wire::Image& image) {
+    for (auto& l : *image.mutable_limits())
+        if (l.resource() == RLIMIT_CPU) return &l;
+    return nullptr;
+}
+
+}  // namespace
+
 // RLIMIT_CPU counts all CPU time of the program; this kernel counts what is used here.
-Status GuestSupervisor::limit_cpu(const GuestProcess& p, uint64_t soft_seconds) {
+Status GuestSupervisor::limit_cpu(GuestProcess& p) {
+    const wire::Limit* whole = cpu_limit_of(p.image);
+    if (whole == nullptr) return {};
+    uint64_t soft_seconds = whole->soft();
     rlimit limit{};
     if (::prlimit(p.outer, RLIMIT_CPU, nullptr, &limit) != 0) return fail_errno("CPU limit of the guest");
     uint64_t elsewhere = (p.image.cpu_home_ns() + p.image.cpu_user_ns() + p.image.cpu_system_ns()) / kSecond;
@@ -73,6 +86,11 @@ Status GuestSupervisor::limit_cpu(const GuestProcess& p, uint64_t soft_seconds) 
     limit.rlim_cur = std::min<rlim_t>(left, limit.rlim_max);
     if (::prlimit(p.outer, RLIMIT_CPU, &limit, nullptr) != 0) return fail_errno("set the CPU limit of the guest");
     return {};
+}
+
+Status GuestSupervisor::change_cpu_limit(GuestProcess& p, uint64_t soft_seconds) {
+    if (wire::Limit* whole = cpu_limit_of(p.image)) whole->set_soft(soft_seconds);
+    return limit_cpu(p);
 }
 
 void GuestSupervisor::note_cpu_time(const GuestProcess& p, wire::Image& image) {

@@ -91,10 +91,9 @@ Status GuestSupervisor::arrived() {
         bool about_to_restart = r.rax == SYS_restart_syscall && process->memory->get<uint16_t>(r.rip).value_or(0) == 0x050f;
         made.restart_is_home = static_cast<int64_t>(r.rax) == kErestartBlock || about_to_restart;
     }
-    // All is counted here.
+    // All that it used is counted here.
     if (process->image.cpu_account() != 0) TRY(clear_cpu_account(*process->memory, process->image.cpu_account()));
-    for (const auto& l : process->image.limits())
-        if (l.resource() == RLIMIT_CPU) TRY(limit_cpu(*process, l.soft()));
+    TRY(limit_cpu(*process));
     processes_[process->pid] = std::move(process);
     had_guest_ = true;
     spdlog::info("process {} is here, ready", arrival_->image.pid());
@@ -186,7 +185,6 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
     for (auto& pending : *image.mutable_pending()) pending = true_info(pending);
     image.set_pid(p.pid.value);
     note_cpu_time(p, image);
-    image.set_cpu_account(p.image.cpu_account());
     *image.mutable_limits() = p.image.limits();
     TRY(describe_regions(p.alive(), {p.image.agent_base(), p.image.agent_base() + kAgentSize}, image));
     TRY(twins_.translate(image));

@@ -3,6 +3,7 @@
 #include <elf.h>
 
 #include <array>
+#include <cstddef>
 #include <cstring>
 #include <optional>
 
@@ -66,7 +67,8 @@ Expected<uint64_t> find_cpu_account(pid_t pid) {
 Status write_cpu_account(const RemoteMemory& memory, uint64_t address, pmi_cpu_account account) {
     TRY_ASSIGN(auto generation, memory.get<uint32_t>(address));
     account.generation = generation + 1;
-    return memory.put(address, account);
+    size_t used = offsetof(pmi_cpu_account, thread) + account.threads * sizeof account.thread[0];
+    return memory.write(address, std::as_bytes(std::span(&account, 1)).first(used));
 }
 
 Status clear_cpu_account(const RemoteMemory& memory, uint64_t address) { return write_cpu_account(memory, address, {}); }
