@@ -1,6 +1,9 @@
 /* CPU clocks at home: the kernel's answer plus what was used away (cpu_account.h). The C library's other
  * clocks pass by at the price of one comparison. */
+#include "cpu_clock.h"
+
 #include <dlfcn.h>
+#include <elf.h>
 #include <errno.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -9,7 +12,6 @@
 #include <unistd.h>
 
 #include "cpu_account.h"
-#include "cpu_clock.h"
 #include "raw.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -53,12 +55,50 @@ static int (*next_clock_gettime)(clockid_t, struct timespec*) = raw_clock_gettim
 static int (*next_getrusage)(int, struct rusage*) = raw_getrusage;
 static clock_t (*next_times)(struct tms*) = raw_times;
 
+/* Before glibc 2.34 dlsym is in a library that few programs have: the vDSO instead of the C library. */
+static int (*vdso_clock_gettime)(clockid_t, struct timespec*);
+
+static int call_vdso(clockid_t clock, struct timespec* to) {
+    return (int)result_of(vdso_clock_gettime(clock, to));
+}
+
+/* The auxiliary vector follows the environment that the process was given: a program without dlsym
+ * has not loaded us later than at its start. */
+static const char* vdso_after(char** envp) {
+    if (!envp) return NULL;
+    while (*envp) envp++;
+    for (const Elf64_auxv_t* a = (const Elf64_auxv_t*)(envp + 1); a->a_type != AT_NULL; a++)
+        if (a->a_type == AT_SYSINFO_EHDR) return (const char*)a->a_un.a_val;
+    return NULL;
+}
+
+static void* find_in_vdso(const char* image, const char* name) {
+    const Elf64_Ehdr* head = (const Elf64_Ehdr*)image;
+    const Elf64_Shdr* section = (const Elf64_Shdr*)(image + head->e_shoff);
+    for (int i = 0; i < head->e_shnum; i++) {
+        if (section[i].sh_type != SHT_DYNSYM) continue;
+        const Elf64_Sym* symbol = (const Elf64_Sym*)(image + section[i].sh_offset);
+        const char* names = image + section[section[i].sh_link].sh_offset;
+        for (size_t n = section[i].sh_size / sizeof *symbol; n > 0; n--, symbol++)
+            if (begins_with(names + symbol->st_name, name)) return (void*)(image + symbol->st_value);
+    }
+    return NULL;
+}
+
 extern void* dlsym(void* restrict, const char* restrict) __attribute__((weak));
 
-void find_next_clocks(void) {
-    if (!dlsym) return;
+void find_next_clocks(char** envp) {
+    if (!dlsym) {
+        const char* vdso = vdso_after(envp);
+        if (vdso)
+            vdso_clock_gettime =
+                (int (*)(clockid_t, struct timespec*))find_in_vdso(vdso, "__vdso_clock_gettime");
+        if (vdso_clock_gettime) next_clock_gettime = call_vdso;
+        return;
+    }
     void* found;
-    if ((found = dlsym(RTLD_NEXT, "clock_gettime"))) next_clock_gettime = (int (*)(clockid_t, struct timespec*))found;
+    if ((found = dlsym(RTLD_NEXT, "clock_gettime")))
+        next_clock_gettime = (int (*)(clockid_t, struct timespec*))found;
     if ((found = dlsym(RTLD_NEXT, "getrusage"))) next_getrusage = (int (*)(int, struct rusage*))found;
     if ((found = dlsym(RTLD_NEXT, "times"))) next_times = (clock_t(*)(struct tms*))found;
 }
@@ -86,7 +126,8 @@ static int64_t of_thread(int32_t tid) {
     return 0;
 }
 
-/* A clock of a number: ~PID << 3 | kind, bit 2 for a thread's; kind 3 is no CPU clock. PID 0 is the caller. */
+/* A clock of a number: ~PID << 3 | kind, bit 2 for a thread's; kind 3 is no CPU clock. PID 0 is the caller.
+ */
 static int64_t of_clock(clockid_t clock) {
     if (clock == CLOCK_PROCESS_CPUTIME_ID) return of_process();
     if (clock == CLOCK_THREAD_CPUTIME_ID) return of_thread(0);

@@ -23,7 +23,9 @@ std::optional<T> at(const FirstPage& page, uint64_t offset) {
     return value;
 }
 
-constexpr uint64_t padded(uint64_t size) { return (size + 3) & ~uint64_t{3}; }
+constexpr uint64_t padded(uint64_t size) {
+    return (size + 3) & ~uint64_t{3};
+}
 
 // The distance from the page's start to the account.
 std::optional<uint64_t> look_in_notes(const FirstPage& page, uint64_t begin, uint64_t size) {
@@ -71,6 +73,8 @@ Status write_cpu_account(const RemoteMemory& memory, uint64_t address, pmi_cpu_a
     return memory.write(address, std::as_bytes(std::span(&account, 1)).first(used));
 }
 
-Status clear_cpu_account(const RemoteMemory& memory, uint64_t address) { return write_cpu_account(memory, address, {}); }
+Status clear_cpu_account(const RemoteMemory& memory, uint64_t address) {
+    return write_cpu_account(memory, address, {});
+}
 
 }  // namespace pmi

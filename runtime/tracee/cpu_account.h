@@ -1,5 +1,5 @@
-// The account of CPU time used away that libpmi.so keeps in a program (interpose/preload/cpu_account.h). Written only
-// while all of the program's threads stand still.
+// The account of CPU time used away that libpmi.so keeps in a program (interpose/preload/cpu_account.h).
+// Written only while all of the program's threads stand still.
 #pragma once
 #include <sys/types.h>
 

@@ -1,4 +1,5 @@
-// POSIX timers on the CPU time of the process and of a thread count all of it. (May keep the program at home.)
+// POSIX timers on the CPU time of the process and of a thread count all of it. (May keep the program at
+// home.)
 #include "pmi_test.h"
 static volatile sig_atomic_t ticks;
 static void on_tick(int sig) {

@@ -1,5 +1,5 @@
-// CPU clocks of a process and of several threads over many points: none ever goes back, the process has at least what
-// its threads have, and a new thread and a new process begin at zero.
+// CPU clocks of a process and of several threads over many points: none ever goes back, the process has at
+// least what its threads have, and a new thread and a new process begin at zero.
 #include "pmi_test.h"
 #include <sys/times.h>
 enum { THREADS = 3, ROUNDS = 8, CLOCKS = 7 };
