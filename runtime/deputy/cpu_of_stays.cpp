@@ -1,5 +1,8 @@
 #include "runtime/deputy/cpu_of_stays.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #include <map>
 #include <vector>
 
@@ -53,6 +56,19 @@ void note_cpu_used_at_home(HomePid pid, wire::Image& image) {
     image.set_cpu_home_ns(static_cast<uint64_t>(process_cpu_ns(pid.value)));
     for (auto& t : *image.mutable_threads())
         if (!t.ended()) t.set_cpu_home_ns(static_cast<uint64_t>(thread_cpu_ns(pid.value, t.tid())));
+}
+
+int signal_of_cpu_limit(HomePid pid, const wire::Image& image) {
+    rlimit limit{};
+    if (::prlimit(pid.value, RLIMIT_CPU, nullptr, &limit) != 0) return 0;
+    uint64_t seconds =
+        (static_cast<uint64_t>(process_cpu_ns(pid.value)) + image.cpu_user_ns() + image.cpu_system_ns()) /
+        1'000'000'000;
+    if (seconds >= limit.rlim_max) return SIGKILL;
+    if (seconds < limit.rlim_cur) return 0;
+    limit.rlim_cur = seconds + 1;
+    if (::prlimit(pid.value, RLIMIT_CPU, &limit, nullptr) != 0) return 0;
+    return SIGXCPU;
 }
 
 }  // namespace pmi

@@ -22,4 +22,8 @@ pmi_cpu_account cpu_account_of(const wire::Image& image);
 void note_cpu_of_earlier_stays(const nlohmann::json& used, wire::Image& image);
 void note_cpu_used_at_home(HomePid pid, wire::Image& image);
 
+// Home's kernel holds RLIMIT_CPU against what was used at home. What it would send to a process that comes home now,
+// if it knew of the rest: SIGXCPU (and the limit is a second later from now on, as always), SIGKILL, or 0.
+int signal_of_cpu_limit(HomePid pid, const wire::Image& image);
+
 }  // namespace pmi

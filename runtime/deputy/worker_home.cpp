@@ -258,7 +258,12 @@ Status Worker::settle_in(DeputyProcess& p, const wire::Image& image) {
     }
     for (const auto* t : threads) TRY(assist_->release_thread(t->tid(), *t, memory, monotonic_ns()));
     for (const auto* t : threads) TRY(set_options(t->tid(), 0));
-    for (const auto* t : threads) TRY(detach(t->tid()));
+    if (int over_limit = signal_of_cpu_limit(p.pid, image)) (void)::kill(p.pid.value, over_limit);
+    for (const auto* t : threads) {
+        auto detached = detach(t->tid());
+        // Those that were let go before may have ended the program by now.
+        if (!detached && detached.error().code() != ESRCH) return detached;
+    }
     return {};
 }
 
