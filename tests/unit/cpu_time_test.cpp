@@ -2,13 +2,16 @@
 // stay.
 #include "runtime/kernel/cpu_time.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <thread>
 
+#include "runtime/base/fd.h"
 #include "runtime/deputy/cpu_of_stays.h"
 
 namespace pmi {
@@ -31,14 +34,17 @@ class Program {
     pid_t pid;
 };
 
-// The program's loader may still be at work.
-uint64_t account_of(pid_t pid) {
-    for (int i = 0; i < 1000; i++) {
-        auto found = find_cpu_account(pid);
-        if (found && *found != 0) return *found;
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    return 0;
+// A system call that sleep(1) makes when its loader is done, and a stopped process has left its CPU: both a
+// little after they can be seen to begin.
+template <typename Done>
+bool eventually(Done done) {
+    for (int i = 0; i < 5000 && !done(); i++) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return done();
+}
+
+bool sleeps(pid_t pid) {
+    auto call = read_file(fmt::format("/proc/{}/syscall", pid));
+    return call && call->starts_with(std::to_string(SYS_clock_nanosleep) + " ");
 }
 
 TEST(CpuTime, OfAStoppedProcessIsExact) {
@@ -51,6 +57,11 @@ TEST(CpuTime, OfAStoppedProcessIsExact) {
     }
     int status = 0;
     ASSERT_EQ(::waitpid(pid, &status, WUNTRACED), pid);
+    ASSERT_TRUE(eventually([&] {
+        int64_t before = process_cpu_ns(pid);
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        return process_cpu_ns(pid) == before;
+    }));
     CpuTime ticks = process_cpu_ticks(pid), exact = process_cpu_exact(pid);
     EXPECT_EQ(exact.total_ns(), process_cpu_ns(pid));
     EXPECT_EQ(exact.total_ns(), thread_cpu_ns(pid, pid));
@@ -64,7 +75,8 @@ TEST(CpuTime, OfAStoppedProcessIsExact) {
 
 TEST(CpuAccount, IsFoundWrittenAndCleared) {
     Program program(PRELOAD);
-    uint64_t address = account_of(program.pid);
+    ASSERT_TRUE(eventually([&] { return sleeps(program.pid); }));
+    uint64_t address = find_cpu_account(program.pid).value_or(0);
     ASSERT_NE(address, 0U);
     RemoteMemory memory(program.pid);
     pmi_cpu_account account{};
