@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "cpu_clock.h"
 #include "raw.h"
 #include "talk.h"
 
@@ -84,7 +85,9 @@ extern const char* gnu_get_libc_version(void) __attribute__((weak));
 
 __attribute__((constructor)) static void start(int argc, char** argv, char** envp) {
     (void)argc, (void)argv;
-    const char* job = job_in(gnu_get_libc_version ? envp : &environ ? environ : NULL);
+    if (!gnu_get_libc_version) envp = &environ ? environ : NULL;
+    find_next_clocks(envp);
+    const char* job = job_in(envp);
     if (!job) return;
     set_control_path(job);
     if (yama_asks()) let_supervisor_attach();

@@ -49,6 +49,16 @@ void tell_kernel(Batch& batch, const wire::Image& image) {
     batch.call(SYS_prctl, PR_SET_THP_DISABLE, image.thp_disable() ? 1 : 0, 0, 0, 0);
 }
 
+// ITIMER_VIRTUAL and ITIMER_PROF go on with what was left of them.
+Status set_cpu_timers(Batch& batch, const wire::Image& image) {
+    for (int i = 0; i < image.cpu_timers_size() && i < 2; i++) {
+        if (image.cpu_timers(i).size() != sizeof(itimerval)) return fail("an image with a timer of an unknown form");
+        uint64_t at = batch.data(image.cpu_timers(i).data(), sizeof(itimerval));
+        batch.call(SYS_setitimer, i == 0 ? ITIMER_VIRTUAL : ITIMER_PROF, at, 0);
+    }
+    return {};
+}
+
 uint64_t mm_map(Batch& batch, const wire::Layout& l) {
     uint64_t auxv = batch.data(l.auxv().data(), l.auxv().size());
     prctl_mm_map map{};
@@ -86,11 +96,7 @@ Status UserspaceAssist::install_process(pid_t leader, const wire::Image& image, 
     size_t layout = batch.call(SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, mm_map(batch, image.layout()), sizeof(prctl_mm_map), 0);
     batch.call(SYS_personality, image.personality());
     tell_kernel(batch, image);
-    for (int i = 0; i < image.cpu_timers_size() && i < 2; i++) {
-        if (image.cpu_timers(i).size() != sizeof(itimerval)) return fail("an image with a timer of an unknown form");
-        uint64_t at = batch.data(image.cpu_timers(i).data(), sizeof(itimerval));
-        batch.call(SYS_setitimer, i == 0 ? ITIMER_VIRTUAL : ITIMER_PROF, at, 0);
-    }
+    TRY(set_cpu_timers(batch, image));
     TRY(batch.run());
     return batch.check(layout, "set the memory layout");
 }
@@ -98,6 +104,7 @@ Status UserspaceAssist::install_process(pid_t leader, const wire::Image& image, 
 Status UserspaceAssist::settle_process(pid_t tid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) {
     Batch batch(tid, tid, agent, waiter);
     tell_kernel(batch, image);
+    TRY(set_cpu_timers(batch, image));
     return batch.run();
 }
 

@@ -22,6 +22,7 @@ enum class FrameType : uint8_t {
     FreezeFailed,   // ProcessHead, text
     Running,        // ProcessHead: after Go: it runs here
     GuestDied,      // ProcessHead, text: the guest is lost (out of memory on the node, ...)
+    CpuUsed,        // CpuHead: before a Call of kind Exec
     // home -> node
     Reply = 64,     // CallHead, Reply
     Signal,         // SignalHead: deliver
@@ -72,6 +73,12 @@ struct CallHead {
 struct ReturnHead {
     int32_t pid, tid;
     int64_t nr;  // the call that asks for it, -1 for none
+};
+// CPU time used on all nodes but home, by the process and by the thread that execs.
+struct CpuHead {
+    int32_t pid, tid;
+    int64_t user_ns, system_ns;
+    int64_t thread_ns;
 };
 struct SignalHead {
     int32_t pid, tid;

@@ -72,6 +72,10 @@ Status Worker::one_event(int timeout_ms) {
     while (::read(children_.get(), &drop, sizeof drop) > 0) {
     }
     TRY(handle_children());
+    return handle_session_events();
+}
+
+Status Worker::handle_session_events() {
     for (auto& event : events_->take()) TRY(handle_session_event(event));
     return {};
 }
@@ -114,7 +118,7 @@ void Worker::handle_request(const json& request) {
         if (op == "migrate") {
             NodeAddress to{request.value("node", ""), request.value("host", ""), request.value("port", uint16_t{0}),
                            request.value("key", "")};
-            return migrate(pid, to, request.value("mode", "auto"));
+            return migrate(pid, to, request.value("mode", "auto"), request.value("cpu", json()));
         }
         if (op == "home") return bring_home(pid);
         if (op == "cancel") return fail("no move under way");
@@ -156,6 +160,12 @@ Status Worker::handle_session_event(SessionEvent& event) {
         auto head = take_head<ReturnHead>(body);
         DeputyProcess* p = head ? process_of(HomePid(head->pid)) : nullptr;
         if (p != nullptr) p->wants_home = text();
+        return {};
+    }
+    if (type == FrameType::CpuUsed) {
+        TRY_ASSIGN(auto head, take_head<CpuHead>(body));
+        DeputyProcess* p = process_of(HomePid(head.pid));
+        if (p != nullptr) p->cpu_before_exec = head;
         return {};
     }
     auto head = take_head<ProcessHead>(body);
@@ -227,6 +237,7 @@ Status Worker::serve_returns() {
                    {"moves", p->moves}, {"returns", p->returns}, {"calls", p->server->calls_of(pid)}};
         auto done = bring_home(pid);
         if (done) {
+            event["cpu"] = (*done)["cpu"];
             if (unfinished_.has(pid)) event["unfinished"] = true;
             send(event);
             continue;

@@ -4,13 +4,15 @@
 // kernel kills the deputies (PTRACE_O_EXITKILL while away), so that there are never two copies.
 //
 // The channel is a SOCK_SEQPACKET socket; each packet is one JSON object (at most 64 KiB).
-//   supervisor -> worker: {"id":N,"op":"migrate","pid":P,"node":"NAME","host":"H","port":7700,"mode":"auto"}
+//   supervisor -> worker: {"id":N,"op":"migrate","pid":P,"node":"NAME","host":"H","port":7700,"mode":"auto","cpu":...}
 //                         {"id":N,"op":"home","pid":P}       {"id":N,"op":"status"}
 //   worker -> supervisor: {"id":N,"ok":true, ...}            {"id":N,"ok":false,"error":"one line"}
 //     migrate and home: "pid","where","frozen_us","total_us","bytes","pages","zero_pages"
 //     "unfinished":true when the process is at home and threads of it stay traced to finish a call; then the worker is
 //     the one to ask for the next move, until the event "finished"
 //     status: "processes":[{"pid","where","moves","calls","returns","return_reason","memory_kib","threads"}]
+//     "cpu", from whoever came home and from a "moved" home, is handed back with the next "migrate" of that process
+//     (cpu_of_stays.h)
 //   events: {"event":"moved","pid":P,"where":"home"|NODE,"why":"..."}   also when the program itself came home
 //           {"event":"born","pid":P,"parent":Q,"where":NODE}            a child forked while away
 //           {"event":"ended","pid":P}                                   exited or killed while away

@@ -22,6 +22,7 @@
 #include "runtime/kernel/procfs.h"
 #include "runtime/memory/pages.h"
 #include "runtime/memory/regions.h"
+#include "runtime/tracee/cpu_account.h"
 #include "runtime/tracee/sleep_clock.h"
 
 namespace pmi {
@@ -70,11 +71,11 @@ json summary(HomePid pid, const std::string& where, const MoveTotals& totals, in
 
 }  // namespace
 
-Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::string& mode) {
+Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::string& mode, const json& cpu) {
     had_process_ = true;  // if it stays at home there is nothing more to do here
     TRY(make_mover(mode));
     DeputyProcess* p = process_of(pid);
-    return p == nullptr ? leave_home(pid, to, mode) : hop(*p, to, mode);
+    return p == nullptr ? leave_home(pid, to, mode, cpu) : hop(*p, to, mode);
 }
 
 Expected<std::unique_ptr<NodeSession>> Worker::open_session(HomePid pid, const NodeAddress& to) {
@@ -90,7 +91,7 @@ Expected<std::unique_ptr<NodeSession>> Worker::open_session(HomePid pid, const N
     return NodeSession::open(*transport_, ring_.get(), setup_.insecure ? Security::Insecure : Security::Curve, to, std::move(host));
 }
 
-Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std::string& mode) {
+Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std::string& mode, const json& cpu) {
     int64_t began = monotonic_ns();
     TRY_ASSIGN(auto session, open_session(pid, to));
     TRY_ASSIGN(Frozen frozen, freeze_home(pid));
@@ -101,6 +102,11 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
         TRY(thaw_home(frozen));
         return std::move(image.error());
     }
+    note_cpu_of_earlier_stays(cpu, *image);
+    note_cpu_used_at_home(pid, *image);
+    auto account = find_cpu_account(pid.value);
+    if (!account) spdlog::warn("process {}: look for its account of CPU time: {}", pid.value, account.error().message());
+    image->set_cpu_account(account.value_or(0));
     MoveTotals totals{};
     bool stripped = false;
     auto moved = [&]() -> Status {
@@ -164,8 +170,6 @@ Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, std::sh
         TRY(describe_regions(pid.value, {base, base + kAgentSize}, image));
         return check_open_files(pid.value, image);
     }();
-    auto stat = read_stat(pid.value);
-    if (stat) image.set_cpu_home_ns((stat->utime + stat->stime) * (1'000'000'000 / static_cast<uint64_t>(::sysconf(_SC_CLK_TCK))));
     if (captured) return image;
     (void)AgentRegion::remove(pid.value, base, *this);
     return std::move(captured.error());
@@ -200,6 +204,7 @@ Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, s
     made->pid = pid;
     made->session = &session;
     made->server = std::make_shared<CallServer>(std::move(region));
+    made->cpu_account = image.cpu_account();
     DeputyProcess& p = *made;
     processes_[pid] = std::move(made);
     p.server->set_channel(pid, session.channel());
@@ -323,6 +328,8 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
     auto image = receive_image(p);
     auto moved = [&]() -> Status {
         if (!image) return std::move(image.error());
+        note_cpu_used_at_home(pid, *image);
+        image->set_cpu_account(p.cpu_account);
         std::string bytes = image->SerializeAsString();
         TRY(session->stream().send(make_stream_message(StreamKind::Image, pid.value, {}, std::as_bytes(std::span(bytes)))));
         MemoryRun everything{0, 0};

@@ -75,7 +75,8 @@ Expected<json> Worker::bring_home(HomePid pid) {
     forget(pid);
     return json{{"pid", pid.value},          {"where", "home"},      {"frozen_us", (running_at - frozen_at) / 1000},
                 {"total_us", (running_at - began) / 1000}, {"bytes", totals.bytes}, {"pages", totals.pages},
-                {"zero_pages", totals.zero_pages}, {"calls", calls}, {"moves", moves}, {"returns", returns}};
+                {"zero_pages", totals.zero_pages}, {"calls", calls}, {"moves", moves}, {"returns", returns},
+                {"cpu", cpu_used_away(*image)}};
 }
 
 Status Worker::freeze_guest(DeputyProcess& p) {
@@ -270,14 +271,23 @@ Status Worker::settle_in(DeputyProcess& p, const wire::Image& image) {
     TRY(assist_->requeue_signals(p.pid.value, image, agent, *this));
     TRY(AgentRegion::remove(alive, image.agent_base(), *this));
     RemoteMemory memory(alive);
+    if (p.cpu_account != 0) {
+        // Without it its CPU clocks go back; it can go on.
+        auto written = write_cpu_account(memory, p.cpu_account, cpu_account_of(image));
+        if (!written) spdlog::warn("process {}: write its CPU time: {}", p.pid.value, written.error().message());
+    }
     for (const auto* t : threads) TRY(assist_->release_thread(t->tid(), *t, memory, monotonic_ns()));
+    for (const auto* t : threads)
+        if (t->transferred() == 0) TRY(set_options(t->tid(), 0));
+    if (int over_limit = signal_of_cpu_limit(p.pid, image)) (void)::kill(p.pid.value, over_limit);
     for (const auto* t : threads) {
         if (t->transferred() != 0) {
             TRY(unfinished_.go_on(p.pid, t->tid(), t->transferred()));
             continue;
         }
-        TRY(set_options(t->tid(), 0));
-        TRY(detach(t->tid()));
+        auto detached = detach(t->tid());
+        // Those that were let go before may have ended the program by now.
+        if (!detached && detached.error().code() != ESRCH) return detached;
     }
     return {};
 }

@@ -17,6 +17,7 @@
 #include "remote/movers/mover.h"
 #include "runtime/deputy/agent_region.h"
 #include "runtime/deputy/call_server.h"
+#include "runtime/deputy/cpu_of_stays.h"
 #include "runtime/deputy/node_session.h"
 #include "runtime/deputy/unfinished_calls.h"
 #include "runtime/deputy/worker.h"
@@ -57,6 +58,8 @@ struct DeputyProcess {
     int64_t try_return_at_ns = 0, return_failing_since_ns = 0;  // CLOCK_MONOTONIC; 0: no return has failed
     uint64_t moves = 0, returns = 0;
     std::string return_reason;
+    CpuHead cpu_before_exec{};     // as the node said when an exec was about to be made
+    uint64_t cpu_account = 0;      // where libpmi.so keeps the CPU time used away, 0: nowhere
 
     AgentRegion& region() const { return server->region(); }
     // A thread that still has the program's memory: the leader, unless it has exited before the others.
@@ -87,6 +90,7 @@ class Worker : private StopWaiter {
     void return_later(DeputyProcess& p, const std::string& why, const Error& error);
     // Events until done(); Error ETIMEDOUT with `what`.
     Status pump(int timeout_ms, const char* what, const std::function<bool()>& done);
+    Status handle_session_events();
     Status handle_session_event(SessionEvent& event);
     Status session_lost(NodeSession* session, const Error& why);
     void forget(HomePid pid);
@@ -115,8 +119,9 @@ class Worker : private StopWaiter {
     Status reset_one_shot_handler(const DeputyProcess& p, const DeputyThread& t, int signal);
 
     // -- worker_away.cpp
-    Expected<nlohmann::json> migrate(HomePid pid, const NodeAddress& to, const std::string& mode);
-    Expected<nlohmann::json> leave_home(HomePid pid, const NodeAddress& to, const std::string& mode);
+    // `cpu`: what it used in earlier stays away (cpu_of_stays.h).
+    Expected<nlohmann::json> migrate(HomePid pid, const NodeAddress& to, const std::string& mode, const nlohmann::json& cpu);
+    Expected<nlohmann::json> leave_home(HomePid pid, const NodeAddress& to, const std::string& mode, const nlohmann::json& cpu);
     Expected<nlohmann::json> hop(DeputyProcess& p, const NodeAddress& to, const std::string& mode);
     Expected<std::unique_ptr<NodeSession>> open_session(HomePid pid, const NodeAddress& to);
     Expected<wire::Image> capture(const Frozen& frozen, HomePid pid, std::shared_ptr<AgentRegion>* region);

@@ -22,6 +22,9 @@
 #include "runtime/tracee/sleep_clock.h"
 
 namespace pmi {
+
+using nlohmann::json;
+
 namespace {
 
 uint64_t bit(int signal) { return uint64_t{1} << (signal - 1); }
@@ -294,6 +297,7 @@ Status Worker::new_task(DeputyProcess& parent, int, pid_t tid) {
         made->pid = pid;
         made->session = parent.session;
         made->running = true;
+        made->cpu_account = parent.cpu_account;
         p = made.get();
         processes_[pid] = std::move(made);
         p->server = parent.server;
@@ -322,13 +326,15 @@ Status Worker::start_child(const DeputyProcess& p, pid_t tid) {
 // The program is another one now, native and at home.
 Status Worker::execed(DeputyProcess& p, pid_t tid) {
     HomePid pid = p.pid;
+    TRY(handle_session_events());  // the CPU time that the node told before
+    json cpu = cpu_used_away(p.cpu_before_exec);
     TRY(p.session->send(FrameType::ProcessGone, ProcessHead{pid.value}));
     uint64_t calls = p.server->calls_of(pid);
     uint64_t moves = p.moves;
     forget(pid);
     TRY(set_options(tid, 0));
     TRY(detach(tid));
-    send({{"event", "moved"}, {"pid", pid.value}, {"where", "home"}, {"why", "exec"}, {"calls", calls}, {"moves", moves}});
+    send({{"event", "moved"}, {"pid", pid.value}, {"where", "home"}, {"why", "exec"}, {"calls", calls}, {"moves", moves}, {"cpu", std::move(cpu)}});
     return {};
 }
 

@@ -136,6 +136,7 @@ Status GuestSupervisor::dispatch_both(GuestThread& t, const Row& row) {
             return forward(t, row, CallKind::ExitGroup);
         case SYS_execve:
         case SYS_execveat:
+            TRY(tell_cpu_time(t));
             return forward(t, row, CallKind::Exec);
         case SYS_rt_sigaction:
             if (args[1] == 0) return let_run(t);
@@ -302,7 +303,7 @@ Status GuestSupervisor::change_limits(GuestThread& t, const Row& row) {
         rlimit wanted{};
         if (reply.result == 0 && is_self && is_cpu && address != 0 &&
             memory.read(address, std::as_writable_bytes(std::span(&wanted, 1))) == sizeof wanted)
-            TRY(limit_cpu(*t.process, wanted.rlim_cur));
+            TRY(change_cpu_limit(*t.process, wanted.rlim_cur));
         if (reply.result == 0 && is_self && is_memory && address != 0 &&
             memory.read(address, std::as_writable_bytes(std::span(&wanted, 1))) == sizeof wanted) {
             rlimit now{};

@@ -242,6 +242,10 @@ Status GuestSupervisor::adopt_child(pid_t outer) {
         made->memory = std::make_unique<RemoteMemory>(outer);
         made->image = parent.image;
         made->image.set_pid(done.child.value);
+        made->image.clear_cpu_user_ns();
+        made->image.clear_cpu_system_ns();
+        made->image.clear_cpu_home_ns();
+        TRY(limit_cpu(*made));
         made->shares_memory = (done.flags & CLONE_VM) != 0;
         child = &add_thread(*made, done.child, outer);
         processes_[done.child] = std::move(made);

@@ -1,4 +1,6 @@
-// CPU time is used here, while the deputy at home sleeps: home's answer plus what was used away.
+// CPU time is used here, while the deputy at home sleeps. The account of a process, and of a thread, has three parts:
+// what it used at home until it left, what it used on nodes before this one (both came with the image), and what it
+// uses here. What the deputy uses while it serves calls joins the first part when the program moves on.
 #include <errno.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -8,43 +10,29 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "runtime/base/fd.h"
 #include "runtime/guest/guest_memory_access.h"
 #include "runtime/guest/guest_supervisor.h"
-#include "runtime/kernel/procfs.h"
+#include "runtime/kernel/cpu_time.h"
 
 namespace pmi {
 namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;
 
-struct CpuTime {
-    int64_t user_ns = 0, system_ns = 0;
-};
-
-// Used on this node since the program came, and on nodes before it.
-CpuTime used_away(const GuestProcess& p) {
-    CpuTime t{static_cast<int64_t>(p.image.cpu_user_ns()), static_cast<int64_t>(p.image.cpu_system_ns())};
-    auto stat = read_stat(p.outer);
-    if (!stat) return t;
-    int64_t tick = kSecond / ::sysconf(_SC_CLK_TCK);
-    t.user_ns += static_cast<int64_t>(stat->utime) * tick;
-    t.system_ns += static_cast<int64_t>(stat->stime) * tick;
-    return t;
+CpuTime on_other_nodes(const GuestProcess& p) {
+    return {static_cast<int64_t>(p.image.cpu_user_ns()), static_cast<int64_t>(p.image.cpu_system_ns())};
 }
 
-// Finer than ticks: what the scheduler has counted.
+CpuTime used_away(const GuestProcess& p, const CpuTime& here) {
+    CpuTime before = on_other_nodes(p);
+    return {before.user_ns + here.user_ns, before.system_ns + here.system_ns};
+}
+
 int64_t process_ns(const GuestProcess& p) {
-    timespec t{};
-    clockid_t clock = static_cast<clockid_t>((~static_cast<unsigned>(p.outer)) << 3 | 2);
-    int64_t here = ::clock_gettime(clock, &t) == 0 ? t.tv_sec * kSecond + t.tv_nsec : 0;
-    return here + static_cast<int64_t>(p.image.cpu_user_ns() + p.image.cpu_system_ns());
+    return static_cast<int64_t>(p.image.cpu_home_ns()) + on_other_nodes(p).total_ns() + process_cpu_ns(p.outer);
 }
 
-int64_t thread_ns(const GuestThread& t) {
-    auto text = read_file(fmt::format("/proc/{}/task/{}/schedstat", t.process->outer, t.outer));
-    return t.cpu_ns_before + (text ? std::strtoll(text->c_str(), nullptr, 10) : 0);
-}
+int64_t thread_used_away(const GuestThread& t) { return t.cpu_ns_before + thread_cpu_ns(t.process->outer, t.outer); }
 
 template <typename T>
 bool patch(GuestMemory& memory, uint64_t address, auto&& change) {
@@ -76,8 +64,21 @@ CpuClock cpu_clock(uint64_t arg) {
 
 }  // namespace
 
+namespace {
+
+wire::Limit* cpu_limit_of(wire::Image& image) {
+    for (auto& l : *image.mutable_limits())
+        if (l.resource() == RLIMIT_CPU) return &l;
+    return nullptr;
+}
+
+}  // namespace
+
 // RLIMIT_CPU counts all CPU time of the program; this kernel counts what is used here.
-Status GuestSupervisor::limit_cpu(const GuestProcess& p, uint64_t soft_seconds) {
+Status GuestSupervisor::limit_cpu(GuestProcess& p) {
+    const wire::Limit* whole = cpu_limit_of(p.image);
+    if (whole == nullptr) return {};
+    uint64_t soft_seconds = whole->soft();
     rlimit limit{};
     if (::prlimit(p.outer, RLIMIT_CPU, nullptr, &limit) != 0) return fail_errno("CPU limit of the guest");
     uint64_t elsewhere = (p.image.cpu_home_ns() + p.image.cpu_user_ns() + p.image.cpu_system_ns()) / kSecond;
@@ -87,41 +88,61 @@ Status GuestSupervisor::limit_cpu(const GuestProcess& p, uint64_t soft_seconds) 
     return {};
 }
 
+Status GuestSupervisor::change_cpu_limit(GuestProcess& p, uint64_t soft_seconds) {
+    if (wire::Limit* whole = cpu_limit_of(p.image)) whole->set_soft(soft_seconds);
+    return limit_cpu(p);
+}
+
 void GuestSupervisor::note_cpu_time(const GuestProcess& p, wire::Image& image) {
-    CpuTime used = used_away(p);
+    CpuTime used = used_away(p, process_cpu_exact(p.outer));
     image.set_cpu_user_ns(static_cast<uint64_t>(used.user_ns));
     image.set_cpu_system_ns(static_cast<uint64_t>(used.system_ns));
     for (auto& state : *image.mutable_threads()) {
         auto it = p.threads.find(HomePid(state.tid()));
-        if (it != p.threads.end()) state.set_cpu_ns(static_cast<uint64_t>(thread_ns(*it->second)));
+        if (it != p.threads.end()) state.set_cpu_ns(static_cast<uint64_t>(thread_used_away(*it->second)));
     }
 }
 
-int64_t GuestSupervisor::clock_used_away(const GuestThread& t, uint64_t clock_id) {
+Status GuestSupervisor::tell_cpu_time(const GuestThread& t) {
+    CpuTime used = used_away(*t.process, process_cpu_exact(t.process->outer));
+    CpuHead head{t.process->pid.value, t.tid.value, used.user_ns, used.system_ns, thread_used_away(t)};
+    return parts_.channel->send(static_cast<uint8_t>(FrameType::CpuUsed), head_bytes(head));
+}
+
+// Nothing for a clock of what is not here: home knows whether there is such a process.
+std::optional<int64_t> GuestSupervisor::cpu_clock_ns(const GuestThread& t, uint64_t clock_id) {
     CpuClock clock = cpu_clock(clock_id);
-    if (clock.pid == 0) return clock.is_thread ? thread_ns(t) : process_ns(*t.process);
-    if (!clock.is_thread) {
-        const GuestProcess* p = process_of(HomePid(clock.pid));
-        return p == nullptr ? 0 : process_ns(*p);
+    if (!clock.is_cpu) return std::nullopt;
+    bool is_own = clock.pid == 0 || clock.pid == t.tid.value;
+    if (clock.is_thread) {
+        auto it = t.process->threads.find(is_own ? t.tid : HomePid(clock.pid));
+        if (it == t.process->threads.end()) return std::nullopt;
+        return it->second->cpu_home_ns + thread_used_away(*it->second);
     }
-    auto it = t.process->threads.find(HomePid(clock.pid));
-    return it == t.process->threads.end() ? 0 : thread_ns(*it->second);
+    const GuestProcess* p = is_own ? t.process : process_of(HomePid(clock.pid));
+    if (p == nullptr) return std::nullopt;
+    return process_ns(*p);
 }
 
 Status GuestSupervisor::answer_cpu_clock(GuestThread& t, const Row& row) {
     const auto args = t.notification->args;
-    GuestMemoryAccess memory(*t.process->memory);
     if (row.nr == SYS_getitimer || row.nr == SYS_setitimer)
         return args[0] == ITIMER_REAL ? forward(t, row, CallKind::Plain) : let_run(t);
     if (row.nr == SYS_clock_gettime) {
-        if (!cpu_clock(args[0]).is_cpu) return forward(t, row, CallKind::Plain);
+        auto ns = cpu_clock_ns(t, args[0]);
+        if (!ns) return forward(t, row, CallKind::Plain);
+        GuestMemoryAccess memory(*t.process->memory);
+        timespec value{*ns / kSecond, *ns % kSecond};
+        bool wrote = memory.write(args[1], std::as_bytes(std::span(&value, 1))) == sizeof value;
+        return answer(t, wrote ? 0 : -EFAULT);
     }
+    // Children, and what is neither CPU time nor memory, are at home.
     return forward(t, row, CallKind::Plain, [this, &t, args, nr = row.nr](const Reply& reply, const Flattened& sent) -> Status {
         GuestMemoryAccess out(*t.process->memory);
         int64_t result = apply(sent, reply, out);
         if (result < 0) return finish(t, result);
         bool wrote = true;
-        CpuTime used = used_away(*t.process);
+        CpuTime used = used_away(*t.process, process_cpu_ticks(t.process->outer));
         int64_t tick = kSecond / ::sysconf(_SC_CLK_TCK);
         if (nr == SYS_getrusage && static_cast<int>(args[0]) == RUSAGE_SELF) {
             wrote = patch<rusage>(out, args[1], [&](rusage& r) {
@@ -129,17 +150,11 @@ Status GuestSupervisor::answer_cpu_clock(GuestThread& t, const Row& row) {
                 add(r.ru_stime, used.system_ns);
             });
         } else if (nr == SYS_getrusage && static_cast<int>(args[0]) == RUSAGE_THREAD) {
-            wrote = patch<rusage>(out, args[1], [&](rusage& r) { add(r.ru_utime, thread_ns(t)); });
+            wrote = patch<rusage>(out, args[1], [&](rusage& r) { add(r.ru_utime, thread_used_away(t)); });
         } else if (nr == SYS_times && args[0] != 0) {
             wrote = patch<tms>(out, args[0], [&](tms& v) {
                 v.tms_utime += used.user_ns / tick;
                 v.tms_stime += used.system_ns / tick;
-            });
-        } else if (nr == SYS_clock_gettime) {
-            int64_t ns = clock_used_away(t, args[0]);
-            wrote = patch<timespec>(out, args[1], [&](timespec& v) {
-                int64_t whole = v.tv_sec * kSecond + v.tv_nsec + ns;
-                v = {whole / kSecond, whole % kSecond};
             });
         }
         return finish(t, wrote ? result : -EFAULT);

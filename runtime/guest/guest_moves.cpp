@@ -14,6 +14,7 @@
 #include "runtime/base/log.h"
 #include "runtime/guest/guest_supervisor.h"
 #include "runtime/memory/regions.h"
+#include "runtime/tracee/cpu_account.h"
 #include "runtime/tracee/interrupted.h"
 #include "runtime/tracee/sleep_clock.h"
 
@@ -84,6 +85,7 @@ Status GuestSupervisor::arrived() {
         made.home_mask = t.signal_mask();
         made.transferred = t.transferred();
         made.cpu_ns_before = static_cast<int64_t>(t.cpu_ns());
+        made.cpu_home_ns = static_cast<int64_t>(t.cpu_home_ns());
         // A sleep that was going on is the deputy's to finish.
         Registers r{};
         std::memcpy(&r, t.registers().data(), std::min(sizeof r, t.registers().size()));
@@ -93,8 +95,9 @@ Status GuestSupervisor::arrived() {
         bool about_to_restart = r.rax == SYS_restart_syscall && process->memory->get<uint16_t>(r.rip).value_or(0) == 0x050f;
         made.restart_is_home = static_cast<int64_t>(r.rax) == kErestartBlock || about_to_restart;
     }
-    for (const auto& l : process->image.limits())
-        if (l.resource() == RLIMIT_CPU) TRY(limit_cpu(*process, l.soft()));
+    // All that it used is counted here.
+    if (process->image.cpu_account() != 0) TRY(clear_cpu_account(*process->memory, process->image.cpu_account()));
+    TRY(limit_cpu(*process));
     processes_[process->pid] = std::move(process);
     had_guest_ = true;
     spdlog::info("process {} is here, ready", arrival_->image.pid());

@@ -128,8 +128,10 @@ class GuestSupervisor : private StopWaiter {
 
     // -- guest_cpu_clock.cpp
     Status answer_cpu_clock(GuestThread& t, const Row& row);
-    int64_t clock_used_away(const GuestThread& t, uint64_t clock_id);
-    static Status limit_cpu(const GuestProcess& p, uint64_t soft_seconds);
+    std::optional<int64_t> cpu_clock_ns(const GuestThread& t, uint64_t clock_id);
+    Status tell_cpu_time(const GuestThread& t);  // before an exec: what it used stays with the process
+    static Status limit_cpu(GuestProcess& p);
+    static Status change_cpu_limit(GuestProcess& p, uint64_t soft_seconds);
     static void note_cpu_time(const GuestProcess& p, wire::Image& image);  // used away so far
 
     Parts parts_;

@@ -41,6 +41,7 @@ struct GuestThread {
     std::optional<Notification> notification;  // received, not answered yet
     std::optional<CallInFlight> call;          // forwarded; notification is set too
     int64_t cpu_ns_before = 0;    // CPU time that it used on other nodes
+    int64_t cpu_home_ns = 0;      // and at home, until it left
     int64_t began_ns = 0;         // when it began to wait in its call (this node's CLOCK_MONOTONIC)
     bool signalled = false;       // a signal came from home since the call in flight was sent
     uint64_t transferred = 0;     // bytes, by the call that is to be made again for the rest

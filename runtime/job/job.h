@@ -61,6 +61,7 @@ class Job {
     void on_ended_away(pid_t pid, const Json& event);
     void lose(JobProcess& process, const std::string& how);
     void take_counters(const Json& from);
+    static void take_cpu_time(JobProcess& process, const Json& from);
     void steer(JobProcess& process, const std::string& want);
     void steer_away(pid_t pid, const std::string& node);
     void on_steered(pid_t pid, const Json& reply);

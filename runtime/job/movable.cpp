@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -109,6 +110,20 @@ Reason check_descriptors(const Subject& s) {
     if (!fds) return std::nullopt;
     for (const auto& fd : *fds)
         if (auto reason = cantmove_descriptor(fd.target)) return reason;
+    return std::nullopt;
+}
+
+// A POSIX timer is the deputy's, and the deputy uses next to no CPU time.
+Reason check_timers(const Subject& s) {
+    auto text = read_file(fmt::format("/proc/{}/timers", s.memory_of));
+    if (!text) return std::nullopt;  // a kernel without CONFIG_CHECKPOINT_RESTORE
+    constexpr std::string_view key = "ClockID: ";
+    for (size_t at = 0; (at = text->find(key, at)) != std::string::npos;) {
+        at += key.size();
+        int clock = std::atoi(text->c_str() + at);
+        if (clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID || clock < 0)
+            return "it has a timer on CPU time (timer_create)";
+    }
     return std::nullopt;
 }
 
@@ -226,6 +241,7 @@ std::optional<std::string> cantmove_reason(pid_t pid, const MovableContext& cont
     if (auto r = check_seccomp(*subject, context)) return r;
     if (auto r = check_word_size(*subject)) return r;
     if (auto r = check_descriptors(*subject)) return r;
+    if (auto r = check_timers(*subject)) return r;
     return check_memory(*subject);
 }
 

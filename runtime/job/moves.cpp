@@ -80,6 +80,7 @@ void Job::begin_move(pid_t pid, const Destination& to, const std::string& mode, 
     json request = {{"op", "migrate"}, {"pid", pid},      {"node", to.name},
                     {"host", to.host}, {"port", to.port}, {"mode", mode}};
     if (!to.key.empty()) request["key"] = to.key;
+    if (!process->cpu_away.is_null()) request["cpu"] = process->cpu_away;
     process->worker->request(std::move(request), [this, pid, to, done](const json& reply) {
         end_move(pid, reply, done);
         JobProcess* moved = processes_.known(pid);
@@ -105,6 +106,7 @@ void Job::end_move(pid_t pid, const json& reply, const Done& done) {
     bool ok = control::bool_member(reply, "ok");
     JobProcess* process = processes_.known(pid);
     if (process != nullptr) {
+        take_cpu_time(*process, reply);
         std::string wanted = std::exchange(process->moving_to, "");
         bool unfinished = control::bool_member(reply, "unfinished");
         if (!ok) process->last_error = string_member(reply, "error").value_or("unknown error");
@@ -114,6 +116,7 @@ void Job::end_move(pid_t pid, const json& reply, const Done& done) {
     take_counters({{"processes", {reply}}});
     json answer = reply;
     answer.erase("id");  // the worker's numbering
+    answer.erase("cpu");
     if (ok) answer["pid"] = pid;
     spdlog::info("move of {}: {}", pid, answer.dump(-1, ' ', false, json::error_handler_t::replace));
     done(answer);
@@ -161,6 +164,7 @@ void Job::on_worker_event(WorkerLink& worker, const json& event) {
     if (process == nullptr) return;
     take_counters({{"processes", {event}}});
     if (what == "moved") {
+        take_cpu_time(*process, event);
         if (auto where = string_member(event, "where"))
             set_place(*process, *where, control::bool_member(event, "unfinished"));
         if (process->at_home()) process->return_reason = string_member(event, "why").value_or("");
@@ -213,6 +217,11 @@ void Job::lose(JobProcess& process, const std::string& how) {
     spdlog::error("{}", line);
     if (!note_on_stderr(process.pid, process.stderr_target, line))
         spdlog::warn("its stderr can't be reached");
+}
+
+// What a worker says of a process that comes home; it outlives the worker.
+void Job::take_cpu_time(JobProcess& process, const json& from) {
+    if (auto cpu = from.find("cpu"); cpu != from.end()) process.cpu_away = *cpu;
 }
 
 // From a "status" reply, or from whatever else carries the same members.

@@ -26,5 +26,19 @@ int main(void) {
         }
         CHECK(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - start < 10 * NSEC_PER_SEC);
     }
+    // Set between two points, and asked for after the second: what was left of it, then nothing.
+    struct itimerval once = {{0, 0}, {0, 80000}}, off = {{0, 0}, {0, 0}}, left;
+    CHECK_SYS(setitimer(ITIMER_VIRTUAL, &off, NULL));
+    prof_ticks = 0;
+    CHECK_SYS(setitimer(ITIMER_PROF, &once, NULL));
+    MIGRATE_POINT();
+    CHECK_SYS(getitimer(ITIMER_VIRTUAL, &left));
+    CHECK(left.it_value.tv_sec == 0 && left.it_value.tv_usec == 0);
+    CHECK_SYS(getitimer(ITIMER_PROF, &left));
+    CHECK(left.it_value.tv_sec == 0 && left.it_value.tv_usec > 0 && left.it_value.tv_usec < 90000);
+    while (prof_ticks == 0) work++;
+    MIGRATE_POINT();
+    CHECK_SYS(getitimer(ITIMER_PROF, &left));
+    CHECK(left.it_value.tv_sec == 0 && left.it_value.tv_usec == 0);
     test_done();
 }

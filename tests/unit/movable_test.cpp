@@ -214,6 +214,18 @@ TEST(Movable, AsynchronousIo) {
     EXPECT_TRUE(contains(child.reason(), "asynchronous I/O")) << child.reason();
 }
 
+TEST(Movable, TimerOnCpuTime) {
+    auto make_timer = [](clockid_t clock) {
+        timer_t timer;
+        if (::timer_create(clock, nullptr, &timer) != 0) ::_exit(1);
+    };
+    Child monotonic([&] { make_timer(CLOCK_MONOTONIC); });
+    EXPECT_EQ(monotonic.reason(), "");
+    Child cpu([&] { make_timer(CLOCK_PROCESS_CPUTIME_ID); });
+    if (::access("/proc/self/timers", R_OK) != 0) GTEST_SKIP() << "no /proc/PID/timers here";
+    EXPECT_TRUE(contains(cpu.reason(), "a timer on CPU time")) << cpu.reason();
+}
+
 TEST(Movable, NotDumpable) {
     if (::geteuid() == 0) GTEST_SKIP() << "root may look inside anything";
     Child child([] { ::prctl(PR_SET_DUMPABLE, 0); });

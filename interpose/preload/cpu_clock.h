@@ -1,0 +1,8 @@
+#ifndef PMI_PRELOAD_CPU_CLOCK_H
+#define PMI_PRELOAD_CPU_CLOCK_H
+
+/* To be called once, before there are threads; until then clocks are asked by raw system calls. `envp` as
+ * the constructor has it, or NULL. */
+void find_next_clocks(char** envp);
+
+#endif
