@@ -98,7 +98,7 @@ Expected<HeldThread> UnfinishedCalls::hold_one(pid_t tid, Unfinished& call, Stop
         TRY_ASSIGN(int status, waiter.wait(tid, kHoldTimeoutMs));
         Stop stop = classify(status);
         if (stop.kind == Stop::Kind::Exited) return fail_code(ESRCH, "thread {} has ended", tid);
-        bool interrupted = stop.kind == Stop::Kind::Interrupt;
+        bool interrupted = stop.kind == Stop::Kind::Interrupt || stop.kind == Stop::Kind::Group;
         // Any other stop has taken our INTERRUPT away (ptrace_stop in kernel/signal.c).
         if (!interrupted) TRY(interrupt(tid));
         if (is_call_stop(stop) && !call.in_call) {

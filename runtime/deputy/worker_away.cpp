@@ -223,11 +223,10 @@ Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, s
         p.threads[HomePid(t.tid)] = thread;
     }
     session.start(p.server, *events_);
-    for (auto& [tid, t] : p.threads) {
-        TRY(resume(tid.value));
-        t.stopped = false;
-    }
-    return settle_pending_signals(p);
+    p.job_stopped = frozen.job_stopped;
+    for (auto& [tid, t] : p.threads) TRY(go_on(p, t));
+    // A stopped program takes no signals before it is continued.
+    return frozen.job_stopped ? Status() : settle_pending_signals(p);
 }
 
 // Signals that came while the program was frozen go to the guest before it starts, so that they still interrupt the
@@ -248,6 +247,7 @@ Status Worker::settle_pending_signals(DeputyProcess& p) {
 
 Status Worker::commit(DeputyProcess& p, NodeSession& session) {
     HomePid pid = p.pid;
+    if (p.job_stopped) TRY(session.send(FrameType::Stop, ProcessHead{pid.value}));
     TRY(session.send(FrameType::Go, GoHead{pid.value, 0, monotonic_ns()}));
     TRY(pump(kRunningTimeoutMs, "the node does not say that the program runs there",
              [&] { return process_of(pid) == nullptr || process_of(pid)->running; }));
@@ -296,11 +296,11 @@ Status Worker::hollow_out(DeputyProcess& p, const wire::Image& image) {
             TRY(one_event(0));
             if (process_of(HomePid(leader)) == nullptr) return {};
             DeputyThread& t = p.threads.at(HomePid(p.alive()));
-            if (t.stopped || p.job_stopped) return fail("it is stopped");
+            if (t.stopped) return fail("it is stopped");
             TRY(interrupt(t.tid.value));
             TRY_ASSIGN(int status, wait(t.tid.value, 1000));
             Stop stop = classify(status);
-            if (stop.kind != Stop::Kind::Interrupt) {
+            if (stop.kind != Stop::Kind::Interrupt && stop.kind != Stop::Kind::Group) {
                 TRY(handle_stop(t.tid.value, stop));
                 at -= kSlice;
                 continue;
@@ -311,7 +311,7 @@ Status Worker::hollow_out(DeputyProcess& p, const wire::Image& image) {
             batch.call(SYS_madvise, at, std::min(kSlice, range.end - at), kDontNeedLocked);
             TRY(batch.run());
             TRY(set_signal_mask(t.tid.value, mask));
-            TRY(handle_stop(t.tid.value, stop));
+            TRY(stop.kind == Stop::Kind::Group ? go_on(p, t) : handle_stop(t.tid.value, stop));
         }
     }
     return {};

@@ -82,7 +82,6 @@ Expected<json> Worker::bring_home(HomePid pid) {
 Status Worker::freeze_guest(DeputyProcess& p) {
     using Answer = DeputyProcess::FreezeAnswer;
     HomePid pid = p.pid;
-    if (p.job_stopped) return fail("the program is stopped by job control; continue it first");
     int64_t deadline = monotonic_ns() + int64_t{kFreezeTimeoutMs} * 1'000'000;
     for (;;) {
         p.freeze = Answer::None;
@@ -136,8 +135,7 @@ Status Worker::end_quiet(DeputyProcess& p, const wire::Image* image) {
         for (int i = 0; image != nullptr && i < image->threads_size(); i++)
             if (image->threads(i).tid() == tid.value) mask = image->threads(i).signal_mask();
         TRY(set_signal_mask(tid.value, mask));
-        t.stopped = false;
-        TRY(resume(tid.value));
+        TRY(go_on(p, t));
     }
     return {};
 }

@@ -110,6 +110,8 @@ class Worker : private StopWaiter {
     Status new_task(DeputyProcess& parent, int event, pid_t tid);
     Status start_child(const DeputyProcess& p, pid_t tid);
     Status execed(DeputyProcess& p, pid_t tid);
+    Status make_quiet_now(const DeputyProcess& p, DeputyThread& t);
+    static Status go_on(const DeputyProcess& p, DeputyThread& t);
     enum class Interrupted { DeliverResult, GoOnAsIfNothing };
     Status settle_call(const DeputyProcess& p, DeputyThread& t, Interrupted how, bool cancel);
     Status skip_in_slot(const DeputyProcess& p, const DeputyThread& t, Slot& slot, uint64_t transferred);

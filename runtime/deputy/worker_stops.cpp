@@ -231,7 +231,28 @@ Status Worker::handle_group_stop(DeputyProcess& p, DeputyThread& t) {
         p.job_stopped = true;
         TRY(p.session->send(FrameType::Stop, ProcessHead{p.pid.value}));
     }
+    if (t.wants_quiet) {
+        TRY(make_quiet_now(p, t));
+        t.stopped = false;
+        return resume(t.tid.value);  // it may have a call to give up first
+    }
+    t.stopped = false;  // as far as ptrace is concerned
     return listen_stopped(t.tid.value);
+}
+
+// In a program that is stopped by job control a thread that was made to do something else stops again.
+Status Worker::go_on(const DeputyProcess& p, DeputyThread& t) {
+    if (p.job_stopped) TRY(interrupt(t.tid.value));
+    t.stopped = false;
+    return resume(t.tid.value);
+}
+
+Status Worker::make_quiet_now(const DeputyProcess& p, DeputyThread& t) {
+    t.wants_quiet = false;
+    t.quiet = true;
+    TRY_ASSIGN(t.mask_before_quiet, get_signal_mask(t.tid.value));
+    TRY(set_signal_mask(t.tid.value, kInjectionMask));
+    return settle_call(p, t, Interrupted::DeliverResult, true);
 }
 
 Status Worker::handle_interrupt_stop(DeputyProcess& p, DeputyThread& t) {
@@ -240,11 +261,7 @@ Status Worker::handle_interrupt_stop(DeputyProcess& p, DeputyThread& t) {
         TRY(p.session->send(FrameType::Continue, ProcessHead{p.pid.value}));
     }
     if (t.wants_quiet) {
-        t.wants_quiet = false;
-        t.quiet = true;
-        TRY_ASSIGN(t.mask_before_quiet, get_signal_mask(t.tid.value));
-        TRY(set_signal_mask(t.tid.value, kInjectionMask));
-        TRY(settle_call(p, t, Interrupted::DeliverResult, true));
+        TRY(make_quiet_now(p, t));
     } else if (t.cancel != 0) {
         auto progress = p.server->in_progress(t.tid);
         bool is_it = progress && progress->head.id == t.cancel;

@@ -69,6 +69,7 @@ class Attempt {
     }
 
     const std::set<pid_t>& attached() const { return attached_; }
+    bool is_job_stopped() const { return job_stopped_; }
     bool is_ended_leader(pid_t tid) const { return tid == pid_ && leader_ended_; }
     uint64_t transferred(pid_t tid) const {
         auto it = held_.find(tid);
@@ -113,8 +114,9 @@ class Attempt {
                     stopped_.insert(tid);
                     return {};
                 case Stop::Kind::Group:
+                    job_stopped_ = true;
                     stopped_.insert(tid);
-                    return fail("the program is stopped by job control; continue it first");
+                    return {};
                 default:
                     // A signal on its way: let it be delivered. Any stop takes a pending INTERRUPT away.
                     TRY(interrupt(tid));
@@ -142,6 +144,7 @@ class Attempt {
     std::map<pid_t, uint64_t> held_;
     std::map<pid_t, int64_t> began_;
     bool leader_ended_ = false;
+    bool job_stopped_ = false;
 };
 
 // A signal that will run a handler the moment the thread goes on makes a bare -EINTR the program's own.
@@ -232,6 +235,7 @@ Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int t
                     status = std::move(thread.error());
             }
         }
+        frozen.job_stopped = attempt.is_job_stopped();
         if (status) return frozen;
         for (const auto& t : frozen.threads)
             if (!t.ended) (void)set_signal_mask(t.tid, t.signal_mask);

@@ -26,6 +26,7 @@ struct FrozenThread {
 struct Frozen {
     pid_t pid = 0;
     std::vector<FrozenThread> threads;  // the leader first
+    bool job_stopped = false;           // by job control, and to stay so
 };
 
 // Address range of the kernel's own code in the process.
@@ -41,7 +42,7 @@ struct HeldThread {
 };
 
 // Stops all threads, which die if their tracer does; on failure all but `held` are running again and unattached. Fails after timeout_ms when a thread can't be
-// stopped (the parent in a vfork, uninterruptible sleep) and when the process is stopped by job control.
+// stopped (the parent in a vfork, uninterruptible sleep).
 Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int timeout_ms,
                         const std::vector<HeldThread>& held = {});
 // The thread has its own registers and signal mask again; it is still stopped.

@@ -27,7 +27,7 @@ class CommandError(Exception):
         super().__init__(f"{' '.join(command)}: {self.reason or f'status {status}'}")
 
     def is_cantmove(self):
-        return "cantmove:" in self.reason or "stopped by job control" in self.reason
+        return "cantmove:" in self.reason
 
     def is_gone(self):
         """The process ended before or meanwhile: nobody's fault where moves come at random instants."""

@@ -153,7 +153,7 @@ MAYBE_UNUSED static long raw_syscall(long nr, long a, long b, long c, long d, lo
     return result;
 }
 
-MAYBE_UNUSED static void pmi_migrate_point(const char* file, int line) {
+MAYBE_UNUSED static void pmi_migrate_point(const char* file, int line, pid_t pid) {
     if (pmi_point_length == 0) return;
     long fd = raw_syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, 0, 0, 0);
     if (fd < 0) pmi_fail(file, line, "MIGRATE_POINT: socket: error %ld", -fd);
@@ -175,7 +175,7 @@ MAYBE_UNUSED static void pmi_migrate_point(const char* file, int line) {
     do text[--at] = (char)('0' + number % 10);
     while ((number /= 10) > 0);
     text[--at] = ' ';
-    number = (int)raw_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+    number = pid ? pid : (int)raw_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
     do text[--at] = (char)('0' + number % 10);
     while ((number /= 10) > 0);
     long length = (long)sizeof text - at;
@@ -190,7 +190,9 @@ MAYBE_UNUSED static void pmi_migrate_point(const char* file, int line) {
     raw_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
-#define MIGRATE_POINT() pmi_migrate_point(__FILE__, __LINE__)
+#define MIGRATE_POINT() pmi_migrate_point(__FILE__, __LINE__, 0)
+// Another process of the job moves.
+#define MIGRATE_POINT_OF(pid) pmi_migrate_point(__FILE__, __LINE__, pid)
 
 // A point reached by another thread while the caller is blocked in the call under test. With no driver the
 // thread is made all the same, so that the program has one shape. It has every signal blocked.
@@ -204,7 +206,7 @@ MAYBE_UNUSED static void* later_point_main(void* argument) {
     LaterPoint* later = argument;
     struct timespec delay = {later->delay_ms / 1000, later->delay_ms % 1000 * NSEC_PER_MSEC};
     nanosleep(&delay, NULL);
-    pmi_migrate_point(later->file, later->line);
+    pmi_migrate_point(later->file, later->line, 0);
     return NULL;
 }
 
