@@ -9,14 +9,10 @@
 #include "remote/wire/machine.h"
 #include "remote/wire/printable.h"
 
+#include "runtime/base/clock.h"
+
 namespace pmi {
 namespace {
-
-int64_t clock_ns(clockid_t clock) {
-    timespec t{};
-    ::clock_gettime(clock, &t);
-    return t.tv_sec * 1'000'000'000 + t.tv_nsec;
-}
 
 }  // namespace
 

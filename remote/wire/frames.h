@@ -32,7 +32,7 @@ enum class FrameType : uint8_t {
     Drained,        // ProcessHead: after FreezeAck: no reply and no signal will come any more; send the image
     Thaw,           // ProcessHead: the move failed; go on
     Drop,           // ProcessHead: it runs elsewhere now
-    Go,             // GoHead: the copy that was sent is the program from now on
+    Go,             // ProcessHead: the copy that was sent is the program from now on
     Stop,           // ProcessHead: job control stopped it
     Continue,       // ProcessHead
 };
@@ -54,11 +54,6 @@ struct MapFileInfo {
 
 struct ProcessHead {
     int32_t pid;
-};
-struct GoHead {
-    int32_t pid;
-    int32_t reserved;
-    int64_t home_monotonic_ns;
 };
 struct ThreadHead {
     int32_t pid, tid;

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "remote/pmid/node_client.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 
 namespace pmi {
@@ -23,12 +24,6 @@ Expected<ChannelKeys> keys_of(const wire::Place& place) {
     if (!copy(place.key_to_node(), keys.to_node) || !copy(place.key_to_home(), keys.to_home) || !copy(place.token(), keys.token))
         return fail("keys of a wrong length");
     return keys;
-}
-
-int64_t clock_ns(clockid_t clock) {
-    timespec t{};
-    ::clock_gettime(clock, &t);
-    return t.tv_sec * 1'000'000'000 + t.tv_nsec;
 }
 
 // Home's clocks minus the node's, from the quickest of a few round trips. The node's answer is older than our

@@ -248,7 +248,7 @@ Status Worker::settle_pending_signals(DeputyProcess& p) {
 Status Worker::commit(DeputyProcess& p, NodeSession& session) {
     HomePid pid = p.pid;
     if (p.job_stopped) TRY(session.send(FrameType::Stop, ProcessHead{pid.value}));
-    TRY(session.send(FrameType::Go, GoHead{pid.value, 0, monotonic_ns()}));
+    TRY(session.send(FrameType::Go, ProcessHead{pid.value}));
     TRY(pump(kRunningTimeoutMs, "the node does not say that the program runs there",
              [&] { return process_of(pid) == nullptr || process_of(pid)->running; }));
     return process_of(pid) == nullptr ? fail("the program was killed") : Status();

@@ -213,7 +213,6 @@ Status GuestSupervisor::clone_event(GuestThread& t, const Stop& stop) {
         r.rsi = o.rsi;
         TRY(set_registers(t.outer, r));
         TRY(set_signal_mask(t.outer, cloning_->signal_mask));
-        if (stop.event == PTRACE_EVENT_VFORK) t.process->vfork_children++;
     }
     // A vfork's parent is not held for a freeze: it could not be stopped until the child is gone anyway.
     t.stopped = false;
@@ -247,6 +246,10 @@ Status GuestSupervisor::adopt_child(pid_t outer) {
         made->image.clear_cpu_home_ns();
         TRY(limit_cpu(*made));
         made->shares_memory = (done.flags & CLONE_VM) != 0;
+        if (done.flags & CLONE_VFORK) {
+            made->vfork_parent = parent.pid;
+            parent.vfork_children++;
+        }
         child = &add_thread(*made, done.child, outer);
         processes_[done.child] = std::move(made);
         TRY_ASSIGN(Registers r, get_registers(outer));

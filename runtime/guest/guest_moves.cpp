@@ -104,7 +104,7 @@ Status GuestSupervisor::arrived() {
     return parts_.stream->send(make_stream_message(StreamKind::Ready, arrival_->image.pid(), {}, {}));
 }
 
-Status GuestSupervisor::go(const GoHead& head) {
+Status GuestSupervisor::go(const ProcessHead& head) {
     GuestProcess* p = process_of(HomePid(head.pid));
     if (p == nullptr || !arrival_) return fail("a Go for a program that is not here");
     int64_t now = monotonic_ns() + parts_.clock_offset_ns;

@@ -72,7 +72,7 @@ Status GuestSupervisor::handle_frame(const Frame& frame) {
         return handle_signal_frame(head);
     }
     if (type == FrameType::Go) {
-        TRY_ASSIGN(auto head, take_head<GoHead>(body));
+        TRY_ASSIGN(auto head, take_head<ProcessHead>(body));
         return go(head);
     }
     if (type == FrameType::ThreadGone) {
@@ -224,9 +224,7 @@ void GuestSupervisor::kill_process(GuestProcess& p) {
 void GuestSupervisor::forget_process(HomePid pid) {
     auto it = processes_.find(pid);
     if (it == processes_.end()) return;
-    if (it->second->shares_memory)
-        for (auto& [other, p] : processes_)
-            if (p->vfork_children > 0 && p->outer != it->second->outer) p->vfork_children--;
+    if (GuestProcess* parent = process_of(it->second->vfork_parent)) parent->vfork_children--;
     for (auto& [tid, t] : it->second->threads) by_outer_.erase(t->outer);
     processes_.erase(it);
 }

@@ -117,7 +117,7 @@ class GuestSupervisor : private StopWaiter {
     Status arrive(const StreamView& view);
     Status arrived();
     Status refuse_arrival(const Error& why);
-    Status go(const GoHead& head);
+    Status go(const ProcessHead& head);
     Status begin_freeze(GuestProcess& p);
     Status stop_threads(GuestProcess& p);
     Status finish_freeze_if_ready(GuestProcess& p);

@@ -68,6 +68,7 @@ struct GuestProcess {
     pid_t outer = 0;
     std::unique_ptr<RemoteMemory> memory;
     wire::Image image;  // as it came (for a forked child: its parent's); contents of limits, layout, names
+    HomePid vfork_parent;          // waits until this child is gone
     bool shares_memory = false;    // a vfork child that runs in its parent's memory
     int vfork_children = 0;        // its threads that wait for one can't be stopped
     bool job_stopped = false;

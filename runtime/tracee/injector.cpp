@@ -9,14 +9,12 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/base/clock.h"
+
 namespace pmi {
 namespace {
 
-int64_t now_ms() {
-    timespec t{};
-    ::clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
+int64_t now_ms() { return monotonic_ns() / 1'000'000; }
 
 }  // namespace
 

@@ -59,12 +59,6 @@ class OnCpu {
 
 }  // namespace
 
-int64_t monotonic_ns() {
-    timespec t{};
-    ::clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1'000'000'000 + t.tv_nsec;
-}
-
 Expected<int64_t> asleep_since(pid_t pid, pid_t tid) {
     // That clock is each CPU's own, and stands still while the hypervisor or an interrupt has the CPU. Our own
     // thread's exec_start on the same CPU, made fresh by a yield, ties it to CLOCK_MONOTONIC; what time it lost since

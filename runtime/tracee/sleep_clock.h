@@ -6,12 +6,11 @@
 
 #include <cstdint>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/error.h"
 
 namespace pmi {
 
-// CLOCK_MONOTONIC of this process, in ns.
-int64_t monotonic_ns();
 // Since when (on this process's CLOCK_MONOTONIC, ns; a tick or so of error) the thread has not run.
 Expected<int64_t> asleep_since(pid_t pid, pid_t tid);
 
