@@ -185,7 +185,7 @@ Status Worker::handle_session_event(SessionEvent& event) {
 // is never a second copy, and their parents see it.
 Status Worker::session_lost(NodeSession* session, const Error& why) {
     for (auto& [pid, p] : processes_) {
-        if (p->session != session || !p->running) continue;
+        if (p->session.get() != session || !p->running) continue;
         say_on_stderr(*p, fmt::format("the connection to node {} is lost ({}); the program ran there and is killed",
                                       session->node(), why.message()));
         spdlog::error("process {}: node {} lost: {}", pid.value, session->node(), why.message());
@@ -255,13 +255,9 @@ void Worker::return_later(DeputyProcess& p, const std::string& why, const Error&
 void Worker::forget(HomePid pid) {
     auto it = processes_.find(pid);
     if (it == processes_.end()) return;
-    NodeSession* session = it->second->session;
     for (auto& [tid, t] : it->second->threads) it->second->server->remove_thread(tid);
     it->second->server->set_channel(pid, nullptr);
     processes_.erase(it);
-    bool used = false;
-    for (auto& [other, p] : processes_) used = used || p->session == session;
-    if (!used) std::erase_if(sessions_, [&](const auto& s) { return s.get() == session; });
 }
 
 DeputyProcess* Worker::process_of(HomePid pid) {
