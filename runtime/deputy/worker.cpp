@@ -270,10 +270,13 @@ DeputyProcess* Worker::process_of_thread(HomePid tid) {
     return nullptr;
 }
 
-// For injections and freezes: the named thread only; others' stops wait for their turn in the kernel.
+// For injections and freezes: the named thread only; others' stops wait for their turn in the kernel. An end is reported
+// once: handle_children() has to hear of it too.
 Expected<int> Worker::wait(pid_t tid, int timeout_ms) {
     PlainWaiter plain;
-    return plain.wait(tid, timeout_ms);
+    TRY_ASSIGN(int status, plain.wait(tid, timeout_ms));
+    if (classify(status).kind == Stop::Kind::Exited) ended_.emplace_back(tid, status);
+    return status;
 }
 
 }  // namespace pmi

@@ -144,6 +144,7 @@ class Worker : private StopWaiter {
     std::map<HomePid, std::unique_ptr<DeputyProcess>> processes_;
     std::set<pid_t> expected_;            // new tasks whose first stop is to come
     UnfinishedCalls unfinished_;          // of processes at home
+    std::vector<std::pair<pid_t, int>> ended_;  // tasks whose end a wait() for something else has met, and the status
     std::set<pid_t> early_children_;      // new tasks that stopped before their parent's event
     bool had_process_ = false;
     bool supervisor_gone_ = false;
