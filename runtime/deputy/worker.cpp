@@ -195,7 +195,7 @@ Status Worker::handle_session_event(SessionEvent& event) {
 // is never a second copy, and their parents see it.
 Status Worker::session_lost(NodeSession* session, const Error& why) {
     for (auto& [pid, p] : processes_) {
-        if (p->session != session || !p->running) continue;
+        if (p->session.get() != session || !p->running) continue;
         say_on_stderr(*p, fmt::format("the connection to node {} is lost ({}); the program ran there and is killed",
                                       session->node(), why.message()));
         spdlog::error("process {}: node {} lost: {}", pid.value, session->node(), why.message());
@@ -266,13 +266,9 @@ void Worker::return_later(DeputyProcess& p, const std::string& why, const Error&
 void Worker::forget(HomePid pid) {
     auto it = processes_.find(pid);
     if (it == processes_.end()) return;
-    NodeSession* session = it->second->session;
     for (auto& [tid, t] : it->second->threads) it->second->server->remove_thread(tid);
     it->second->server->set_channel(pid, nullptr);
     processes_.erase(it);
-    bool used = false;
-    for (auto& [other, p] : processes_) used = used || p->session == session;
-    if (!used) std::erase_if(sessions_, [&](const auto& s) { return s.get() == session; });
 }
 
 DeputyProcess* Worker::process_of(HomePid pid) {
@@ -285,10 +281,13 @@ DeputyProcess* Worker::process_of_thread(HomePid tid) {
     return nullptr;
 }
 
-// For injections and freezes: the named thread only; others' stops wait for their turn in the kernel.
+// For injections and freezes: the named thread only; others' stops wait for their turn in the kernel. An end is reported
+// once: handle_children() has to hear of it too.
 Expected<int> Worker::wait(pid_t tid, int timeout_ms) {
     PlainWaiter plain;
-    return plain.wait(tid, timeout_ms);
+    TRY_ASSIGN(int status, plain.wait(tid, timeout_ms));
+    if (classify(status).kind == Stop::Kind::Exited) ended_.emplace_back(tid, status);
+    return status;
 }
 
 }  // namespace pmi

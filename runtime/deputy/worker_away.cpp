@@ -78,7 +78,7 @@ Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::st
     return p == nullptr ? leave_home(pid, to, mode, cpu) : hop(*p, to, mode);
 }
 
-Expected<std::unique_ptr<NodeSession>> Worker::open_session(HomePid pid, const NodeAddress& to) {
+Expected<std::shared_ptr<NodeSession>> Worker::open_session(HomePid pid, const NodeAddress& to) {
     TRY_ASSIGN(wire::Machine home, describe_machine(""));
     wire::Host host;
     *host.mutable_home() = home;
@@ -88,7 +88,9 @@ Expected<std::unique_ptr<NodeSession>> Worker::open_session(HomePid pid, const N
     host.set_program(stat ? stat->comm : "");
     char name[256] = "";
     if (::gethostname(name, sizeof name - 1) == 0) host.set_home_hostname(name);
-    return NodeSession::open(*transport_, ring_.get(), setup_.insecure ? Security::Insecure : Security::Curve, to, std::move(host));
+    Security security = setup_.insecure ? Security::Insecure : Security::Curve;
+    TRY_ASSIGN(std::shared_ptr<NodeSession> session, NodeSession::open(*transport_, ring_.get(), security, to, std::move(host)));
+    return session;
 }
 
 Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std::string& mode, const json& cpu) {
@@ -113,7 +115,7 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
         TRY(send_out(*session, *image, pid.value, mode, &totals));
         TRY(wait_for_ready(*session));
         stripped = true;
-        TRY(become_deputies(frozen, *image, region, *session));
+        TRY(become_deputies(frozen, *image, region, session));
         return commit(*process_of(pid), *session);
     }();
     if (!moved) {
@@ -122,7 +124,6 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
         return std::move(moved.error());
     }
     int64_t running_at = monotonic_ns();
-    sessions_.push_back(std::move(session));
     DeputyProcess& p = *process_of(pid);
     p.moves++;
     if (auto hollowed = hollow_out(p, *image); !hollowed)
@@ -198,16 +199,16 @@ Status Worker::wait_for_ready(NodeSession& session) {
 }
 
 Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, std::shared_ptr<AgentRegion> region,
-                               NodeSession& session) {
+                               std::shared_ptr<NodeSession> session) {
     HomePid pid(frozen.pid);
     auto made = std::make_unique<DeputyProcess>();
     made->pid = pid;
-    made->session = &session;
+    made->session = session;
     made->server = std::make_shared<CallServer>(std::move(region));
     made->cpu_account = image.cpu_account();
     DeputyProcess& p = *made;
     processes_[pid] = std::move(made);
-    p.server->set_channel(pid, session.channel());
+    p.server->set_channel(pid, session->channel());
     for (size_t i = 0; i < frozen.threads.size(); i++) {
         const FrozenThread& t = frozen.threads[i];
         TRY(assist_->strip_thread(t.tid, image.threads(static_cast<int>(i)), p.region().place_for_batches(), *this));
@@ -222,7 +223,7 @@ Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, s
         thread.stopped = true;
         p.threads[HomePid(t.tid)] = thread;
     }
-    session.start(p.server, *events_);
+    session->start(p.server, *events_);
     p.job_stopped = frozen.job_stopped;
     for (auto& [tid, t] : p.threads) TRY(go_on(p, t));
     // A stopped program takes no signals before it is continued.
@@ -320,7 +321,7 @@ Status Worker::hollow_out(DeputyProcess& p, const wire::Image& image) {
 Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::string& mode) {
     int64_t began = monotonic_ns();
     HomePid pid = p.pid;
-    NodeSession* old = p.session;
+    auto old = p.session;  // held: a child that is still there may end meanwhile, and with it the last use of it
     TRY_ASSIGN(auto session, open_session(pid, to));
     TRY(freeze_guest(p));
     int64_t frozen_at = monotonic_ns();
@@ -344,7 +345,7 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
         }
         TRY(wait_for_ready(*session));
         session->start(p.server, *events_);
-        p.session = session.get();
+        p.session = session;
         p.running = false;
         p.server->set_channel(pid, session->channel());
         TRY(end_quiet(p, &*image));
@@ -360,12 +361,9 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
     }
     (void)mode;
     int64_t running_at = monotonic_ns();
-    sessions_.push_back(std::move(session));
     p.moves++;
-    TRY(old->send(FrameType::Drop, ProcessHead{pid.value}));
-    bool used = false;
-    for (auto& [other, q] : processes_) used = used || q->session == old;
-    if (!used) std::erase_if(sessions_, [&](const auto& s) { return s.get() == old; });
+    auto dropped = old->send(FrameType::Drop, ProcessHead{pid.value});
+    if (!dropped) spdlog::info("node {}: {}", old->node(), dropped.error().message());
     return summary(pid, to.name, totals, running_at - frozen_at, running_at - began);
 }
 

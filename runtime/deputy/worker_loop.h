@@ -45,7 +45,7 @@ struct FatalSignal {
 
 struct DeputyProcess {
     HomePid pid;
-    NodeSession* session = nullptr;
+    std::shared_ptr<NodeSession> session;  // its family's, until it or they move on
     std::shared_ptr<CallServer> server;  // one for the process that left home and all that were forked since
     std::map<HomePid, DeputyThread> threads;
     bool job_stopped = false;
@@ -125,11 +125,12 @@ class Worker : private StopWaiter {
     Expected<nlohmann::json> migrate(HomePid pid, const NodeAddress& to, const std::string& mode, const nlohmann::json& cpu);
     Expected<nlohmann::json> leave_home(HomePid pid, const NodeAddress& to, const std::string& mode, const nlohmann::json& cpu);
     Expected<nlohmann::json> hop(DeputyProcess& p, const NodeAddress& to, const std::string& mode);
-    Expected<std::unique_ptr<NodeSession>> open_session(HomePid pid, const NodeAddress& to);
+    Expected<std::shared_ptr<NodeSession>> open_session(HomePid pid, const NodeAddress& to);
     Expected<wire::Image> capture(const Frozen& frozen, HomePid pid, std::shared_ptr<AgentRegion>* region);
     Status send_out(NodeSession& session, const wire::Image& image, pid_t pid, const std::string& mode, MoveTotals* totals);
     Status wait_for_ready(NodeSession& session);
-    Status become_deputies(const Frozen& frozen, const wire::Image& image, std::shared_ptr<AgentRegion> region, NodeSession& session);
+    Status become_deputies(const Frozen& frozen, const wire::Image& image, std::shared_ptr<AgentRegion> region,
+                           std::shared_ptr<NodeSession> session);
     Status commit(DeputyProcess& p, NodeSession& session);
     Expected<Frozen> freeze_home(HomePid pid);
     Status thaw_home(const Frozen& frozen);
@@ -156,10 +157,10 @@ class Worker : private StopWaiter {
     std::unique_ptr<Transport> transport_;
     std::unique_ptr<SessionEvents> events_;
     Fd children_;  // signalfd of SIGCHLD
-    std::vector<std::unique_ptr<NodeSession>> sessions_;
     std::map<HomePid, std::unique_ptr<DeputyProcess>> processes_;
     std::set<pid_t> expected_;            // new tasks whose first stop is to come
     UnfinishedCalls unfinished_;          // of processes at home
+    std::vector<std::pair<pid_t, int>> ended_;  // tasks whose end a wait() for something else has met, and the status
     std::set<pid_t> early_children_;      // new tasks that stopped before their parent's event
     bool had_process_ = false;
     bool supervisor_gone_ = false;

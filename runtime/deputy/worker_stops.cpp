@@ -46,6 +46,7 @@ const int kGoAwaySignal = SIGRTMAX - 1, kComeHomeSignal = SIGRTMAX;
 }  // namespace
 
 Status Worker::handle_children() {
+    for (const auto& [tid, status] : std::exchange(ended_, {})) TRY(handle_stop(tid, classify(status)));
     for (;;) {
         int status = 0;
         pid_t tid = ::waitpid(-1, &status, __WALL | WNOHANG | __WNOTHREAD);

@@ -95,7 +95,8 @@ void WorkerLink::read_packets() {
     std::string buffer(kMaxPacket, '\0');
     while (channel_open_) {
         ssize_t n = ::recv(channel_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR) continue;
+        // ECONNRESET: it ended without reading our last request. What it had sent before is still there, behind the error.
+        if (n < 0 && (errno == EINTR || errno == ECONNRESET)) continue;
         if (n < 0 && errno == EAGAIN) return;
         if (n > 0) {
             on_packet({buffer.data(), static_cast<size_t>(n)});
