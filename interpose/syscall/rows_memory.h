@@ -8,14 +8,15 @@ namespace pmi::rows {
 inline constexpr Entry kMemory[] = {
     both(9, "mmap", {value("addr"), value("len"), value("prot"), value("flags"), fd("fd"), value("off")})
         .why("private anonymous memory natively in the guest (the filter looks at the flags); a file's pages "
-             "come from home; new shared memory takes the program home"),
+             "come from home; new anonymous shared memory takes the program home"),
     local(10, "mprotect", {value("start"), value("len"), value("prot")}),
     local(11, "munmap", {value("addr"), value("len")}),
     local(12, "brk", {value("brk")}),
-    local(25, "mremap",
-          {value("addr"), value("old_len"), value("new_len"), value("flags"), value("new_addr")}),
+    both(25, "mremap",
+         {value("addr"), value("old_len"), value("new_len"), value("flags"), value("new_addr")})
+        .why("in the guest; a mapping of a file that grows or a shared one that moves goes home"),
     both(26, "msync", {value("start"), value("len"), value("flags")})
-        .why("in the guest for anonymous memory; a shared file mapping is written at home"),
+        .why("in the guest, and at home if the program stores in files"),
     local(27, "mincore", {value("start"), value("len"), guest("vec")}),
     local(28, "madvise", {value("start"), value("len_in"), value("behavior")}),
     goes_home(30, "shmat", "attaches memory that others share",

@@ -150,7 +150,7 @@ Status UserspaceAssist::capture(const Frozen& frozen, AgentPlace agent, StopWait
         wire::Thread& t = *image.add_threads();
         TRY(capture_seen(frozen.pid, thread, t));
         if (thread.ended) continue;
-        Batch batch(frozen.pid, thread.tid, agent, waiter);
+        Batch batch(thread.tid, thread.tid, agent, waiter);
         auto thread_questions = ask_thread(batch);
         if (asked) {
             TRY(batch.run());
@@ -165,7 +165,7 @@ Status UserspaceAssist::capture(const Frozen& frozen, AgentPlace agent, StopWait
         asked = true;
     }
     if (!asked) return fail("process {} has no thread that runs", frozen.pid);
-    TRY(capture_layout(frozen.pid, *image.mutable_layout()));
+    TRY(capture_layout(frozen.alive(), *image.mutable_layout()));
     TRY_ASSIGN(ProcStat s, read_stat(frozen.pid));
     image.set_comm(s.comm);
     auto personality = read_file("/proc/" + std::to_string(frozen.pid) + "/personality");

@@ -1,6 +1,5 @@
 // Stop and copy: the process is stopped for the whole of the transfer. The simplest mover, and the one that every
 // kernel can do.
-#include <fmt/format.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -9,46 +8,22 @@
 #include "remote/movers/memory_sender.h"
 #include "remote/movers/mover.h"
 #include "runtime/memory/pages.h"
+#include "runtime/memory/parts.h"
 
 namespace pmi {
 namespace {
-
-// Parts of a file that have been sent already: several regions may map the same part.
-class SentParts {
-  public:
-    // The pieces of [start, end) that are new; they count as sent from now on.
-    std::vector<AddressRange> add(uint64_t start, uint64_t end) {
-        std::vector<AddressRange> fresh;
-        for (auto it = parts_.begin(); it != parts_.end() && start < end; ++it) {
-            if (it->second <= start) continue;
-            if (it->first >= end) break;
-            if (it->first > start) fresh.push_back({start, it->first});
-            start = std::max(start, it->second);
-        }
-        if (start < end) fresh.push_back({start, end});
-        for (const auto& f : fresh) parts_[f.start] = f.end;
-        return fresh;
-    }
-
-  private:
-    std::map<uint64_t, uint64_t> parts_;
-};
 
 class StopCopy : public Mover {
   public:
     Expected<MoveTotals> send(const SendOrder& order, Stream& stream) override {
         TRY_ASSIGN(PageMap pages, PageMap::open(order.pid));
         MemorySender sender(order.pid, order.image->pid(), stream);
-        std::map<uint32_t, SentParts> sent;
+        if (order.file_contents) TRY(send_files(order, sender));
         for (const auto& r : order.image->regions()) {
             if (r.kind() == wire::Region::VDSO) continue;
-            if (r.kind() == wire::Region::FILE && order.file_contents) TRY(send_file(order, r, sent[r.file()], sender));
-            if (r.kind() == wire::Region::FILE && r.shared()) {
-                bool writable = (r.protection() & PROT_WRITE) != 0;
-                if (!order.file_contents && writable) TRY(send_changed(order, r, sender));
-                continue;
-            }
-            TRY(send_own(order, r, pages, sender));
+            bool shared_file = r.kind() == wire::Region::FILE && r.shared();
+            if (!shared_file) TRY(send_own(order, r, pages, sender));
+            if (shared_file && !order.file_contents && is_kept_here(order, r)) TRY(send_changed(order, r, sender));
         }
         for (const auto& range : order.whole)
             TRY(sender.add(StreamKind::Pages, range.start, range.start, readable(order, range), MemorySender::Zeros::Send));
@@ -71,8 +46,22 @@ class StopCopy : public Mover {
         return {};
     }
 
+    // Stores in shared memory that home does not take back as they are made.
+    static bool is_kept_here(const SendOrder& order, const wire::Region& r) {
+        return has_vm_flag(r.vm_flags(), "mw") && order.image->files(static_cast<int>(r.file())).written_back() == 0;
+    }
+
+    // Through shared mappings first: a private one may show what the program has made of its copy.
+    static Status send_files(const SendOrder& order, MemorySender& sender) {
+        std::map<uint32_t, Parts> sent;
+        for (bool shared : {true, false})
+            for (const auto& r : order.image->regions())
+                if (r.kind() == wire::Region::FILE && r.shared() == shared) TRY(send_file(order, r, sent[r.file()], sender));
+        return {};
+    }
+
     // What the region shows of its file, up to the file's end.
-    static Status send_file(const SendOrder& order, const wire::Region& r, SentParts& sent, MemorySender& sender) {
+    static Status send_file(const SendOrder& order, const wire::Region& r, Parts& sent, MemorySender& sender) {
         const auto& file = order.image->files(static_cast<int>(r.file()));
         uint64_t file_end = (file.size() + kPage - 1) & ~(kPage - 1);
         uint64_t end = std::min(r.offset() + (r.end() - r.start()), file_end);

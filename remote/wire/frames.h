@@ -23,6 +23,8 @@ enum class FrameType : uint8_t {
     Running,        // ProcessHead: after Go: it runs here
     GuestDied,      // ProcessHead, text: the guest is lost (out of memory on the node, ...)
     CpuUsed,        // CpuHead: before a Call of kind Exec
+    FileChanges,    // FileChangesHead, FileRun...: what the program has stored in a shared mapping of a file
+    Flushed,        // ProcessHead: all stores so far have been sent (asked for by Flush, or before an image)
     // home -> node
     Reply = 64,     // CallHead, Reply
     Signal,         // SignalHead: deliver
@@ -35,6 +37,7 @@ enum class FrameType : uint8_t {
     Go,             // ProcessHead: the copy that was sent is the program from now on
     Stop,           // ProcessHead: job control stopped it
     Continue,       // ProcessHead
+    Flush,          // ProcessHead: the program is being killed: send what it has stored in files
 };
 
 enum class CallKind : uint8_t {
@@ -44,11 +47,14 @@ enum class CallKind : uint8_t {
     ExitThread,  // answered by ThreadGone
     ExitGroup,   // answered by ProcessGone
     MapFile,     // mmap of a file at a fixed address; the reply holds a MapFileInfo and the contents
+    WatchFile,   // the file of descriptor args[0] is going to be mapped shared; home keeps an eye on it
 };
 
 // At offset 0 of the reply to a MapFile call; the contents (up to the end of the file) are at sizeof(MapFileInfo).
 struct MapFileInfo {
     uint64_t device, inode, size;
+    uint32_t written_back;  // as in wire::MappedFile
+    uint32_t writable;      // 0: a shared mapping may never be made writable
     char name[256];
 };
 
@@ -63,7 +69,18 @@ struct CallHead {
     uint64_t id;
     CallKind kind;
     uint8_t partial;  // of a reply: a move cut the transfer short; the rest is to be asked for
-    uint8_t reserved[6];
+    // In a reply: a file that the program maps is another one now. The program goes home before it sees the result;
+    // a result of -ERESTARTNOINTR says that the call has not been made.
+    uint8_t home_first;
+    uint8_t reserved[5];
+};
+// Followed by `runs` FileRuns, then by the bytes of all of them.
+struct FileChangesHead {
+    uint32_t number;  // wire::MappedFile.written_back
+    uint32_t runs;
+};
+struct FileRun {
+    uint64_t offset, size;
 };
 struct ReturnHead {
     int32_t pid, tid;

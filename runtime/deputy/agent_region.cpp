@@ -1,5 +1,7 @@
 #include "runtime/deputy/agent_region.h"
 
+#include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -13,14 +15,6 @@ namespace pmi {
 namespace {
 
 constexpr uint64_t kFileSize = kAgentSize;
-
-Expected<Fd> take_fd(pid_t pid, int fd) {
-    Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    if (!pidfd.valid()) return fail_errno("open process {}", pid);
-    int got = static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), fd, 0));
-    if (got < 0) return fail_errno("take a file of process {}", pid);
-    return Fd(got);
-}
 
 // The process makes a memfd: the only way to share memory with it without touching any of its own. The name is an
 // empty string that stands in the vDSO.
@@ -50,7 +44,8 @@ Expected<std::shared_ptr<AgentRegion>> AgentRegion::place(pid_t pid, StopWaiter&
     Injector injector(pid, waiter);
     TRY_ASSIGN(int there, make_file_there(injector, memory, instruction, vdso));
     auto inject = [&](int64_t nr, std::array<uint64_t, 6> args) { return injector.call_at(instruction, nr, args); };
-    auto file = take_fd(pid, there);
+    // By its name: a pidfd has the files of a leader only, which may have ended.
+    auto file = open_file(fmt::format("/proc/{}/fd/{}", pid, there), O_RDWR);
     auto fd = static_cast<uint64_t>(there);
     Status filled;
     if (!file) {

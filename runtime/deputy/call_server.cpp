@@ -13,6 +13,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/kernel/procfs.h"
+#include "runtime/tracee/interrupted.h"
 #include "runtime/tracee/sleep_clock.h"
 
 namespace pmi {
@@ -26,7 +27,7 @@ void store(uint32_t& word, uint32_t value) { __atomic_store_n(&word, value, __AT
 
 }  // namespace
 
-CallServer::CallServer(std::shared_ptr<AgentRegion> region) : region_(std::move(region)) {
+CallServer::CallServer(std::shared_ptr<AgentRegion> region, WatchedFiles& files) : region_(std::move(region)), files_(files) {
     completions_ = std::thread([this] { run_completions(); });
 }
 
@@ -97,6 +98,9 @@ uint64_t CallServer::calls_of(HomePid pid) const {
 }
 
 Status CallServer::begin(const CallHead& head, Call call) {
+    std::optional<Reply> answered;
+    if (head.kind == CallKind::WatchFile) answered = watch_file(head, call);
+    if (files_.would_change(HomePid(head.pid), HomePid(head.tid), call)) answered = Reply{kErestartNoIntr, {}};
     std::lock_guard lock(mutex_);
     auto it = threads_.find(HomePid(head.tid));
     if (it == threads_.end()) return {};  // it exited or was killed; ThreadGone or ProcessGone is on its way
@@ -105,6 +109,10 @@ Status CallServer::begin(const CallHead& head, Call call) {
     if (t.work) return fail("a second call of thread {} while one is going on", head.tid);
     calls_[t.pid]++;
     t.work = Work{head, std::move(call), monotonic_ns(), Stage::Call, 0, {}, 0, false};
+    if (answered) {
+        reply(t, *answered, answered->result == kErestartNoIntr);
+        return {};
+    }
     if (t.work->call.arena_size <= kArenaSize) {
         post_call(t);
         return {};
@@ -204,8 +212,12 @@ void CallServer::add_mapped_file(const Thread& t, Reply& reply) {
         }
     }
     struct stat st {};
-    if (::stat(fmt::format("/proc/{}/fd/{}", w.head.tid, static_cast<int>(w.call.args[4])).c_str(), &st) == 0)
-        info.size = static_cast<uint64_t>(st.st_size);
+    int fd = static_cast<int>(w.call.args[4]);
+    if (::stat(fmt::format("/proc/{}/fd/{}", w.head.tid, fd).c_str(), &st) == 0) info.size = static_cast<uint64_t>(st.st_size);
+    if ((w.call.args[3] & MAP_TYPE) == MAP_PRIVATE)
+        files_.watch_private(t.pid, HomePid(w.head.tid), fd);
+    info.writable = WatchedFiles::is_writable(HomePid(w.head.tid), fd) ? 1 : 0;
+    info.written_back = files_.number_of(t.pid, HomePid(w.head.tid), fd);
     uint64_t file_end = (info.size + kPage - 1) & ~(kPage - 1);
     uint64_t offset = w.call.args[5];
     uint64_t length = (w.call.args[1] + kPage - 1) & ~(kPage - 1);
@@ -218,9 +230,19 @@ void CallServer::add_mapped_file(const Thread& t, Reply& reply) {
     reply.out.push_back(std::move(data));
 }
 
-void CallServer::reply(Thread& t, const Reply& reply) {
+// The descriptor may be any number: the guest's mmap will find out.
+Reply CallServer::watch_file(const CallHead& head, const Call& call) {
+    auto watched = files_.watch_shared(HomePid(head.pid), HomePid(head.tid), static_cast<int>(call.args[0]));
+    if (watched) return Reply{};
+    spdlog::info("process {} goes home: {}", head.pid, watched.error().message());
+    return Reply{kErestartNoIntr, {}};
+}
+
+void CallServer::reply(Thread& t, const Reply& reply, bool home_first) {
     CallHead head = t.work->head;
     head.partial = t.work->partial;
+    bool is_plain = head.kind == CallKind::Plain && !is_restart(reply.result);
+    head.home_first = home_first || (is_plain && files_.changed(t.pid)) ? 1 : 0;
     t.work.reset();
     auto it = channels_.find(t.pid);
     if (it == channels_.end()) return;

@@ -15,12 +15,13 @@
 #include "remote/wire/frames.h"
 #include "runtime/base/ids.h"
 #include "runtime/deputy/agent_region.h"
+#include "runtime/deputy/watched_files.h"
 
 namespace pmi {
 
 class CallServer {
   public:
-    explicit CallServer(std::shared_ptr<AgentRegion> region);
+    CallServer(std::shared_ptr<AgentRegion> region, WatchedFiles& files);
     ~CallServer();  // no calls may be begun any more
     AgentRegion& region() const { return *region_; }
 
@@ -46,6 +47,7 @@ class CallServer {
     // The call was stopped half-way by a move: the node is told, which asks for the rest.
     void note_partial(HomePid tid);
     uint64_t calls_of(HomePid pid) const;  // how many were begun so far
+    WatchedFiles& files() const { return files_; }
 
   private:
     enum class Stage { Call, MapBuffer, UnmapBuffer };
@@ -73,9 +75,11 @@ class CallServer {
     void complete(Thread& t);
     void complete_call(Thread& t, int64_t result);
     void add_mapped_file(const Thread& t, Reply& reply);
-    void reply(Thread& t, const Reply& reply);
+    Reply watch_file(const CallHead& head, const Call& call);
+    void reply(Thread& t, const Reply& reply, bool home_first = false);
 
     std::shared_ptr<AgentRegion> region_;
+    WatchedFiles& files_;
     mutable std::mutex mutex_;
     std::map<HomePid, Thread> threads_;
     std::map<HomePid, std::shared_ptr<CallChannel>> channels_;

@@ -52,12 +52,16 @@ Status Worker::run() {
     TRY(set_up());
     // A worker without a program is of no use, once it had one; nor is one whose supervisor is gone and that has none.
     while (!supervisor_gone_ || !processes_.empty() || !unfinished_.empty()) {
-        std::array<pollfd, 3> fds{{{supervisor_gone_ ? -1 : setup_.channel, POLLIN, 0},
+        std::array<pollfd, 4> fds{{{supervisor_gone_ ? -1 : setup_.channel, POLLIN, 0},
                                    {children_.get(), POLLIN, 0},
-                                   {events_->fd(), POLLIN, 0}}};
+                                   {events_->fd(), POLLIN, 0},
+                                   {files_.fd(), POLLIN, 0}}};
         if (::poll(fds.data(), fds.size(), wait_for_returns_ms()) < 0 && errno != EINTR) return fail_errno("poll");
         TRY(one_event(0));
+        check_files();
         TRY(serve_returns());
+        // Whoever asks for more finds that it has ended, and that the program is home.
+        if (had_process_ && processes_.empty() && unfinished_.empty()) return {};
         if (fds[0].revents != 0) TRY(handle_packets());
         if (had_process_ && processes_.empty() && unfinished_.empty()) return {};
     }
@@ -159,7 +163,10 @@ Status Worker::handle_session_event(SessionEvent& event) {
     if (type == FrameType::ReturnRequest) {
         auto head = take_head<ReturnHead>(body);
         DeputyProcess* p = head ? process_of(HomePid(head->pid)) : nullptr;
-        if (p != nullptr) p->wants_home = text();
+        if (p != nullptr) {
+            p->wants_home = text();
+            p->can_wait = false;
+        }
         return {};
     }
     if (type == FrameType::CpuUsed) {
@@ -257,13 +264,36 @@ void Worker::return_later(DeputyProcess& p, const std::string& why, const Error&
     int64_t now = monotonic_ns();
     if (p.try_return_at_ns == 0) p.return_failing_since_ns = now;
     p.try_return_at_ns = now + kRetryNs;
-    if (now - p.return_failing_since_ns < kGiveUpNs) return;
+    if (p.can_wait || now - p.return_failing_since_ns < kGiveUpNs) return;
     // It can neither go on there nor come back: its parent has to see it end.
     say_on_stderr(p, fmt::format("it has to come home for {} and can't: {}", why, error.message()));
     ::kill(p.pid.value, SIGKILL);
 }
 
+// What changes while the program makes no calls.
+void Worker::check_files() {
+    for (auto& [pid, p] : processes_) {
+        if (!files_.changed(pid) || !p->running || p->job_stopped || !p->wants_home.empty()) continue;
+        p->wants_home = "a file that it maps and that was changed";
+        p->can_wait = true;
+    }
+}
+
+// The program is being killed; what it has stored in files is on the node.
+void Worker::take_last_stores(DeputyProcess& p) {
+    constexpr int kFlushTimeoutMs = 2000;
+    if (p.ending || !p.running || !files_.has_stores(p.pid)) return;
+    p.ending = true;
+    files_.expect_flush(p.pid);
+    auto flushed = [&]() -> Status {
+        TRY(p.session->send(FrameType::Flush, ProcessHead{p.pid.value}));
+        return files_.wait_flushed(p.pid, kFlushTimeoutMs);
+    }();
+    if (!flushed) spdlog::error("process {} is killed, and its last stores in files are lost: {}", p.pid.value, flushed.error().message());
+}
+
 void Worker::forget(HomePid pid) {
+    files_.forget(pid);
     auto it = processes_.find(pid);
     if (it == processes_.end()) return;
     for (auto& [tid, t] : it->second->threads) it->second->server->remove_thread(tid);

@@ -6,9 +6,7 @@
 //   hop          place, quiet, image, memory, Ready            -> Thaw at the old node
 //                Go, Running                                   -> Drop at the old node
 #include <signal.h>
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -37,28 +35,13 @@ constexpr int kRunningTimeoutMs = 10000;
 constexpr unsigned long kDeputyOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
                                          PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT;
 
-// What the program maps and also reads or writes as a file has to agree, and what it has open of its own memory has
-// to show it: neither would be so from another machine.
-Status check_open_files(pid_t pid, const wire::Image& image) {
-    TRY_ASSIGN(auto fds, list_fds(pid));
+// What the program has open of its own memory has to show it: it would not, from another machine.
+Status check_open_files(HomePid pid, pid_t alive) {
+    TRY_ASSIGN(auto fds, list_fds(alive));
     for (const auto& fd : fds) {
-        std::string own = fmt::format("/proc/{}/", pid);
+        std::string own = fmt::format("/proc/{}/", pid.value);
         if (fd.target.starts_with(own) && (fd.target.ends_with("/mem") || fd.target.ends_with("/pagemap") || fd.target.ends_with("maps")))
             return fail("cantmove: it has its own memory open ({})", fd.target);
-    }
-    for (const auto& r : image.regions()) {
-        if (r.kind() != wire::Region::FILE || !r.shared()) continue;
-        const auto& file = image.files(static_cast<int>(r.file()));
-        for (const auto& fd : fds) {
-            struct stat st {};
-            if (::stat(fmt::format("/proc/{}/fd/{}", pid, fd.fd).c_str(), &st) != 0 || st.st_ino != file.inode()) continue;
-            auto info = read_file(fmt::format("/proc/{}/fdinfo/{}", pid, fd.fd));
-            size_t at = info ? info->find("flags:") : std::string::npos;
-            unsigned long flags = at == std::string::npos ? O_RDWR : std::strtoul(info->c_str() + at + 6, nullptr, 8);
-            bool fd_writes = (flags & O_ACCMODE) != O_RDONLY;
-            if (fd_writes || (r.protection() & PROT_WRITE))
-                return fail("cantmove: it shares memory with a file that it also has open (fd {}, {})", fd.fd, file.name());
-        }
     }
     return {};
 }
@@ -72,9 +55,11 @@ json summary(HomePid pid, const std::string& where, const MoveTotals& totals, in
 }  // namespace
 
 Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::string& mode, const json& cpu) {
-    had_process_ = true;  // if it stays at home there is nothing more to do here
     TRY(make_mover(mode));
     DeputyProcess* p = process_of(pid);
+    // A worker has done its work with the move that fails, or that brings the last program home.
+    bool come_home = p == nullptr && std::exchange(had_process_, true) && !unfinished_.has(pid);
+    if (come_home) return fail("process {} has come home by itself", pid.value);
     return p == nullptr ? leave_home(pid, to, mode, cpu) : hop(*p, to, mode);
 }
 
@@ -112,7 +97,7 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
     MoveTotals totals{};
     bool stripped = false;
     auto moved = [&]() -> Status {
-        TRY(send_out(*session, *image, pid.value, mode, &totals));
+        TRY(send_out(*session, *image, frozen.alive(), mode, &totals));
         TRY(wait_for_ready(*session));
         stripped = true;
         TRY(become_deputies(frozen, *image, region, session));
@@ -150,7 +135,7 @@ Status Worker::thaw_home(const Frozen& frozen) {
     for (const auto& t : frozen.threads) {
         if (t.ended) continue;
         auto one = [&]() -> Status {
-            TRY(put_back(frozen, t));
+            TRY(put_back(t));
             if (t.transferred != 0) return unfinished_.go_on(HomePid(frozen.pid), t.tid, t.transferred);
             return detach(t.tid);
         }();
@@ -161,18 +146,19 @@ Status Worker::thaw_home(const Frozen& frozen) {
 
 // The agent goes in first: it answers what can't be seen from outside.
 Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, std::shared_ptr<AgentRegion>* region) {
-    for (const auto& t : frozen.threads)
-        if (t.ended) return fail("cantmove: the program's main thread has ended");
-    TRY_ASSIGN(*region, AgentRegion::place(pid.value, *this));
+    pid_t alive = frozen.alive();
+    TRY_ASSIGN(*region, AgentRegion::place(alive, *this));
     uint64_t base = (*region)->base();
     wire::Image image;
     auto captured = [&]() -> Status {
         TRY(assist_->capture(frozen, (*region)->place_for_batches(), *this, image));
-        TRY(describe_regions(pid.value, {base, base + kAgentSize}, image));
-        return check_open_files(pid.value, image);
+        TRY(describe_regions(alive, {base, base + kAgentSize}, image));
+        TRY(check_open_files(pid, alive));
+        return files_.watch_image(pid, HomePid(alive), image);
     }();
     if (captured) return image;
-    (void)AgentRegion::remove(pid.value, base, *this);
+    files_.forget(pid);
+    (void)AgentRegion::remove(alive, base, *this);
     return std::move(captured.error());
 }
 
@@ -204,13 +190,19 @@ Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, s
     auto made = std::make_unique<DeputyProcess>();
     made->pid = pid;
     made->session = session;
-    made->server = std::make_shared<CallServer>(std::move(region));
+    made->server = std::make_shared<CallServer>(std::move(region), files_);
     made->cpu_account = image.cpu_account();
     DeputyProcess& p = *made;
     processes_[pid] = std::move(made);
     p.server->set_channel(pid, session->channel());
     for (size_t i = 0; i < frozen.threads.size(); i++) {
         const FrozenThread& t = frozen.threads[i];
+        DeputyThread thread{HomePid(t.tid)};
+        if (t.ended) {
+            thread.exiting = thread.untraced = true;
+            p.threads[HomePid(t.tid)] = thread;
+            continue;
+        }
         TRY(assist_->strip_thread(t.tid, image.threads(static_cast<int>(i)), p.region().place_for_batches(), *this));
         TRY_ASSIGN(uint32_t slot, p.region().allocate_slot());
         TRY(p.server->add_thread(pid, HomePid(t.tid), slot));
@@ -219,13 +211,13 @@ Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, s
         TRY(set_registers(t.tid, p.region().loop_registers(r, slot)));
         TRY(set_signal_mask(t.tid, t.signal_mask));
         TRY(set_options(t.tid, kDeputyOptions));
-        DeputyThread thread{HomePid(t.tid)};
         thread.stopped = true;
         p.threads[HomePid(t.tid)] = thread;
     }
     session->start(p.server, *events_);
     p.job_stopped = frozen.job_stopped;
-    for (auto& [tid, t] : p.threads) TRY(go_on(p, t));
+    for (auto& [tid, t] : p.threads)
+        if (!t.untraced) TRY(go_on(p, t));
     // A stopped program takes no signals before it is continued.
     return frozen.job_stopped ? Status() : settle_pending_signals(p);
 }
@@ -235,6 +227,7 @@ Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, s
 Status Worker::settle_pending_signals(DeputyProcess& p) {
     auto is_due = [&] {
         for (const auto& [tid, t] : p.threads) {
+            if (t.exiting) continue;
             auto s = read_status(p.pid.value, tid.value);
             if (s && ((s->sig_pending | s->shared_pending) & ~s->sig_blocked) != 0) return true;
         }
@@ -258,9 +251,9 @@ Status Worker::commit(DeputyProcess& p, NodeSession& session) {
 // Home's copy is untouched but for what strip_thread took out.
 Status Worker::roll_back(const Frozen& frozen, const wire::Image& image, const AgentRegion& region, bool stripped) {
     HomePid pid(frozen.pid);
-    RemoteMemory memory(frozen.pid);
     for (size_t i = 0; stripped && i < frozen.threads.size(); i++) {
         const FrozenThread& t = frozen.threads[i];
+        if (t.ended) continue;
         DeputyProcess* p = process_of(pid);
         bool runs = p != nullptr && p->threads.contains(HomePid(t.tid)) && !p->threads.at(HomePid(t.tid)).stopped;
         if (runs) {
@@ -270,16 +263,18 @@ Status Worker::roll_back(const Frozen& frozen, const wire::Image& image, const A
         TRY(set_signal_mask(t.tid, kInjectionMask));
         TRY(assist_->install_thread(t.tid, image.threads(static_cast<int>(i)), region.place_for_batches(), *this));
     }
-    TRY(AgentRegion::remove(frozen.pid, region.base(), *this));
-    for (const auto& t : frozen.threads) TRY(set_options(t.tid, 0));
+    TRY(AgentRegion::remove(frozen.alive(), region.base(), *this));
+    for (const auto& t : frozen.threads)
+        if (!t.ended) TRY(set_options(t.tid, 0));
     if (process_of(pid) != nullptr) forget(pid);
+    files_.forget(pid);
     return thaw_home(frozen);
 }
 
 // Home keeps the skeleton of the address space, and of its contents what files have anyway and what ps reads.
 Status Worker::hollow_out(DeputyProcess& p, const wire::Image& image) {
-    pid_t leader = p.pid.value;
-    TRY_ASSIGN(PageMap pages, PageMap::open(leader));
+    HomePid pid = p.pid;
+    TRY_ASSIGN(PageMap pages, PageMap::open(p.alive()));
     std::vector<AddressRange> ranges;
     uint64_t keep_from = image.layout().arg_start() & ~(kPage - 1);
     for (const auto& r : image.regions()) {
@@ -295,7 +290,7 @@ Status Worker::hollow_out(DeputyProcess& p, const wire::Image& image) {
     for (const auto& range : ranges) {
         for (uint64_t at = range.start; at < range.end; at += kSlice) {
             TRY(one_event(0));
-            if (process_of(HomePid(leader)) == nullptr) return {};
+            if (process_of(pid) == nullptr) return {};
             DeputyThread& t = p.threads.at(HomePid(p.alive()));
             if (t.stopped) return fail("it is stopped");
             TRY(interrupt(t.tid.value));
@@ -308,7 +303,7 @@ Status Worker::hollow_out(DeputyProcess& p, const wire::Image& image) {
             }
             TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
             TRY(set_signal_mask(t.tid.value, kInjectionMask));
-            Batch batch(leader, t.tid.value, p.region().place_for_batches(), *this);
+            Batch batch(t.tid.value, t.tid.value, p.region().place_for_batches(), *this);
             batch.call(SYS_madvise, at, std::min(kSlice, range.end - at), kDontNeedLocked);
             TRY(batch.run());
             TRY(set_signal_mask(t.tid.value, mask));
@@ -321,8 +316,10 @@ Status Worker::hollow_out(DeputyProcess& p, const wire::Image& image) {
 Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::string& mode) {
     int64_t began = monotonic_ns();
     HomePid pid = p.pid;
+    if (files_.changed(pid)) return fail("it is about to come home: a file that it maps was changed");
     auto old = p.session;  // held: a child that is still there may end meanwhile, and with it the last use of it
     TRY_ASSIGN(auto session, open_session(pid, to));
+    files_.expect_flush(pid);
     TRY(freeze_guest(p));
     int64_t frozen_at = monotonic_ns();
     MoveTotals totals{};
@@ -331,18 +328,22 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
         if (!image) return std::move(image.error());
         note_cpu_used_at_home(pid, *image);
         image->set_cpu_account(p.cpu_account);
+        TRY(files_.wait_flushed(pid, kReadyTimeoutMs));
         std::string bytes = image->SerializeAsString();
         TRY(session->stream().send(make_stream_message(StreamKind::Image, pid.value, {}, std::as_bytes(std::span(bytes)))));
         MemoryRun everything{0, 0};
         TRY(old->stream().send(make_stream_message(StreamKind::Need, pid.value, std::span(&everything, 1), {})));
+        // What was sent is received in any case: the next move finds the stream empty.
+        Status passed_on;
         for (;;) {
             TRY_ASSIGN(auto message, old->stream().receive(kReadyTimeoutMs));
             TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
             if (view.head.kind == StreamKind::Failed) return fail("node {} gave up", old->node());
-            TRY(session->stream().send(message->bytes()));
+            if (passed_on) passed_on = session->stream().send(message->bytes());
             totals.bytes += message->bytes().size();
             if (view.head.kind == StreamKind::End) break;
         }
+        TRY(std::move(passed_on));
         TRY(wait_for_ready(*session));
         session->start(p.server, *events_);
         p.session = session;

@@ -44,6 +44,7 @@ Expected<json> Worker::bring_home(HomePid pid) {
     DeputyProcess* p = process_of(pid);
     if (p == nullptr) return fail("process {} is not away", pid.value);
     int64_t began = monotonic_ns();
+    files_.expect_flush(pid);
     TRY(freeze_guest(*p));
     int64_t frozen_at = monotonic_ns();
     MoveTotals totals{};
@@ -52,9 +53,12 @@ Expected<json> Worker::bring_home(HomePid pid) {
     auto filled = [&]() -> Status {
         if (!image) return std::move(image.error());
         if (p->fatal) add_pending(*image, p->fatal->tid, p->fatal->info);
+        TRY(files_.wait_flushed(pid, kImageTimeoutMs));
         TRY(stop_deputies(*p));
         TRY(shape_skeleton(*p, *image, &plan));
-        return receive_memory(*p, *image, plan, &totals);
+        TRY(protect_shared(*p, *image, PROT_WRITE));
+        TRY(receive_memory(*p, *image, plan, &totals));
+        return protect_shared(*p, *image, 0);
     }();
     if (!filled) {
         if (process_of(pid) != nullptr) TRY(give_up_return(*p, filled.error()));
@@ -235,6 +239,21 @@ Status Worker::apply_plan(const DeputyProcess& p, const RegionPlan& plan) {
         TRY(batch.run());
         for (const auto& [call, what] : calls) TRY(batch.check(call, what.c_str()));
     }
+    return {};
+}
+
+// Shared memory that the program may have written to and has protected since: open for what comes, then as it was.
+Status Worker::protect_shared(DeputyProcess& p, const wire::Image& image, uint32_t also) {
+    Batch batch(p.alive(), p.alive(), p.region().place_for_batches(), *this);
+    std::vector<size_t> calls;
+    for (const auto& r : image.regions()) {
+        bool is_shared = r.kind() == wire::Region::FILE && r.shared() && has_vm_flag(r.vm_flags(), "mw");
+        if (!is_shared || (r.protection() & PROT_WRITE) || image.files(static_cast<int>(r.file())).written_back() != 0) continue;
+        if (calls.size() < kOpsAtOnce) calls.push_back(batch.call(SYS_mprotect, r.start(), r.end() - r.start(), r.protection() | also));
+    }
+    if (calls.empty()) return {};
+    TRY(batch.run());
+    for (size_t call : calls) TRY(batch.check(call, "change the protection of shared memory"));
     return {};
 }
 

@@ -20,6 +20,7 @@
 #include "runtime/deputy/cpu_of_stays.h"
 #include "runtime/deputy/node_session.h"
 #include "runtime/deputy/unfinished_calls.h"
+#include "runtime/deputy/watched_files.h"
 #include "runtime/deputy/worker.h"
 #include "runtime/tracee/freezer.h"
 
@@ -35,6 +36,7 @@ struct DeputyThread {
     uint64_t mask_before_quiet = 0;
     uint64_t cancel = 0;       // id of the call that its next stop has to end, 0: none
     bool exiting = false;
+    bool untraced = false;     // a leader that had ended when the program left: its end is that of the last other thread
 };
 
 // It will kill the program, with a core dump, once the program is home.
@@ -53,9 +55,11 @@ struct DeputyProcess {
     enum class FreezeAnswer { None, Acknowledged, Failed } freeze = FreezeAnswer::None;
     std::string freeze_text;
     bool running = false;          // the node has said so
+    bool ending = false;           // its last stores in files have been asked for
     std::optional<FatalSignal> fatal;
     std::string wants_home;        // why the node asked for the return
     int64_t try_return_at_ns = 0, return_failing_since_ns = 0;  // CLOCK_MONOTONIC; 0: no return has failed
+    bool can_wait = false;         // the return may fail for ever
     uint64_t moves = 0, returns = 0;
     std::string return_reason;
     CpuHead cpu_before_exec{};     // as the node said when an exec was about to be made
@@ -88,6 +92,8 @@ class Worker : private StopWaiter {
     DeputyProcess* next_to_return();
     int wait_for_returns_ms() const;  // for poll(2)
     void return_later(DeputyProcess& p, const std::string& why, const Error& error);
+    void check_files();  // brings home what maps a file that has changed
+    void take_last_stores(DeputyProcess& p);
     // Events until done(); Error ETIMEDOUT with `what`.
     Status pump(int timeout_ms, const char* what, const std::function<bool()>& done);
     Status handle_session_events();
@@ -147,6 +153,7 @@ class Worker : private StopWaiter {
     Status stop_deputies(DeputyProcess& p);
     Status shape_skeleton(DeputyProcess& p, const wire::Image& image, RegionPlan* plan);
     Status apply_plan(const DeputyProcess& p, const RegionPlan& plan);
+    Status protect_shared(DeputyProcess& p, const wire::Image& image, uint32_t also);
     Status receive_memory(DeputyProcess& p, const wire::Image& image, const RegionPlan& plan, MoveTotals* totals);
     Status settle_in(DeputyProcess& p, const wire::Image& image);
     Status give_up_return(DeputyProcess& p, const Error& why);
@@ -157,6 +164,7 @@ class Worker : private StopWaiter {
     std::unique_ptr<Transport> transport_;
     std::unique_ptr<SessionEvents> events_;
     Fd children_;  // signalfd of SIGCHLD
+    WatchedFiles files_;
     std::map<HomePid, std::unique_ptr<DeputyProcess>> processes_;
     std::set<pid_t> expected_;            // new tasks whose first stop is to come
     UnfinishedCalls unfinished_;          // of processes at home

@@ -117,7 +117,7 @@ Status Worker::handle_signal(DeputyProcess& p, DeputyThread& t, int signal) {
     }
     if (!is_ignored && (signal == kComeHomeSignal || signal == kGoAwaySignal)) {
         if (signal == kComeHomeSignal)
-            p.wants_home = kSteeredHome;
+            p.wants_home = kSteeredHome, p.can_wait = false;
         else
             send({{"event", "steer"}, {"pid", p.pid.value}, {"want", "away"}});
         is_ignored = true;
@@ -149,14 +149,14 @@ Status Worker::reset_one_shot_handler(const DeputyProcess& p, const DeputyThread
     TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
     TRY(set_signal_mask(t.tid.value, kInjectionMask));
     AgentPlace place = p.region().place_for_batches();
-    Batch ask(p.pid.value, t.tid.value, place, *this);
+    Batch ask(t.tid.value, t.tid.value, place, *this);
     uint64_t at = ask.space(sizeof action);
     ask.call(SYS_rt_sigaction, static_cast<uint64_t>(signal), 0, at, 8);
     TRY(ask.run());
     std::memcpy(&action, ask.bytes(at, sizeof action).data(), sizeof action);
     if (action.flags & static_cast<uint64_t>(SA_RESETHAND)) {
         action.handler = 0;  // SIG_DFL; flags and mask stay
-        Batch reset(p.pid.value, t.tid.value, place, *this);
+        Batch reset(t.tid.value, t.tid.value, place, *this);
         reset.call(SYS_rt_sigaction, static_cast<uint64_t>(signal), reset.data(&action, sizeof action), 0, 8);
         TRY(reset.run());
     }
@@ -294,6 +294,9 @@ Status Worker::handle_ptrace_event(DeputyProcess& p, DeputyThread& t, int event)
         auto progress = p.server->in_progress(t.tid);
         bool alone = progress && progress->head.kind == CallKind::ExitThread;
         if (t.tid == p.pid && alone) TRY(p.session->send(FrameType::ThreadGone, ThreadHead{p.pid.value, t.tid.value}));
+        bool by_call = alone || (progress && progress->head.kind == CallKind::ExitGroup);
+        if (by_call && !alone) p.ending = true;  // its stores came before its call
+        if (!by_call) take_last_stores(p);
     } else {
         TRY_ASSIGN(uint64_t message, event_message(t.tid.value));
         TRY(new_task(p, event, static_cast<pid_t>(message)));
@@ -320,6 +323,7 @@ Status Worker::new_task(DeputyProcess& parent, int, pid_t tid) {
         processes_[pid] = std::move(made);
         p->server = parent.server;
         p->server->set_channel(pid, parent.session->channel());
+        files_.inherit(parent.pid, pid);
         send({{"event", "born"}, {"pid", pid.value}, {"parent", parent.pid.value}, {"where", parent.session->node()}});
     }
     TRY_ASSIGN(uint32_t slot, p->region().allocate_slot());
@@ -361,7 +365,8 @@ Status Worker::handle_end(DeputyProcess& p, HomePid tid) {
     expected_.erase(tid.value);
     p.threads.erase(tid);
     p.server->remove_thread(tid);
-    if (!is_leader) return p.session->send(FrameType::ThreadGone, ThreadHead{p.pid.value, tid.value});
+    bool is_last = p.threads.size() == 1 && p.threads.begin()->second.untraced;
+    if (!is_leader && !is_last) return p.session->send(FrameType::ThreadGone, ThreadHead{p.pid.value, tid.value});
     HomePid pid = p.pid;
     auto told = p.session->send(FrameType::ProcessGone, ProcessHead{pid.value});
     if (!told) spdlog::info("process {} ended; its node could not be told: {}", pid.value, told.error().message());

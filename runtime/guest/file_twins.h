@@ -4,6 +4,7 @@
 // mprotect and fork, and accesses behind the end give SIGBUS.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -13,6 +14,8 @@
 #include "remote/wire/image.pb.h"
 #include "runtime/base/error.h"
 #include "runtime/base/fd.h"
+#include "remote/wire/frames.h"
+#include "runtime/memory/parts.h"
 
 namespace pmi {
 
@@ -22,10 +25,17 @@ class FileTwins {
     Status prepare(const wire::Image& image);
     // The twin of image.files[index] of the image last prepared; -1 for none.
     int fd_of(uint32_t index) const;
-    // A twin by what identifies the file at home; grown to `size`.
-    Expected<int> find_or_make(uint64_t device, uint64_t inode, const std::string& name, uint64_t size);
-    // Remembers how the contents are now: what changed later is what has to be written back.
+    // The same for mappings that may never be made writable, as home's may not.
+    int read_only_fd_of(uint32_t index) const;
+    // What a mapping that was made away shows, from home; its twin's descriptor.
+    Expected<int> load(const MapFileInfo& info, uint64_t offset, std::span<const std::byte> contents, bool read_only);
+    // Remembers how the contents are now, of what the program can store in: what changed later is what has to be
+    // written back.
     Status remember();
+    // What the program has stored since the last time, of files that home takes back, in pieces of a bounded size.
+    using SendChanges = std::function<Status(uint32_t number, std::span<const FileRun> runs, std::span<const std::byte> bytes)>;
+    Status take_changes(const SendChanges& send);
+    bool has_stores() const;  // whether there are files that home takes back
     bool unchanged(uint64_t device, uint64_t inode, uint64_t offset, std::span<const std::byte> page) const;
 
     // Regions and files that were described on this node name twins; gives them home's names again. A mapped file
@@ -35,11 +45,21 @@ class FileTwins {
   private:
     struct Twin {
         wire::MappedFile file;
-        Fd fd;
+        Fd fd, read_only;
         uint64_t twin_device = 0, twin_inode = 0;
-        Fd pristine;  // contents as they came
+        // Where the program can store:
+        bool is_stored_in = false;
+        Fd pristine;  // contents as they came, or as home has them since the last take_changes()
+        Parts loaded; // what is there; for the rest the pages are still at home
+        Mapping view, pristine_view;
+        // Home takes its stores, and the contents have arrived.
+        bool goes_home() const { return file.written_back() != 0 && pristine.valid(); }
     };
-    const Twin* find(uint64_t device, uint64_t inode) const;
+    Twin* find(uint64_t device, uint64_t inode) const;
+    Expected<Twin*> find_or_make(const wire::MappedFile& file);
+    static Status make_pristine(Twin& twin);
+    static Status map_views(Twin& twin);
+    static Status take_changes_of(Twin& twin, uint64_t start, uint64_t end, const SendChanges& send);
     std::vector<std::unique_ptr<Twin>> twins_;
     std::vector<Twin*> of_image_;
 };

@@ -26,6 +26,11 @@ constexpr size_t kOpsAtOnce = 500;
 
 bool is_kernel_code(const std::string& name) { return name == "[vdso]" || name.starts_with("[vvar"); }
 
+// mprotect must not make it writable.
+bool is_for_reading(const wire::Region& r) {
+    return r.kind() == wire::Region::FILE && r.shared() && !has_vm_flag(r.vm_flags(), "mw");
+}
+
 Status all_worked(const Batch& batch, const std::vector<std::pair<size_t, std::string>>& calls) {
     for (const auto& [call, what] : calls) TRY(batch.check(call, what.c_str()));
     return {};
@@ -47,6 +52,9 @@ Status GuestBuilder::check() const {
         previous = r.end();
     }
     if (image_.threads_size() == 0 || image_.threads(0).tid() != image_.pid()) return fail("an image without its leader");
+    int ended = 0;
+    for (const auto& t : image_.threads()) ended += t.ended() ? 1 : 0;
+    if (ended > (image_.threads(0).ended() ? 1 : 0) || ended == image_.threads_size()) return fail("an image with {} ended threads", ended);
     std::set<int32_t> tids;
     for (const auto& t : image_.threads())
         if (t.tid() <= 1 || !tids.insert(t.tid()).second) return fail("an image with thread {} twice", t.tid());
@@ -64,6 +72,11 @@ Status GuestBuilder::start_stub() {
     TRY_ASSIGN(Fd stub, make_stub(image_.agent_base()));
     std::vector<int> fds;
     for (uint32_t i = 0; i < static_cast<uint32_t>(image_.files_size()); i++) fds.push_back(twins_.fd_of(i));
+    for (const auto& r : image_.regions()) {
+        if (!is_for_reading(r) || read_only_.contains(r.file())) continue;
+        read_only_[r.file()] = fds.size();
+        fds.push_back(twins_.read_only_fd_of(r.file()));
+    }
     TRY_ASSIGN(auto spawned, jail_.spawn(HomePid(image_.pid()), stub.get(), fds));
     outer_ = spawned.outer;
     pidfd_ = std::move(spawned.pidfd);
@@ -123,6 +136,9 @@ Status GuestBuilder::clear_address_space() {
     return batch.check(call, "reserve the agent's place");
 }
 
+// The descriptor of its file in the stub.
+uint64_t GuestBuilder::fd_for(const wire::Region& r) const { return is_for_reading(r) ? read_only_.at(r.file()) : r.file(); }
+
 Status GuestBuilder::map_regions() {
     for (int next = 0; next < image_.regions_size();) {
         Batch batch(outer_, outer_, agent(), waiter_);
@@ -136,7 +152,7 @@ Status GuestBuilder::map_regions() {
             if (r.grows_down()) flags |= MAP_GROWSDOWN | MAP_STACK;
             if (has_vm_flag(r.vm_flags(), "nr")) flags |= MAP_NORESERVE;
             calls.emplace_back(batch.call(SYS_mmap, r.start(), r.end() - r.start(), r.protection(), flags,
-                                          file ? r.file() : static_cast<uint64_t>(-1), file ? r.offset() : 0),
+                                          file ? fd_for(r) : static_cast<uint64_t>(-1), file ? r.offset() : 0),
                                fmt::format("map {:#x}-{:#x} {}", r.start(), r.end(), r.name()));
             for (int advice : advice_of(r.vm_flags()))
                 batch.call(SYS_madvise, r.start(), r.end() - r.start(), static_cast<uint64_t>(advice));

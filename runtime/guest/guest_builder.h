@@ -40,6 +40,7 @@ class GuestBuilder {
     Status clear_address_space();
     Status move_vdso(const std::vector<MapsEntry>& maps, uint64_t temporary);
     Status map_regions();
+    uint64_t fd_for(const wire::Region& r) const;
     Status set_limits() const;
     Status lock_regions();
     Status make_threads();
@@ -54,6 +55,7 @@ class GuestBuilder {
     pid_t outer_ = 0;
     Fd pidfd_;
     int guest_listener_ = -1;
+    std::map<uint32_t, uint64_t> read_only_;  // file -> descriptor in the stub, for shared mappings that stay read-only
     std::map<HomePid, pid_t> threads_;
 };
 

@@ -112,16 +112,6 @@ Status GuestSupervisor::dispatch(GuestThread& t) {
     return go_home(t, n.nr, "a route that does not exist");
 }
 
-namespace {
-
-bool shares_files(const GuestProcess& p) {
-    for (const auto& r : p.image.regions())
-        if (r.kind() == wire::Region::FILE && r.shared() && (r.protection() & PROT_WRITE)) return true;
-    return false;
-}
-
-}  // namespace
-
 Status GuestSupervisor::dispatch_both(GuestThread& t, const Row& row) {
     const auto& args = t.notification->args;
     switch (row.nr) {
@@ -150,7 +140,9 @@ Status GuestSupervisor::dispatch_both(GuestThread& t, const Row& row) {
         case SYS_mmap:
             return map_file(t, row);
         case SYS_msync:
-            return shares_files(*t.process) ? go_home(t, row.nr, "msync of a shared mapping") : let_run(t);
+            return sync_memory(t, row);
+        case SYS_mremap:
+            return remap(t, row);
         case SYS_prlimit64:
         case SYS_setrlimit:
             return change_limits(t, row);
@@ -181,7 +173,8 @@ Status GuestSupervisor::forward(GuestThread& t, const Row& row, CallKind kind, R
 
 Status GuestSupervisor::forward_call(GuestThread& t, const Row* row, CallKind kind, Flattened flat,
                                      ReplyHandler then) {
-    CallHead head{t.process->pid.value, t.tid.value, next_call_++, kind, 0, {}};
+    TRY(flush_files());
+    CallHead head{t.process->pid.value, t.tid.value, next_call_++, kind, 0, 0, {}};
     auto bytes = encode(flat.call);
     t.call = CallInFlight{head.id, kind, row, std::move(flat), std::move(then)};
     return parts_.channel->send(static_cast<uint8_t>(FrameType::Call), head_bytes(head), bytes);
@@ -195,6 +188,9 @@ Status GuestSupervisor::handle_reply(std::span<const std::byte> body) {
     CallInFlight call = std::move(*t->call);
     t->call.reset();
     t->restart_is_home = reply.result == kErestartBlock;
+    // In a freeze it is on its way home already, and the freeze waits for it.
+    bool home_first = head.home_first != 0 && !t->process->freezing;
+    if (home_first && reply.result == kErestartNoIntr) return go_home(*t, t->notification->nr, "a file that it maps");
     Status result;
     if (call.then && (call.kind == CallKind::Clone || !is_restart(reply.result))) {
         result = call.then(reply, call.sent);
@@ -202,6 +198,10 @@ Status GuestSupervisor::handle_reply(std::span<const std::byte> body) {
         GuestMemoryAccess memory(*t->process->memory);
         int64_t value = apply(call.sent, reply, memory);
         if (head.partial != 0 || t->transferred != 0) value = add_transferred(*t, value, head.partial != 0);
+        if (home_first && !is_restart(value)) {
+            t->held_result = value;
+            return go_home(*t, t->notification->nr, "a file that it maps and that was changed");
+        }
         result = call.row != nullptr && call.row->sigmask_arg != 0xff && t->signalled ? suspend_result(*t, value)
                                                                                      : finish(*t, value);
     }

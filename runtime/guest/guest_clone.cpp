@@ -70,10 +70,7 @@ const char* why_not_here(const CloneRequest& r, const GuestProcess& p) {
     if (r.is_thread()) return (r.args.flags & CLONE_VM) ? nullptr : "clone of a thread without CLONE_VM";
     if ((r.args.flags & CLONE_VM) && !(r.args.flags & CLONE_VFORK)) return "clone of a process that shares memory";
     if (r.args.flags & CLONE_VM) return nullptr;
-    for (const auto& region : p.image.regions())
-        if (region.kind() == wire::Region::FILE && region.shared() && (region.protection() & PROT_WRITE))
-            return "fork with writable shared memory";
-    return nullptr;
+    return p.stores_in_files ? "fork with writable shared memory" : nullptr;
 }
 
 // What the deputy does: no shared memory (it has none), no TLS, no stack.
@@ -250,6 +247,7 @@ Status GuestSupervisor::adopt_child(pid_t outer) {
             made->vfork_parent = parent.pid;
             parent.vfork_children++;
         }
+        made->stores_in_files = parent.stores_in_files;
         child = &add_thread(*made, done.child, outer);
         processes_[done.child] = std::move(made);
         TRY_ASSIGN(Registers r, get_registers(outer));

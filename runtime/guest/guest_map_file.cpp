@@ -1,17 +1,18 @@
-// mmap of a file while away: home maps the file at the same address into its skeleton (so that the address space
+// Mappings of files. mmap while away: home maps the file at the same address into its skeleton (so that the address space
 // keeps its file there, and all of Linux's checks are made), and sends back what the mapping shows; here the
 // program gets the file's twin.
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "runtime/base/log.h"
 #include "runtime/guest/guest_memory_access.h"
 #include "runtime/guest/guest_supervisor.h"
+#include "runtime/kernel/procfs.h"
 
 namespace pmi {
 namespace {
@@ -25,12 +26,11 @@ Status GuestSupervisor::map_file(GuestThread& t, const Row& row) {
     uint64_t flags = a[3];
     bool is_shared = (flags & MAP_TYPE) != MAP_PRIVATE;
     if (flags & MAP_ANONYMOUS) return is_shared ? go_home(t, row.nr, "shared anonymous memory") : let_run(t);
-    if (is_shared && (a[2] & PROT_WRITE)) return go_home(t, row.nr, "a writable shared mapping of a file");
     if (a[1] > kMaxMapped) return go_home(t, row.nr, "a mapping of a very large file");
     if (flags & (MAP_HUGETLB | MAP_GROWSDOWN)) return go_home(t, row.nr, "an unusual mapping of a file");
     if (a[1] == 0) return answer(t, -EINVAL);
-    if (is_shared && !t.shared_map_checked) return check_shared_map(t);
-    t.shared_map_checked = false;
+    // With a place it has been watched before.
+    if (is_shared && t.reserved_for_map == 0 && !std::exchange(t.file_watched, false)) return watch_file(t);
     bool is_fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
     if (is_fixed && !(flags & MAP_FIXED_NOREPLACE)) return map_at_home(t, row, a[0], false);
     // The guest's own kernel chooses the place: the thread is stopped, its call cancelled, the place reserved; then
@@ -39,15 +39,14 @@ Status GuestSupervisor::map_file(GuestThread& t, const Row& row) {
     return reserve_then_map(t);
 }
 
-// Through a file that the program could write to, its read() and its mapping have to agree; they would not, from here.
-Status GuestSupervisor::check_shared_map(GuestThread& t) {
+// Home keeps an eye on the file, or takes the program home.
+Status GuestSupervisor::watch_file(GuestThread& t) {
     Flattened f;
-    f.call.nr = SYS_fcntl;
-    f.call.args = {t.notification->args[4], F_GETFL, 0, 0, 0, 0};
-    return forward_call(t, nullptr, CallKind::Plain, std::move(f), [this, &t](const Reply& reply, const Flattened&) -> Status {
+    f.call.nr = SYS_mmap;
+    f.call.args = {t.notification->args[4], 0, 0, 0, 0, 0};
+    return forward_call(t, nullptr, CallKind::WatchFile, std::move(f), [this, &t](const Reply& reply, const Flattened&) -> Status {
         if (reply.result < 0) return finish(t, reply.result);
-        if ((reply.result & O_ACCMODE) != O_RDONLY) return go_home(t, SYS_mmap, "a shared mapping of a file that it can write");
-        t.shared_map_checked = true;
+        t.file_watched = true;
         return dispatch(t);
     });
 }
@@ -121,12 +120,10 @@ Status GuestSupervisor::map_here(GuestThread& t, uint64_t address, const Reply& 
     std::memcpy(&info, reply.out[0].bytes.data(), sizeof info);
     info.name[sizeof info.name - 1] = '\0';
     auto contents = std::span(reply.out[0].bytes).subspan(sizeof info);
-    TRY_ASSIGN(int twin, twins_.find_or_make(info.device, info.inode, info.name, info.size));
-    for (size_t done = 0; done < contents.size();) {
-        ssize_t n = ::pwrite(twin, contents.data() + done, contents.size() - done, static_cast<off_t>(a[5] + done));
-        if (n <= 0) return fail_errno("store a mapped file");
-        done += static_cast<size_t>(n);
-    }
+    bool is_shared = (a[3] & MAP_TYPE) != MAP_PRIVATE;
+    bool may_store = is_shared && info.writable != 0;
+    if (may_store) t.process->stores_in_files = true;
+    TRY_ASSIGN(int twin, twins_.load(info, a[5], contents, is_shared && !may_store));
     TRY_ASSIGN(int guest_fd, listener_->add_fd(t.notification->id, twin));
     uint64_t id = t.notification->id;
     TRY(stop_then(t, [this, &t, a, address, guest_fd]() -> Status {
@@ -147,6 +144,47 @@ Status GuestSupervisor::map_here(GuestThread& t, uint64_t address, const Reply& 
     }));
     t.notification.reset();
     return listener_->answer(id, -513);
+}
+
+// What the program stored in files goes home: before whatever could tell others of it.
+Status GuestSupervisor::flush_files() {
+    if (!twins_.has_stores()) return {};
+    return twins_.take_changes([this](uint32_t number, std::span<const FileRun> runs, std::span<const std::byte> bytes) {
+        FileChangesHead head{number, static_cast<uint32_t>(runs.size())};
+        std::vector<std::byte> body;
+        auto add = [&](std::span<const std::byte> part) { body.insert(body.end(), part.begin(), part.end()); };
+        add(std::as_bytes(runs));
+        add(bytes);
+        return parts_.channel->send(static_cast<uint8_t>(FrameType::FileChanges), head_bytes(head), body);
+    });
+}
+
+Status GuestSupervisor::answer_flush(HomePid pid) {
+    TRY(flush_files());
+    return parts_.channel->send(static_cast<uint8_t>(FrameType::Flushed), head_bytes(ProcessHead{pid.value}));
+}
+
+// The deputy's mapping of the file is where the guest's is: its msync sees to the disk. The guest's own knows best of
+// errors.
+Status GuestSupervisor::sync_memory(GuestThread& t, const Row& row) {
+    if (!t.process->stores_in_files) return let_run(t);
+    return forward(t, row, CallKind::Plain, [this, &t](const Reply& reply, const Flattened&) {
+        return reply.result == 0 ? let_run(t) : go_home(t, SYS_msync, "msync of what is mapped otherwise at home");
+    });
+}
+
+// A mapping of a file that grows shows what was not sent; a shared one has to be where home has it.
+Status GuestSupervisor::remap(GuestThread& t, const Row& row) {
+    const auto& a = t.notification->args;
+    bool grows = a[2] > a[1];
+    if (!grows && (a[3] & MREMAP_FIXED) == 0) return let_run(t);
+    TRY_ASSIGN(auto maps, read_maps(t.process->alive()));
+    uint64_t end = a[0] + std::max(a[1], kPage);
+    for (const auto& m : maps) {
+        bool is_meant = m.start < end && a[0] < m.end && m.inode != 0;
+        if (is_meant && (grows || m.shared)) return go_home(t, row.nr, "a mapping of a file that grows or moves");
+    }
+    return let_run(t);
 }
 
 }  // namespace pmi

@@ -13,6 +13,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/guest/guest_supervisor.h"
+#include "runtime/kernel/procfs.h"
 #include "runtime/memory/regions.h"
 #include "runtime/tracee/cpu_account.h"
 #include "runtime/tracee/interrupted.h"
@@ -74,11 +75,17 @@ Status GuestSupervisor::arrived() {
     auto process = std::make_unique<GuestProcess>();
     process->pid = HomePid(arrival_->image.pid());
     process->outer = arrival_->builder->outer();
-    process->memory = std::make_unique<RemoteMemory>(process->outer);
+    const auto& leader = arrival_->image.threads(0);
+    if (leader.ended()) TRY(end_leader(process->outer, arrival_->image.agent_base()));
     process->image = arrival_->image;
+    for (const auto& r : process->image.regions())
+        if (r.kind() == wire::Region::FILE && r.shared() && has_vm_flag(r.vm_flags(), "mw")) process->stores_in_files = true;
     for (auto& t : *process->image.mutable_threads()) {
         GuestThread& made = add_thread(*process, HomePid(t.tid()), arrival_->builder->threads().at(HomePid(t.tid())));
-        made.stopped = true;
+        made.stopped = !t.ended();
+        made.ended = t.ended();
+        if (t.ended()) continue;
+        if (!process->memory) process->memory = std::make_unique<RemoteMemory>(made.outer);
         // A node with fewer CPUs does what it can.
         if (!t.affinity().empty())
             (void)::sched_setaffinity(made.outer, t.affinity().size(), reinterpret_cast<const cpu_set_t*>(t.affinity().data()));
@@ -104,15 +111,38 @@ Status GuestSupervisor::arrived() {
     return parts_.stream->send(make_stream_message(StreamKind::Ready, arrival_->image.pid(), {}, {}));
 }
 
+// The leader, which has built all the others, ends before they begin: as it had at home.
+Status GuestSupervisor::end_leader(pid_t outer, uint64_t agent_base) {
+    constexpr int kTimeoutMs = 5000, kLookAgainMs = 3;
+    TRY_ASSIGN(Registers r, get_registers(outer));
+    r.rip = agent_address(agent_base, pmi_agent_syscall);
+    r.rax = SYS_exit;
+    r.orig_rax = static_cast<uint64_t>(-1);
+    r.rdi = 0;
+    TRY(set_registers(outer, r));
+    TRY(resume(outer));
+    int64_t deadline = monotonic_ns() + int64_t{kTimeoutMs} * 1'000'000;
+    for (;;) {
+        auto stat = read_stat(outer);
+        if (stat && stat->state == 'Z') return {};
+        if (monotonic_ns() > deadline) return fail_code(ETIMEDOUT, "the guest's main thread does not end");
+        // No stop comes of it, but its call is let run by this.
+        auto stopped = wait(outer, kLookAgainMs);
+        if (stopped || stopped.error().code() != ETIMEDOUT) return fail("the guest's main thread does not end as it should");
+    }
+}
+
 Status GuestSupervisor::go(const ProcessHead& head) {
     GuestProcess* p = process_of(HomePid(head.pid));
     if (p == nullptr || !arrival_) return fail("a Go for a program that is not here");
     int64_t now = monotonic_ns() + parts_.clock_offset_ns;
     for (const auto& t : p->image.threads()) {
         GuestThread& thread = *p->threads.at(HomePid(t.tid()));
+        if (thread.ended) continue;
         TRY(assist_->release_thread(thread.outer, t, *p->memory, now));
     }
-    for (auto& [tid, t] : p->threads) TRY(go_on(*t));
+    for (auto& [tid, t] : p->threads)
+        if (!t->ended) TRY(go_on(*t));
     arrival_.reset();
     return parts_.channel->send(static_cast<uint8_t>(FrameType::Running), head_bytes(ProcessHead{head.pid}));
 }
@@ -132,7 +162,7 @@ Status GuestSupervisor::stop_threads(GuestProcess& p) {
         if (t->stopped || t->ended) continue;
         if (t->notification) {
             // Waiting for home: its reply ends the wait. Waiting for the program's return, or its turn: cancelled.
-            if (!t->call) TRY(run_again(*t));
+            if (!t->call) TRY(t->held_result ? finish(*t, *std::exchange(t->held_result, std::nullopt)) : run_again(*t));
             continue;
         }
         t->began_ns = asleep_since(p.outer, t->outer).value_or(monotonic_ns());
@@ -198,6 +228,7 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
 }
 
 Status GuestSupervisor::send_image(GuestProcess& p) {
+    TRY(answer_flush(p.pid));
     auto image = capture_image(p);
     if (!image) {
         std::string text = fmt::format("node {}: {}", parts_.node_name, image.error().message());

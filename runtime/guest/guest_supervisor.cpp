@@ -32,7 +32,11 @@ Status GuestSupervisor::wait_for_events() {
     TRY(handle_notifications());
     TRY(handle_children());
     if (!early_.empty()) return {};
-    if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) return fail_errno("poll");
+    // Whoever looks at a file that the program stores in, without hearing from it, sees it soon.
+    constexpr int kFlushMs = 50;
+    int ready = ::poll(fds.data(), fds.size(), twins_.has_stores() ? kFlushMs : -1);
+    if (ready < 0 && errno != EINTR) return fail_errno("poll");
+    if (ready == 0) return flush_files();
     if (fds[3].revents != 0) {
         TRY_ASSIGN(auto n, listener_->receive());
         if (n) early_.push_back(*n);
@@ -99,6 +103,8 @@ Status GuestSupervisor::handle_frame(const Frame& frame) {
         case FrameType::Drained:
             p->drained = true;
             return finish_freeze_if_ready(*p);
+        case FrameType::Flush:
+            return answer_flush(p->pid);
         case FrameType::Thaw:
             return thaw(*p);
         case FrameType::Stop:

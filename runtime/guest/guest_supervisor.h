@@ -3,7 +3,7 @@
 //   guest_supervisor.cpp   the loop, and what a stop or an end of a guest task means
 //   guest_calls.cpp        notified calls: forwarded, answered here, sent home with the program
 //   guest_clone.cpp        fork, vfork, clone, threads
-//   guest_map_file.cpp     mmap of files
+//   guest_map_file.cpp     mappings of files, and what is stored in them
 //   guest_signals.cpp      signals from home, faults
 //   guest_mask.cpp         signal masks
 //   guest_moves.cpp        arrival, freezing, departure
@@ -92,11 +92,15 @@ class GuestSupervisor : private StopWaiter {
 
     // -- guest_map_file.cpp
     Status map_file(GuestThread& t, const Row& row);
-    Status check_shared_map(GuestThread& t);
+    Status watch_file(GuestThread& t);
     Status reserve_then_map(GuestThread& t);
     Status unmap_and_finish(GuestThread& t, uint64_t address, int64_t result);
     Status map_at_home(GuestThread& t, const Row& row, uint64_t address, bool reserved);
     Status map_here(GuestThread& t, uint64_t address, const Reply& reply);
+    Status flush_files();
+    Status answer_flush(HomePid pid);
+    Status sync_memory(GuestThread& t, const Row& row);
+    Status remap(GuestThread& t, const Row& row);
 
     // -- guest_signals.cpp
     Status handle_signal_frame(const SignalHead& head);
@@ -117,6 +121,7 @@ class GuestSupervisor : private StopWaiter {
     Status arrive(const StreamView& view);
     Status arrived();
     Status refuse_arrival(const Error& why);
+    Status end_leader(pid_t outer, uint64_t agent_base);
     Status go(const ProcessHead& head);
     Status begin_freeze(GuestProcess& p);
     Status stop_threads(GuestProcess& p);

@@ -50,7 +50,9 @@ struct GuestThread {
     bool restart_is_home = false; // its restart_syscall belongs to the deputy's restart block
     bool injecting = false;       // its notifications are the supervisor's own calls
     bool wants_home = false;      // waits for the program's return
-    bool shared_map_checked = false;
+    // The result of its call, which it gets when the program stands still for its return.
+    std::optional<int64_t> held_result;
+    bool file_watched = false;    // the shared mmap that it is about to make
     uint64_t reserved_for_map = 0; // the place for the mmap of a file that it is about to issue again
     bool ended = false;           // a leader that has exited while other threads go on
     bool stopped = false;         // held in a ptrace stop
@@ -69,6 +71,7 @@ struct GuestProcess {
     std::unique_ptr<RemoteMemory> memory;
     wire::Image image;  // as it came (for a forked child: its parent's); contents of limits, layout, names
     HomePid vfork_parent;          // waits until this child is gone
+    bool stores_in_files = false;  // maps a file shared that it can write to
     bool shares_memory = false;    // a vfork child that runs in its parent's memory
     int vfork_children = 0;        // its threads that wait for one can't be stopped
     bool job_stopped = false;

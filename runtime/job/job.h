@@ -51,6 +51,7 @@ class Job {
     void go_away(JobProcess& process, const std::string& node, const std::string& mode, Done done);
     void come_home(JobProcess& process, Done done);
     std::optional<std::string> refusal(JobProcess& process, const Destination& to);
+    void prepare_move(JobProcess& process, const Destination& to, const std::string& mode, Done done);
     void begin_move(pid_t pid, const Destination& to, const std::string& mode, const Done& done);
     void end_move(pid_t pid, const Json& reply, const Done& done);
     void set_place(JobProcess& process, const std::string& where, bool unfinished);

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "runtime/base/fd.h"
+#include "runtime/kernel/shared_memory.h"
 
 namespace pmi::job {
 namespace {
@@ -26,8 +27,7 @@ struct Subject {
     pid_t pid;
     ProcStatus status;
     ProcStat stat;
-    // A thread that still has the address space: once the leader has ended, /proc/PID/maps is empty.
-    pid_t memory_of;
+    pid_t memory_of;  // thread_with_memory
 };
 
 Expected<Subject> look_at(pid_t pid) {
@@ -35,13 +35,7 @@ Expected<Subject> look_at(pid_t pid) {
     s.pid = s.memory_of = pid;
     TRY_ASSIGN(s.status, read_status(pid));
     TRY_ASSIGN(s.stat, read_stat(pid));
-    if (s.stat.state != 'Z') return s;
-    auto threads = list_threads(pid);
-    if (!threads) return s;
-    for (pid_t tid : *threads) {
-        auto stat = read_stat(pid, tid);
-        if (stat && stat->state != 'Z' && stat->state != 'X') s.memory_of = tid;
-    }
+    if (s.stat.state == 'Z') s.memory_of = thread_with_memory(pid);
     return s;
 }
 
@@ -139,29 +133,13 @@ std::string describe(const MapsEntry& e) {
     return e.name.empty() ? "anonymous" : e.name;
 }
 
-Reason find_sharer(const std::vector<MapsEntry>& shared, pid_t other) {
-    auto theirs = read_maps(other);
-    if (!theirs) return std::nullopt;  // gone, or another user's
-    for (const auto& their : *theirs) {
-        if (!their.shared) continue;
-        for (const auto& our : shared)
-            if (is_same_live_memory(our, their))
-                return fmt::format("memory shared with PID {} ({})", other, describe(our));
-    }
-    return std::nullopt;
-}
-
 Reason check_shared_mappings(const Subject& s, const std::vector<MapsEntry>& maps) {
     std::vector<MapsEntry> shared;
     for (const auto& e : maps)
         if (e.shared && e.inode != 0) shared.push_back(e);
-    if (shared.empty()) return std::nullopt;
-    auto all = list_processes();
-    if (!all) return std::nullopt;
-    for (pid_t other : *all)
-        if (other != s.pid)
-            if (auto reason = find_sharer(shared, other)) return reason;
-    return std::nullopt;
+    auto sharer = find_sharer(s.pid, shared);
+    if (!sharer) return std::nullopt;
+    return fmt::format("memory shared with PID {} ({})", sharer->pid, describe(sharer->mapping));
 }
 
 bool has_same_address_space(pid_t a, pid_t b) {
@@ -216,14 +194,6 @@ std::optional<std::string> cantmove_mapping(const MapsEntry& e) {
     if ((e.has_flag("io") || e.has_flag("pf")) && !is_kernels_own)
         return fmt::format("it maps a device ({})", e.name.empty() ? "unnamed" : e.name);
     return std::nullopt;
-}
-
-bool is_same_live_memory(const MapsEntry& a, const MapsEntry& b) {
-    if (!a.shared || !b.shared || a.inode == 0) return false;
-    if (a.inode != b.inode || a.dev_major != b.dev_major || a.dev_minor != b.dev_minor) return false;
-    // System V segments have their id for an inode number, on the device of anonymous shared memory.
-    if (starts(a.name, "/SYSV") != starts(b.name, "/SYSV")) return false;
-    return a.write || b.write;  // only readers: nobody sees a difference
 }
 
 std::optional<std::string> cantmove_reason(pid_t pid) {

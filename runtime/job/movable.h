@@ -25,7 +25,5 @@ std::optional<std::string> cantmove_reason(pid_t pid, const MovableContext& cont
 std::optional<std::string> cantmove_mapping(const MapsEntry& entry);
 // Judges one descriptor by what its /proc link says.
 std::optional<std::string> cantmove_descriptor(const std::string& target);
-// Whether two shared mappings of two processes are the same memory, and one can see the other change it.
-bool is_same_live_memory(const MapsEntry& ours, const MapsEntry& theirs);
 
 }  // namespace pmi::job

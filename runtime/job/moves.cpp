@@ -61,10 +61,14 @@ void Job::go_away(JobProcess& process, const std::string& node, const std::strin
         process.stderr_target = stderr_target(pid);
         process.command = command_line(pid);
     }
-    auto begin = [this, pid, to = *to, mode, done] { begin_move(pid, to, mode, done); };
+    prepare_move(process, *to, mode, std::move(done));
+}
+
+void Job::prepare_move(JobProcess& process, const Destination& to, const std::string& mode, Done done) {
+    auto begin = [this, pid = process.pid, to, mode, done] { begin_move(pid, to, mode, done); };
     // One tracer at a time: the trap lets go before the worker attaches.
     if (trap_ && process.at_home())
-        trap_->release(pid, begin);
+        trap_->release(process.pid, begin);
     else
         begin();
 }
@@ -72,7 +76,8 @@ void Job::go_away(JobProcess& process, const std::string& node, const std::strin
 void Job::begin_move(pid_t pid, const Destination& to, const std::string& mode, const Done& done) {
     JobProcess* process = processes_.known(pid);
     if (process == nullptr) return done(refused(fmt::format("process {} has ended", pid)));
-    if (process->worker == nullptr) {
+    bool reused = process->worker != nullptr;
+    if (!reused) {
         auto worker = start_worker();
         if (!worker) return end_move(pid, refused(worker.error().message()), done);
         process->worker = *worker;
@@ -81,9 +86,13 @@ void Job::begin_move(pid_t pid, const Destination& to, const std::string& mode, 
                     {"host", to.host}, {"port", to.port}, {"mode", mode}};
     if (!to.key.empty()) request["key"] = to.key;
     if (!process->cpu_away.is_null()) request["cpu"] = process->cpu_away;
-    process->worker->request(std::move(request), [this, pid, to, done](const json& reply) {
-        end_move(pid, reply, done);
+    process->worker->request(std::move(request), [this, pid, to, mode, done, reused](const json& reply) {
         JobProcess* moved = processes_.known(pid);
+        // It came home by itself before the request got through: then it leaves from there.
+        bool came_home = reused && moved != nullptr && moved->at_home() && moved->worker == nullptr && !control::bool_member(reply, "ok");
+        if (came_home) return prepare_move(*moved, to, mode, done);
+        end_move(pid, reply, done);
+        moved = processes_.known(pid);
         if (moved != nullptr && control::bool_member(reply, "ok") && !moved->at_home())
             moved->address = address_of(to);
     });
@@ -98,8 +107,12 @@ void Job::come_home(JobProcess& process, Done done) {
     process.last_error.clear();
     // The worker forgets a process that is home: its counters are asked for before.
     process.worker->request({{"op", "status"}}, [this](const json& reply) { take_counters(reply); });
-    process.worker->request({{"op", "home"}, {"pid", pid}},
-                            [this, pid, done](const json& reply) { end_move(pid, reply, done); });
+    process.worker->request({{"op", "home"}, {"pid", pid}}, [this, pid, done](const json& reply) {
+        JobProcess* moved = processes_.known(pid);
+        // By itself, before the request got through.
+        bool is_home = moved != nullptr && moved->at_home() && !control::bool_member(reply, "ok");
+        end_move(pid, is_home ? json{{"ok", true}, {"where", kHome}, {"already", true}} : reply, done);
+    });
 }
 
 void Job::end_move(pid_t pid, const json& reply, const Done& done) {

@@ -225,6 +225,18 @@ Expected<std::vector<pid_t>> list_threads(pid_t pid) {
     return tids;
 }
 
+pid_t thread_with_memory(pid_t pid) {
+    auto has_ended = [pid](pid_t tid) {
+        auto stat = read_stat(pid, tid);
+        return !stat || stat->state == 'Z' || stat->state == 'X';
+    };
+    auto threads = list_threads(pid);
+    if (!threads) return pid;
+    for (pid_t tid : *threads)
+        if (!has_ended(tid)) return tid;
+    return pid;
+}
+
 Expected<std::vector<pid_t>> list_processes() { return list_numbers("/proc"); }
 
 Expected<std::vector<FdEntry>> list_fds(pid_t pid) {

@@ -62,6 +62,9 @@ Expected<uint64_t> stack_pointer_in_call(pid_t tid);
 
 // The threads of a process, the leader first.
 Expected<std::vector<pid_t>> list_threads(pid_t pid);
+// A thread that still has the address space: the leader, unless it has ended before the others; /proc/PID/maps of
+// such a leader is empty.
+pid_t thread_with_memory(pid_t pid);
 // All processes that this /proc shows.
 Expected<std::vector<pid_t>> list_processes();
 

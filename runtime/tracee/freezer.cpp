@@ -129,7 +129,7 @@ class Attempt {
     void mend_eintr(pid_t tid) {
         auto regs = get_registers(tid);
         if (!regs) return;
-        RemoteMemory memory(pid_);
+        RemoteMemory memory(tid);
         Registers before = *regs;
         auto timeout = settle(*regs, began(tid), RestartBlock::Stays, false, memory);
         if (!timeout || before.rax == regs->rax) return;
@@ -184,7 +184,7 @@ Expected<FrozenThread> take(pid_t pid, pid_t tid, const Attempt& attempt, Restar
     TRY_ASSIGN(t.registers, get_registers(tid));
     t.began_ns = attempt.began(tid);
     take_transferred(pid, handled, attempt.transferred(tid), t);
-    TRY_ASSIGN(t.timeout, settle(t.registers, t.began_ns, block, handled, RemoteMemory(pid)));
+    TRY_ASSIGN(t.timeout, settle(t.registers, t.began_ns, block, handled, RemoteMemory(tid)));
     return t;
 }
 
@@ -212,7 +212,7 @@ Status step_out_of_vdso(pid_t tid, VdsoRange vdso, StopWaiter& waiter) {
 Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int timeout_ms,
                         const std::vector<HeldThread>& held) {
     int64_t deadline = monotonic_ns() + int64_t{timeout_ms} * 1'000'000;
-    TRY_ASSIGN(VdsoRange vdso, find_vdso(pid));
+    TRY_ASSIGN(VdsoRange vdso, find_vdso(thread_with_memory(pid)));
     for (;;) {
         Attempt attempt(pid, waiter, deadline, held);
         Status status;
@@ -245,9 +245,9 @@ Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int t
     }
 }
 
-Status put_back(const Frozen& frozen, const FrozenThread& t) {
+Status put_back(const FrozenThread& t) {
     Registers r = t.registers;
-    TRY(write_timeout(r, t.timeout, monotonic_ns(), RemoteMemory(frozen.pid)));
+    TRY(write_timeout(r, t.timeout, monotonic_ns(), RemoteMemory(t.tid)));
     TRY(set_registers(t.tid, r));
     return set_signal_mask(t.tid, t.signal_mask);
 }

@@ -27,6 +27,12 @@ struct Frozen {
     pid_t pid = 0;
     std::vector<FrozenThread> threads;  // the leader first
     bool job_stopped = false;           // by job control, and to stay so
+    // A thread that still has the address space.
+    pid_t alive() const {
+        for (const auto& t : threads)
+            if (!t.ended) return t.tid;
+        return pid;
+    }
 };
 
 // Address range of the kernel's own code in the process.
@@ -46,7 +52,7 @@ struct HeldThread {
 Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int timeout_ms,
                         const std::vector<HeldThread>& held = {});
 // The thread has its own registers and signal mask again; it is still stopped.
-Status put_back(const Frozen& frozen, const FrozenThread& thread);
+Status put_back(const FrozenThread& thread);
 
 // Steps a stopped thread until it has left the vDSO: the destination's may be another build, and its data page
 // holds other numbers. Signals must be blocked.

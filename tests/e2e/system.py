@@ -141,7 +141,12 @@ def kill_descendants(root, without=(), within=5.0):
 
 def is_alive(pid):
     process = look_at(pid)
-    return process is not None and process.state not in "ZX"
+    if process is not None and process.state == "Z":  # a leader that ended before its threads
+        try:
+            return len(os.listdir(f"/proc/{pid}/task")) > 1
+        except OSError:
+            return False
+    return process is not None and process.state != "X"
 
 
 def tail(path, lines=25):

@@ -1,0 +1,332 @@
+#include "runtime/deputy/watched_files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+#include "runtime/base/log.h"
+#include "runtime/kernel/procfs.h"
+#include "runtime/kernel/shared_memory.h"
+#include "runtime/memory/regions.h"
+#include "runtime/tracee/memory.h"
+
+namespace pmi {
+namespace {
+
+std::string fd_link(HomePid tid, int fd) { return fmt::format("/proc/{}/fd/{}", tid.value, fd); }
+
+// What /proc/PID/fdinfo says; -1 if there is no such descriptor.
+long open_flags(HomePid tid, int fd) {
+    auto info = read_file(fmt::format("/proc/{}/fdinfo/{}", tid.value, fd));
+    size_t at = info ? info->find("flags:") : std::string::npos;
+    return at == std::string::npos ? -1 : std::strtol(info->c_str() + at + 6, nullptr, 8);
+}
+
+bool same_file(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
+
+// Memory that has no file, and that nobody can open.
+bool is_nameless(const std::string& name) {
+    return name.starts_with("/dev/zero") || name.starts_with("/SYSV") || name.starts_with("/anon_hugepage");
+}
+
+constexpr uint64_t kMaxView = 4 << 20;  // bytes that the runs of one frame may be spread over
+
+struct Use {
+    bool shared = false, stored_in = false, is_private = false;
+};
+Use use_of(const wire::Image& image, uint32_t file) {
+    Use use;
+    for (const auto& r : image.regions()) {
+        if (r.kind() != wire::Region::FILE || r.file() != file) continue;
+        (r.shared() ? use.shared : use.is_private) = true;
+        if (r.shared() && has_vm_flag(r.vm_flags(), "mw")) use.stored_in = true;
+    }
+    return use;
+}
+
+// A descriptor of the program's that is open on this file.
+struct OpenFile {
+    int fd = -1;
+    bool writable = false;
+};
+std::optional<OpenFile> find_open(HomePid alive, const std::vector<FdEntry>& fds, const wire::MappedFile& file) {
+    std::optional<OpenFile> found;
+    for (const auto& fd : fds) {
+        struct stat st {};
+        if (::stat(fd_link(alive, fd.fd).c_str(), &st) != 0 || !S_ISREG(st.st_mode) || st.st_ino != file.inode()) continue;
+        bool same_device = (uint64_t{major(st.st_dev)} << 32 | minor(st.st_dev)) == file.device();
+        if (!same_device && fd.target != file.name()) continue;
+        bool writable = (open_flags(alive, fd.fd) & O_ACCMODE) != O_RDONLY;
+        if (!found || writable) found = OpenFile{fd.fd, writable};
+    }
+    return found;
+}
+
+// The file is opened anew: another position, other flags.
+Fd open_mapped(HomePid alive, const wire::Image& image, const wire::MappedFile& file, const std::optional<OpenFile>& open, int flags) {
+    flags |= O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    if (open) {
+        Fd fd(::open(fd_link(alive, open->fd).c_str(), flags));
+        if (fd.valid()) return fd;
+    }
+    Fd named(::open(fmt::format("/proc/{}/root{}", alive.value, file.name()).c_str(), flags));
+    struct stat st {};
+    if (named.valid() && ::fstat(named.get(), &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == file.inode()) return named;
+    for (const auto& r : image.regions()) {  // for the privileged
+        if (r.kind() != wire::Region::FILE || r.file() != file.index()) continue;
+        Fd fd(::open(fmt::format("/proc/{}/map_files/{:x}-{:x}", alive.value, r.start(), r.end()).c_str(), flags));
+        if (fd.valid()) return fd;
+    }
+    return {};
+}
+
+// A sealed memfd takes stores, but no write(2).
+bool takes_writes(int fd) {
+    int seals = ::fcntl(fd, F_GET_SEALS);
+    return seals < 0 || (seals & (F_SEAL_WRITE | 0x10 /* F_SEAL_FUTURE_WRITE */)) == 0;
+}
+
+}  // namespace
+
+Status WatchedFiles::watch_image(HomePid pid, HomePid alive, wire::Image& image) {
+    TRY_ASSIGN(auto fds, list_fds(alive.value));
+    for (auto& file : *image.mutable_files()) {
+        Use use = use_of(image, file.index());
+        auto open = find_open(alive, fds, file);
+        bool writes_itself = open && open->writable;
+        if (is_nameless(file.name()) || (!use.shared && !writes_itself)) continue;
+        Fd fd = open_mapped(alive, image, file, open, use.stored_in ? O_RDWR : O_RDONLY);
+        bool usable = fd.valid() && (!use.stored_in || takes_writes(fd.get()));
+        uint32_t number = 0;
+        if (usable) {
+            auto added = add(pid, std::move(fd), use.stored_in, &number);
+            if (!added && use.stored_in) return fail("cantmove: {}", added.error().message());
+        } else if (use.stored_in && (open || !file.name().ends_with(" (deleted)"))) {
+            return fail("cantmove: it shares memory with a file that can't be written ({})", file.name());
+        }
+        // What is left has no name and no descriptor: nobody sees it but through the mapping.
+        file.set_written_back(number);
+    }
+    return {};
+}
+
+Status WatchedFiles::watch_shared(HomePid pid, HomePid tid, int fd) {
+    struct stat st {};
+    long flags = open_flags(tid, fd);
+    if (flags < 0 || ::stat(fd_link(tid, fd).c_str(), &st) != 0) return {};  // mmap itself will say EBADF
+    if (!S_ISREG(st.st_mode)) return fail("a shared mapping of what is no file");
+    if ((flags & O_ACCMODE) == O_WRONLY || (flags & O_PATH) != 0) return {};
+    bool writable = (flags & O_ACCMODE) == O_RDWR;
+    MapsEntry ours;
+    ours.shared = true;
+    ours.write = writable;
+    ours.dev_major = major(st.st_dev);
+    ours.dev_minor = minor(st.st_dev);
+    ours.inode = st.st_ino;
+    char link[4096];
+    ssize_t n = ::readlink(fd_link(tid, fd).c_str(), link, sizeof link);
+    ours.name.assign(link, static_cast<size_t>(std::max<ssize_t>(n, 0)));
+    if (auto sharer = find_sharer(pid.value, {ours})) return fail("a mapping of a file that PID {} maps too", sharer->pid);
+    Fd opened(::open(fd_link(tid, fd).c_str(), (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC));
+    if (!opened.valid() || (writable && !takes_writes(opened.get()))) return fail("a shared mapping of a file that can't be written");
+    {
+        std::lock_guard lock(mutex_);
+        const File* known = find(pid, st);
+        if (known != nullptr && (known->number != 0 || !writable)) return {};
+    }
+    uint32_t number = 0;
+    return add(pid, std::move(opened), writable, &number);
+}
+
+void WatchedFiles::watch_private(HomePid pid, HomePid tid, int fd) {
+    struct stat st {};
+    if (!is_writable(tid, fd) || ::stat(fd_link(tid, fd).c_str(), &st) != 0 || !S_ISREG(st.st_mode)) return;
+    {
+        std::lock_guard lock(mutex_);
+        if (find(pid, st) != nullptr) return;
+    }
+    Fd opened(::open(fd_link(tid, fd).c_str(), O_RDONLY | O_CLOEXEC));
+    uint32_t number = 0;
+    if (opened.valid())
+        if (auto added = add(pid, std::move(opened), false, &number); !added) spdlog::warn("{}", added.error().message());
+}
+
+bool WatchedFiles::is_writable(HomePid tid, int fd) { return (open_flags(tid, fd) & O_ACCMODE) == O_RDWR; }
+
+uint32_t WatchedFiles::number_of(HomePid pid, HomePid tid, int fd) const {
+    struct stat st {};
+    if (::stat(fd_link(tid, fd).c_str(), &st) != 0) return 0;
+    std::lock_guard lock(mutex_);
+    const File* file = find(pid, st);
+    return file == nullptr ? 0 : file->number;
+}
+
+Status WatchedFiles::add(HomePid pid, Fd fd, bool writable, uint32_t* number) {
+    File file;
+    file.pid = pid;
+    file.fd = std::move(fd);
+    if (::fstat(file.fd.get(), &file.identity) != 0) return fail_errno("stat a mapped file");
+    std::lock_guard lock(mutex_);
+    if (!events_.valid()) events_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    if (!events_.valid()) return fail_errno("watch mapped files");
+    file.watch = ::inotify_add_watch(events_.get(), fmt::format("/proc/self/fd/{}", file.fd.get()).c_str(), IN_MODIFY);
+    if (file.watch < 0) return fail_errno("watch a mapped file");
+    if (writable) file.number = next_number_++;
+    *number = file.number;
+    files_.push_back(std::move(file));
+    return {};
+}
+
+// The one that is written back, where there are two.
+const WatchedFiles::File* WatchedFiles::find(HomePid pid, const struct stat& st) const {
+    const File* found = nullptr;
+    for (const auto& f : files_)
+        if (f.pid == pid && same_file(f.identity, st) && (found == nullptr || f.number != 0)) found = &f;
+    return found;
+}
+
+void WatchedFiles::inherit(HomePid parent, HomePid child) {
+    std::lock_guard lock(mutex_);
+    std::list<File> inherited;
+    for (const auto& f : files_) {
+        if (f.pid != parent) continue;
+        File copy;
+        copy.pid = child;
+        copy.fd.reset(::fcntl(f.fd.get(), F_DUPFD_CLOEXEC, 3));
+        copy.identity = f.identity;
+        copy.watch = f.watch;
+        copy.changed = f.changed;
+        if (copy.fd.valid()) inherited.push_back(std::move(copy));
+    }
+    files_.splice(files_.end(), inherited);
+}
+
+void WatchedFiles::forget(HomePid pid) {
+    std::lock_guard lock(mutex_);
+    std::set<int> unused;
+    for (const auto& f : files_)
+        if (f.pid == pid) unused.insert(f.watch);
+    files_.remove_if([&](const File& f) { return f.pid == pid; });
+    for (const auto& f : files_) unused.erase(f.watch);
+    for (int watch : unused) ::inotify_rm_watch(events_.get(), watch);
+    awaited_.erase(pid);
+}
+
+int WatchedFiles::fd() const {
+    std::lock_guard lock(mutex_);
+    return events_.get();
+}
+
+void WatchedFiles::read_events() {
+    alignas(inotify_event) char buffer[4096];
+    ssize_t n = 0;
+    while (events_.valid() && (n = ::read(events_.get(), buffer, sizeof buffer)) > 0) {
+        for (char* at = buffer; at < buffer + n;) {
+            const auto& event = *reinterpret_cast<inotify_event*>(at);
+            bool lost_some = (event.mask & IN_Q_OVERFLOW) != 0;
+            for (auto& f : files_)
+                if (lost_some || (f.watch == event.wd && (event.mask & IN_MODIFY) != 0)) f.changed = true;
+            at += sizeof event + event.len;
+        }
+    }
+}
+
+bool WatchedFiles::changed(HomePid pid) {
+    std::lock_guard lock(mutex_);
+    read_events();
+    return std::any_of(files_.begin(), files_.end(), [&](const File& f) { return f.pid == pid && f.changed; });
+}
+
+// These go home at once: most would have it go home afterwards anyway, and some mind that the deputy still has its
+// mapping.
+bool WatchedFiles::would_change(HomePid pid, HomePid tid, const Call& call) const {
+    size_t arg = 0;
+    switch (call.nr) {
+        case SYS_write:
+        case SYS_pwrite64:
+        case SYS_writev:
+        case SYS_pwritev:
+        case SYS_pwritev2:
+        case SYS_ftruncate:
+        case SYS_fallocate:
+        case SYS_ioctl:
+        case SYS_sendfile:
+            break;
+        case SYS_fcntl:
+            if (call.args[1] != F_ADD_SEALS && call.args[1] != F_SETLEASE) return false;
+            break;
+        case SYS_splice:
+        case SYS_copy_file_range:
+            arg = 2;
+            break;
+        default:
+            return false;
+    }
+    struct stat st {};
+    if (!has_stores(pid) || ::stat(fd_link(tid, static_cast<int>(call.args[arg])).c_str(), &st) != 0) return false;
+    std::lock_guard lock(mutex_);
+    const File* file = find(pid, st);
+    return file != nullptr && file->number != 0;
+}
+
+Status WatchedFiles::write_back(uint32_t number, std::span<const FileRun> runs, std::span<const std::byte> bytes) {
+    std::lock_guard lock(mutex_);
+    auto it = std::find_if(files_.begin(), files_.end(), [&](const File& f) { return number != 0 && f.number == number; });
+    if (it == files_.end()) return fail("stores in a file that is not mapped");
+    struct stat now {};
+    if (::fstat(it->fd.get(), &now) != 0) return fail_errno("stat a mapped file");
+    auto size = static_cast<uint64_t>(now.st_size);
+    uint64_t start = runs.empty() ? 0 : runs.front().offset & ~(kPage - 1);
+    Mapping view;
+    RemoteMemory self(::getpid());
+    for (const auto& run : runs) {
+        if (run.offset < start || run.size > bytes.size()) return fail("runs of a file that are out of order");
+        auto part = bytes.first(run.size);
+        bytes = bytes.subspan(run.size);
+        // Stores behind the end, in the last page or in what was cut off meanwhile, are not the file's.
+        if (run.offset >= size) continue;
+        part = part.first(std::min<uint64_t>(run.size, size - run.offset));
+        if (view.data() == nullptr) {
+            uint64_t length = std::min(kMaxView, size - start);
+            void* base = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, it->fd.get(), static_cast<off_t>(start));
+            if (base == MAP_FAILED) return fail_errno("map a file to write to it");
+            view = Mapping(base, length);
+        }
+        if (run.offset - start + part.size() > view.size()) return fail("runs of a file that are far from each other");
+        // Through the kernel: where the file ends early, or its disk is full, this is an error and no SIGBUS.
+        TRY(self.write(reinterpret_cast<uint64_t>(view.data()) + (run.offset - start), part));
+    }
+    return {};
+}
+
+bool WatchedFiles::has_stores(HomePid pid) const {
+    std::lock_guard lock(mutex_);
+    return std::any_of(files_.begin(), files_.end(), [&](const File& f) { return f.pid == pid && f.number != 0; });
+}
+
+void WatchedFiles::expect_flush(HomePid pid) {
+    std::lock_guard lock(mutex_);
+    awaited_.insert(pid);
+}
+
+void WatchedFiles::note_flushed(HomePid pid) {
+    std::lock_guard lock(mutex_);
+    awaited_.erase(pid);
+    flushed_.notify_all();
+}
+
+Status WatchedFiles::wait_flushed(HomePid pid, int timeout_ms) {
+    std::unique_lock lock(mutex_);
+    if (flushed_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [&] { return !awaited_.contains(pid); })) return {};
+    awaited_.erase(pid);
+    return fail_code(ETIMEDOUT, "the node does not send what the program has stored in files");
+}
+
+}  // namespace pmi

@@ -1,0 +1,77 @@
+// Files that a program maps while it is away. What it stores in a shared mapping comes home before each of its calls
+// and is written into the file here; a file that anybody changes here takes the program home. So a program sees no
+// difference between the mapping and the file, whoever reads or writes it, as far as it can tell by its calls.
+// Changes are told by inotify(7), which says nothing of stores through mappings: so that is how stores are written back.
+// All methods are thread-safe.
+#pragma once
+#include <sys/stat.h>
+
+#include <condition_variable>
+#include <cstdint>
+#include <list>
+#include <mutex>
+#include <set>
+#include <span>
+#include <string>
+
+#include "interpose/marshal/call.h"
+#include "remote/wire/frames.h"
+#include "remote/wire/image.pb.h"
+#include "runtime/base/error.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/ids.h"
+
+namespace pmi {
+
+class WatchedFiles {
+  public:
+    // The files that the regions of a program map that is about to leave; `alive`: a thread that has them. Those that it can store in are given
+    // numbers (image.files.written_back). Error: it can't leave.
+    Status watch_image(HomePid pid, HomePid alive, wire::Image& image);
+    // The file of a descriptor, which is going to be mapped. Error: not from another node.
+    Status watch_shared(HomePid pid, HomePid tid, int fd);
+    // The same for a private mapping. Files that the program can't write to itself are nobody's business.
+    void watch_private(HomePid pid, HomePid tid, int fd);
+    // The number of the file of a descriptor, 0: stores in it are not written back.
+    uint32_t number_of(HomePid pid, HomePid tid, int fd) const;
+    static bool is_writable(HomePid tid, int fd);
+    void inherit(HomePid parent, HomePid child);
+    void forget(HomePid pid);
+
+    // Becomes readable when a file has been changed; -1: none is watched.
+    int fd() const;
+    // Has a file that pid maps been changed here? Once so, until it is forgotten.
+    bool changed(HomePid pid);
+    // Would this call change, by a descriptor, a file that pid stores in?
+    bool would_change(HomePid pid, HomePid tid, const Call& call) const;
+
+    // What the guest has stored: the bytes of all runs, which are in order and near each other.
+    Status write_back(uint32_t number, std::span<const FileRun> runs, std::span<const std::byte> bytes);
+    // Waiting for the last stores of a program: expect, ask its node, wait.
+    bool has_stores(HomePid pid) const;
+    void expect_flush(HomePid pid);
+    void note_flushed(HomePid pid);
+    Status wait_flushed(HomePid pid, int timeout_ms);
+
+  private:
+    struct File {
+        HomePid pid;
+        Fd fd;
+        struct stat identity {};
+        uint32_t number = 0;  // 0: only watched
+        int watch = -1;
+        bool changed = false;
+    };
+    Status add(HomePid pid, Fd fd, bool writable, uint32_t* number);
+    void read_events();
+    const File* find(HomePid pid, const struct stat& st) const;
+
+    mutable std::mutex mutex_;
+    std::condition_variable flushed_;
+    Fd events_;  // inotify
+    std::list<File> files_;
+    std::set<HomePid> awaited_;
+    uint32_t next_number_ = 1;
+};
+
+}  // namespace pmi

@@ -1,0 +1,30 @@
+#include "runtime/kernel/shared_memory.h"
+
+namespace pmi {
+
+bool is_same_live_memory(const MapsEntry& a, const MapsEntry& b) {
+    if (!a.shared || !b.shared || a.inode == 0) return false;
+    // Some file systems (btrfs) have devices of two kinds, one in maps and one for stat.
+    bool same_device = a.dev_major == b.dev_major && a.dev_minor == b.dev_minor;
+    if (a.inode != b.inode || !(same_device || a.name == b.name)) return false;
+    // System V segments have their id for an inode number, on the device of anonymous shared memory.
+    if (a.name.starts_with("/SYSV") != b.name.starts_with("/SYSV")) return false;
+    return a.write || b.write;  // only readers: nobody sees a difference
+}
+
+std::optional<Sharer> find_sharer(pid_t pid, const std::vector<MapsEntry>& ours) {
+    if (ours.empty()) return std::nullopt;
+    auto all = list_processes();
+    if (!all) return std::nullopt;
+    for (pid_t other : *all) {
+        if (other == pid) continue;
+        auto theirs = read_maps(other);
+        if (!theirs) continue;  // gone, or another user's
+        for (const auto& their : *theirs)
+            for (const auto& our : ours)
+                if (is_same_live_memory(our, their)) return Sharer{other, our};
+    }
+    return std::nullopt;
+}
+
+}  // namespace pmi

@@ -1,0 +1,22 @@
+// Who else has the same memory mapped shared.
+#pragma once
+#include <sys/types.h>
+
+#include <optional>
+#include <vector>
+
+#include "runtime/kernel/procfs.h"
+
+namespace pmi {
+
+// Whether two shared mappings of two processes are the same memory, and one can see the other change it.
+bool is_same_live_memory(const MapsEntry& ours, const MapsEntry& theirs);
+
+struct Sharer {
+    pid_t pid;
+    MapsEntry mapping;  // ours
+};
+// Another process than `pid` that has mapped what `ours` are mappings of.
+std::optional<Sharer> find_sharer(pid_t pid, const std::vector<MapsEntry>& ours);
+
+}  // namespace pmi
