@@ -118,6 +118,21 @@ class Job:
     def is_running(self):
         return self.process.poll() is None
 
+    def wait_for_start(self):
+        """Until the program runs and its supervisor answers; False if it ended before."""
+        while self.is_running():
+            try:
+                self.where(self.pid)
+            except CommandError:
+                time.sleep(0.01)
+                continue
+            # pmirun has become the program: what /proc calls it is no longer pmirun.
+            with open(f"/proc/{self.pid}/comm") as f:
+                if f.read().strip() != "pmirun":
+                    return True
+            time.sleep(0.005)
+        return False
+
     def wait(self, timeout):
         try:
             return self.process.wait(timeout)

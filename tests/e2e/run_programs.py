@@ -34,7 +34,6 @@ from driver import HOME, CommandError, Hang, Job, PointServer, RandomMover, plac
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODES = ("launched", "once", "points", "hop", "random")
-START_PAUSE = 0.1  # before a program without points is moved
 POINT_CALL = b"PMI_MIGRATE_POINT"
 
 
@@ -133,8 +132,7 @@ def run_one(run, my_nodes, task, options):
             random_mover = RandomMover(job, my_nodes, task["seed"])
             random_mover.start()
         elif mode in ("once", "points", "hop") and not task["has_points"]:
-            time.sleep(START_PAUSE)
-            if job.is_running():
+            if job.wait_for_start():
                 try:
                     mover._go(job.pid, my_nodes[0])
                 except CommandError as e:
