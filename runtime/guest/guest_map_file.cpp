@@ -12,6 +12,7 @@
 #include "runtime/base/log.h"
 #include "runtime/guest/guest_memory_access.h"
 #include "runtime/guest/guest_supervisor.h"
+#include "runtime/tracee/interrupted.h"
 
 namespace pmi {
 namespace {
@@ -54,7 +55,6 @@ Status GuestSupervisor::check_shared_map(GuestThread& t) {
 
 Status GuestSupervisor::reserve_then_map(GuestThread& t) {
     Notification asked = *t.notification;
-    uint64_t id = asked.id;
     TRY(stop_then(t, [this, &t, asked]() -> Status {
         TRY_ASSIGN(Registers saved, get_registers(t.outer));
         uint64_t flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (asked.args[3] & MAP_FIXED_NOREPLACE) | (asked.args[3] & MAP_32BIT);
@@ -74,8 +74,7 @@ Status GuestSupervisor::reserve_then_map(GuestThread& t) {
         TRY(set_registers(t.outer, saved));
         return go_on(t);
     }));
-    t.notification.reset();
-    return listener_->answer(id, -513);
+    return give(t, kErestartNoIntr);
 }
 
 Status GuestSupervisor::map_at_home(GuestThread& t, const Row& row, uint64_t address, bool reserved) {
@@ -97,7 +96,6 @@ Status GuestSupervisor::map_at_home(GuestThread& t, const Row& row, uint64_t add
 // Home refused: the reservation goes, and the program gets home's error.
 Status GuestSupervisor::unmap_and_finish(GuestThread& t, uint64_t address, int64_t result) {
     uint64_t size = t.notification->args[1];
-    uint64_t id = t.notification->id;
     TRY(stop_then(t, [this, &t, address, size, result]() -> Status {
         t.injecting = true;
         auto done = Injector(t.outer, *this).call_at(agent_address(agent_of(*t.process).base, pmi_agent_syscall), SYS_munmap,
@@ -110,8 +108,7 @@ Status GuestSupervisor::unmap_and_finish(GuestThread& t, uint64_t address, int64
         TRY(set_registers(t.outer, r));
         return go_on(t);
     }));
-    t.notification.reset();
-    return listener_->answer(id, -513);
+    return give(t, kErestartNoIntr);
 }
 
 Status GuestSupervisor::map_here(GuestThread& t, uint64_t address, const Reply& reply) {
@@ -128,7 +125,6 @@ Status GuestSupervisor::map_here(GuestThread& t, uint64_t address, const Reply& 
         done += static_cast<size_t>(n);
     }
     TRY_ASSIGN(int guest_fd, listener_->add_fd(t.notification->id, twin));
-    uint64_t id = t.notification->id;
     TRY(stop_then(t, [this, &t, a, address, guest_fd]() -> Status {
         t.injecting = true;
         Injector injector(t.outer, *this);
@@ -145,8 +141,7 @@ Status GuestSupervisor::map_here(GuestThread& t, uint64_t address, const Reply& 
         TRY(set_registers(t.outer, r));
         return go_on(t);
     }));
-    t.notification.reset();
-    return listener_->answer(id, -513);
+    return give(t, kErestartNoIntr);
 }
 
 }  // namespace pmi
