@@ -271,44 +271,62 @@ Status Worker::roll_back(const Frozen& frozen, const wire::Image& image, const A
     return thaw_home(frozen);
 }
 
+namespace {
+
+// One region's runs of pages as slices that hold at most so much, with the holes between: a reservation of terabytes with a
+// few pages is one slice.
+void add_slices(const std::vector<PageRun>& runs, std::vector<AddressRange>& slices) {
+    constexpr uint64_t kSlice = 32 << 20;
+    uint64_t room = 0;  // in the last slice
+    for (const auto& run : runs)
+        for (uint64_t at = run.start; at < run.end;) {
+            if (room == 0) {
+                slices.push_back({at, at});
+                room = kSlice;
+            }
+            uint64_t size = std::min(room, run.end - at);
+            room -= size;
+            at = slices.back().end = at + size;
+        }
+}
+
+}  // namespace
+
 // Home keeps the skeleton of the address space, and of its contents what files have anyway and what ps reads.
 Status Worker::hollow_out(DeputyProcess& p, const wire::Image& image) {
     HomePid pid = p.pid;
     TRY_ASSIGN(PageMap pages, PageMap::open(p.alive()));
-    std::vector<AddressRange> ranges;
+    std::vector<AddressRange> slices;
     uint64_t keep_from = image.layout().arg_start() & ~(kPage - 1);
     for (const auto& r : image.regions()) {
         if (r.kind() != wire::Region::ANONYMOUS || r.shared()) continue;
         bool has_arguments = r.start() <= keep_from && keep_from < r.end();
         uint64_t end = has_arguments ? keep_from : r.end();
         TRY_ASSIGN(auto own, pages.own_pages(r.start(), end));
-        if (!own.empty()) ranges.push_back({r.start(), end});
+        add_slices(own, slices);
     }
     // One stop of one deputy thread a slice: a call that is being served is held up no longer than a slice takes.
-    constexpr uint64_t kSlice = 32 << 20;
     constexpr uint64_t kDontNeedLocked = 24;  // MADV_DONTNEED_LOCKED, Linux 5.18
-    for (const auto& range : ranges) {
-        for (uint64_t at = range.start; at < range.end; at += kSlice) {
-            TRY(one_event(0));
-            if (process_of(pid) == nullptr) return {};
-            DeputyThread& t = p.threads.at(HomePid(p.alive()));
-            if (t.stopped) return fail("it is stopped");
-            TRY(interrupt(t.tid.value));
-            TRY_ASSIGN(int status, wait(t.tid.value, 1000));
-            Stop stop = classify(status);
-            if (stop.kind != Stop::Kind::Interrupt && stop.kind != Stop::Kind::Group) {
-                TRY(handle_stop(t.tid.value, stop));
-                at -= kSlice;
-                continue;
-            }
-            TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
-            TRY(set_signal_mask(t.tid.value, kInjectionMask));
-            Batch batch(t.tid.value, t.tid.value, p.region().place_for_batches(), *this);
-            batch.call(SYS_madvise, at, std::min(kSlice, range.end - at), kDontNeedLocked);
-            TRY(batch.run());
-            TRY(set_signal_mask(t.tid.value, mask));
-            TRY(stop.kind == Stop::Kind::Group ? go_on(p, t) : handle_stop(t.tid.value, stop));
+    for (size_t next = 0; next < slices.size();) {
+        TRY(one_event(0));
+        if (process_of(pid) == nullptr) return {};
+        DeputyThread& t = p.threads.at(HomePid(p.alive()));
+        if (t.stopped) return fail("it is stopped");
+        TRY(interrupt(t.tid.value));
+        TRY_ASSIGN(int status, wait(t.tid.value, 1000));
+        Stop stop = classify(status);
+        if (stop.kind != Stop::Kind::Interrupt && stop.kind != Stop::Kind::Group) {
+            TRY(handle_stop(t.tid.value, stop));
+            continue;
         }
+        const AddressRange& slice = slices[next++];
+        TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
+        TRY(set_signal_mask(t.tid.value, kInjectionMask));
+        Batch batch(t.tid.value, t.tid.value, p.region().place_for_batches(), *this);
+        batch.call(SYS_madvise, slice.start, slice.end - slice.start, kDontNeedLocked);
+        TRY(batch.run());
+        TRY(set_signal_mask(t.tid.value, mask));
+        TRY(stop.kind == Stop::Kind::Group ? go_on(p, t) : handle_stop(t.tid.value, stop));
     }
     return {};
 }

@@ -39,6 +39,7 @@ Status GuestSupervisor::handle_notification(const Notification& n) {
         return listener_->let_run(n.id);
     }
     t->notification = n;
+    t->given.reset();
     t->began_ns = monotonic_ns();
     t->signalled = false;
     if (t->process->held()) return run_again(*t);
@@ -223,11 +224,30 @@ int64_t GuestSupervisor::add_transferred(GuestThread& t, int64_t value, bool par
 // thread is made to stop. So is one that the freeze waits for.
 Status GuestSupervisor::finish(GuestThread& t, int64_t result) {
     if (!is_restart(result) && !t.process->held()) return answer(t, result);
-    uint64_t id = t.notification->id;
     TRY(stop_then(t, [this, &t] { return go_on(t); }));
-    t.notification.reset();
     t.home_result = result;
-    return listener_->answer(id, result == kErestartSys ? kErestartNoHand : result);
+    return give(t, result == kErestartSys ? kErestartNoHand : result);
+}
+
+// The answer itself; never -ERESTARTSYS.
+Status GuestSupervisor::give(GuestThread& t, int64_t result) {
+    Notification n = *std::exchange(t.notification, std::nullopt);
+    if (t.interrupted) t.given = GivenAnswer{n.nr, result};
+    return listener_->answer(n.id, result);
+}
+
+// Before Linux 6.17 (and the stable kernels of that time) an answer is dropped that comes between an interruption and the
+// thread's waking up from it: the kernel says -ERESTARTSYS, as for a call that nobody has received, and the call would
+// be made twice. What interrupted it stops it before it is back in the program: there the answer is put in.
+Status GuestSupervisor::keep_given(GuestThread& t) {
+    t.interrupted = false;
+    if (!t.given) return {};
+    GivenAnswer given = *std::exchange(t.given, std::nullopt);
+    TRY_ASSIGN(Registers r, get_registers(t.outer));
+    if (static_cast<int64_t>(r.orig_rax) != given.nr || static_cast<int64_t>(r.rax) != kErestartSys) return {};
+    spdlog::debug("{}: its kernel dropped the answer to {}", t.tid.value, given.nr);
+    r.rax = static_cast<uint64_t>(given.result);
+    return set_registers(t.outer, r);
 }
 
 // Interrupted, did the call begin? A signal that comes before the notification is received makes the kernel say
@@ -243,9 +263,7 @@ void GuestSupervisor::name_interruption(const GuestThread& t, Registers& r) {
 
 Status GuestSupervisor::answer(GuestThread& t, int64_t result) {
     if (t.process->held() && !is_restart(result)) return finish(t, result);
-    uint64_t id = t.notification->id;
-    t.notification.reset();
-    return listener_->answer(id, result);
+    return give(t, result);
 }
 
 // The reverse, for a call that was interrupted elsewhere.

@@ -147,14 +147,9 @@ Status GuestSupervisor::clone_at_home(GuestThread& t) {
 Status GuestSupervisor::clone_here(GuestThread& t, HomePid child) {
     cloning_->child = child;
     TRY(parts_.jail.set_next_pid(child));
-    uint64_t id = t.notification->id;
-    if (!cloning_->is_fork) {
-        t.notification.reset();
-        return listener_->let_run(id);
-    }
+    if (!cloning_->is_fork) return listener_->let_run(std::exchange(t.notification, std::nullopt)->id);
     TRY(stop_then(t, [this, &t] { return fork_here(t); }));
-    t.notification.reset();
-    return listener_->answer(id, kErestartNoIntr);
+    return give(t, kErestartNoIntr);
 }
 
 // The thread is stopped, its fork cancelled: make it a clone3 with our arguments.

@@ -13,6 +13,7 @@
 #include "runtime/guest/guest_memory_access.h"
 #include "runtime/guest/guest_supervisor.h"
 #include "runtime/kernel/procfs.h"
+#include "runtime/tracee/interrupted.h"
 
 namespace pmi {
 namespace {
@@ -53,7 +54,6 @@ Status GuestSupervisor::watch_file(GuestThread& t) {
 
 Status GuestSupervisor::reserve_then_map(GuestThread& t) {
     Notification asked = *t.notification;
-    uint64_t id = asked.id;
     TRY(stop_then(t, [this, &t, asked]() -> Status {
         TRY_ASSIGN(Registers saved, get_registers(t.outer));
         uint64_t flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (asked.args[3] & MAP_FIXED_NOREPLACE) | (asked.args[3] & MAP_32BIT);
@@ -73,8 +73,7 @@ Status GuestSupervisor::reserve_then_map(GuestThread& t) {
         TRY(set_registers(t.outer, saved));
         return go_on(t);
     }));
-    t.notification.reset();
-    return listener_->answer(id, -513);
+    return give(t, kErestartNoIntr);
 }
 
 Status GuestSupervisor::map_at_home(GuestThread& t, const Row& row, uint64_t address, bool reserved) {
@@ -96,7 +95,6 @@ Status GuestSupervisor::map_at_home(GuestThread& t, const Row& row, uint64_t add
 // Home refused: the reservation goes, and the program gets home's error.
 Status GuestSupervisor::unmap_and_finish(GuestThread& t, uint64_t address, int64_t result) {
     uint64_t size = t.notification->args[1];
-    uint64_t id = t.notification->id;
     TRY(stop_then(t, [this, &t, address, size, result]() -> Status {
         t.injecting = true;
         auto done = Injector(t.outer, *this).call_at(agent_address(agent_of(*t.process).base, pmi_agent_syscall), SYS_munmap,
@@ -109,8 +107,7 @@ Status GuestSupervisor::unmap_and_finish(GuestThread& t, uint64_t address, int64
         TRY(set_registers(t.outer, r));
         return go_on(t);
     }));
-    t.notification.reset();
-    return listener_->answer(id, -513);
+    return give(t, kErestartNoIntr);
 }
 
 Status GuestSupervisor::map_here(GuestThread& t, uint64_t address, const Reply& reply) {
@@ -125,7 +122,6 @@ Status GuestSupervisor::map_here(GuestThread& t, uint64_t address, const Reply& 
     if (may_store) t.process->stores_in_files = true;
     TRY_ASSIGN(int twin, twins_.load(info, a[5], contents, is_shared && !may_store));
     TRY_ASSIGN(int guest_fd, listener_->add_fd(t.notification->id, twin));
-    uint64_t id = t.notification->id;
     TRY(stop_then(t, [this, &t, a, address, guest_fd]() -> Status {
         t.injecting = true;
         Injector injector(t.outer, *this);
@@ -142,8 +138,7 @@ Status GuestSupervisor::map_here(GuestThread& t, uint64_t address, const Reply& 
         TRY(set_registers(t.outer, r));
         return go_on(t);
     }));
-    t.notification.reset();
-    return listener_->answer(id, -513);
+    return give(t, kErestartNoIntr);
 }
 
 // What the program stored in files goes home: before whatever could tell others of it.

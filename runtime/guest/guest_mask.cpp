@@ -70,7 +70,6 @@ Status GuestSupervisor::suspend_result(GuestThread& t, int64_t result) {
     auto mask = temporary_mask(t);
     bool interrupted = is_restart(result) || result == -EINTR;
     if (!mask || !interrupted) return finish(t, result);
-    uint64_t id = t.notification->id;
     t.home_result = kErestartNoHand;
     TRY(stop_then(t, [this, &t, mask]() -> Status {
         TRY_ASSIGN(uint64_t own, get_signal_mask(t.outer));
@@ -80,8 +79,7 @@ Status GuestSupervisor::suspend_result(GuestThread& t, int64_t result) {
         t.stopped = false;
         return resume(t.outer);
     }));
-    t.notification.reset();
-    return listener_->answer(id, kErestartNoHand);
+    return give(t, kErestartNoHand);
 }
 
 std::optional<uint64_t> GuestSupervisor::temporary_mask(const GuestThread& t) const {

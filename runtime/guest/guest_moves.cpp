@@ -166,8 +166,7 @@ Status GuestSupervisor::stop_threads(GuestProcess& p) {
             continue;
         }
         t->began_ns = asleep_since(p.outer, t->outer).value_or(monotonic_ns());
-        auto done = interrupt(t->outer);
-        if (!done && done.error().code() != ESRCH) return done;
+        TRY(stop_soon(*t));
     }
     return {};
 }

@@ -52,7 +52,7 @@ Status GuestSupervisor::handle_signal_frame(const SignalHead& head) {
         if (errno != ESRCH) return fail_errno("signal {} for guest {}", info.si_signo, head.tid);
         return {};
     }
-    t->signalled = true;
+    t->signalled = t->interrupted = true;
     if (!t->call || t->call->kind == CallKind::ExitGroup || t->call->kind == CallKind::ExitThread) return {};
     CallHead cancel{head.pid, head.tid, t->call->id, t->call->kind, 0, 0, {}};
     return parts_.channel->send(static_cast<uint8_t>(FrameType::Cancel), head_bytes(cancel));

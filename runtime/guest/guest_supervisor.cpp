@@ -136,8 +136,8 @@ Status GuestSupervisor::handle_stop(pid_t outer, const Stop& stop) {
     GuestThread* t = thread_of(outer);
     if (t == nullptr) return new_child_stopped(outer);
     t->stopped = true;
-    Status result;
-    switch (stop.kind) {
+    Status result = keep_given(*t);
+    if (result) switch (stop.kind) {
         case Stop::Kind::Signal:
             result = handle_signal_stop(*t, stop.signal);
             break;
@@ -172,7 +172,7 @@ Status GuestSupervisor::go_on(GuestThread& t, int signal) {
             t.stopped = true;
             return finish_freeze_if_ready(*t.process);
         }
-        TRY(interrupt(t.outer));
+        TRY(stop_soon(t));
     }
     t.stopped = false;
     return resume(t.outer, signal);
@@ -180,6 +180,11 @@ Status GuestSupervisor::go_on(GuestThread& t, int signal) {
 
 Status GuestSupervisor::stop_then(GuestThread& t, std::function<Status()> then) {
     t.at_stop = std::move(then);
+    return stop_soon(t);
+}
+
+Status GuestSupervisor::stop_soon(GuestThread& t) {
+    t.interrupted = true;
     auto done = interrupt(t.outer);
     if (!done && done.error().code() == ESRCH) return {};
     return done;

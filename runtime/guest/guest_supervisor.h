@@ -50,6 +50,7 @@ class GuestSupervisor : private StopWaiter {
     Status task_ended(pid_t outer, int status);
     Status go_on(GuestThread& t, int signal = 0);  // resumes it, or holds it while its process is held
     Status stop_then(GuestThread& t, std::function<Status()> then);
+    static Status stop_soon(GuestThread& t);
     void kill_process(GuestProcess& p);
     void forget_process(HomePid pid);
     GuestThread* thread_of(pid_t outer);
@@ -72,6 +73,8 @@ class GuestSupervisor : private StopWaiter {
     static int64_t add_transferred(GuestThread& t, int64_t value, bool partial);
     Status finish(GuestThread& t, int64_t result);
     Status answer(GuestThread& t, int64_t result);
+    Status give(GuestThread& t, int64_t result);
+    static Status keep_given(GuestThread& t);
     Status let_run(GuestThread& t);
     static void name_interruption(const GuestThread& t, Registers& registers);
     static void hide_interruption(GuestThread& t, Registers& registers);

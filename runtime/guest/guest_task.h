@@ -33,6 +33,12 @@ struct CallInFlight {
     ReplyHandler then;
 };
 
+// An answer that may meet an interruption of the thread's wait for it.
+struct GivenAnswer {
+    int64_t nr = 0;
+    int64_t result = 0;
+};
+
 struct GuestThread {
     HomePid tid;
     pid_t outer = 0;  // TID outside the jail
@@ -40,6 +46,8 @@ struct GuestThread {
 
     std::optional<Notification> notification;  // received, not answered yet
     std::optional<CallInFlight> call;          // forwarded; notification is set too
+    bool interrupted = false;                  // a signal or an INTERRUPT of ours is on its way to it
+    std::optional<GivenAnswer> given;          // while interrupted: what its next stop has to show
     int64_t cpu_ns_before = 0;    // CPU time that it used on other nodes
     int64_t cpu_home_ns = 0;      // and at home, until it left
     int64_t began_ns = 0;         // when it began to wait in its call (this node's CLOCK_MONOTONIC)

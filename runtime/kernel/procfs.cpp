@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 
@@ -118,6 +119,8 @@ Expected<std::vector<MapsEntry>> parse_maps(std::string_view text) {
             out.push_back(std::move(e));
         } else if (line.starts_with("VmFlags:") && !out.empty()) {
             out.back().vm_flags = std::string(line.substr(8));
+        } else if ((line.starts_with("Rss:") || line.starts_with("Swap:")) && !out.empty()) {
+            out.back().resident_kib += std::strtoull(line.data() + line.find(':') + 1, nullptr, 10);
         }
     });
     if (bad) return fail("a line of /proc/PID/maps has an unknown form");

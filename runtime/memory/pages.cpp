@@ -34,7 +34,7 @@ void append(std::vector<PageRun>& runs, uint64_t start, uint64_t end) {
 Expected<PageMap> PageMap::open(pid_t pid) {
     // Read-only: the file's mode is 0400 (and writing means nothing).
     TRY_ASSIGN(Fd fd, open_file("/proc/" + std::to_string(pid) + "/pagemap", O_RDONLY));
-    return PageMap(std::move(fd));
+    return PageMap(pid, std::move(fd));
 }
 
 Expected<std::vector<PageRun>> PageMap::own_pages(uint64_t start, uint64_t end) const { return scan(start, end, true); }
@@ -56,7 +56,7 @@ Expected<std::vector<PageRun>> PageMap::scan(uint64_t start, uint64_t end, bool 
         arg.category_anyof_mask = kPageIsPresent | kPageIsSwapped;
         arg.return_mask = kPageIsPresent;
         int n = ::ioctl(fd_.get(), kPagemapScan, &arg);
-        if (n < 0 && (errno == ENOTTY || errno == EINVAL)) return read_entries(start, end, own_only);
+        if (n < 0 && (errno == ENOTTY || errno == EINVAL)) return read_mappings(start, end, own_only);
         if (n < 0) return fail_errno("scan pages {:#x}-{:#x}", start, end);
         for (int i = 0; i < n; i++) append(runs, found[static_cast<size_t>(i)].start, found[static_cast<size_t>(i)].end);
         if (arg.walk_end <= start) break;
@@ -65,9 +65,21 @@ Expected<std::vector<PageRun>> PageMap::scan(uint64_t start, uint64_t end, bool 
     return runs;
 }
 
-Expected<std::vector<PageRun>> PageMap::read_entries(uint64_t start, uint64_t end, bool own_only) const {
-    constexpr uint64_t kPresent = uint64_t{1} << 63, kSwapped = uint64_t{1} << 62, kFileOrShared = uint64_t{1} << 61;
+// The page map has an entry for each page that there could be: reservations that hold nothing (Java's, Go's, V8's: up to
+// terabytes) are left out.
+Expected<std::vector<PageRun>> PageMap::read_mappings(uint64_t start, uint64_t end, bool own_only) const {
+    if (!mappings_) {
+        TRY_ASSIGN(mappings_, read_smaps(pid_));
+    }
     std::vector<PageRun> runs;
+    for (const auto& m : *mappings_)
+        if (m.resident_kib != 0 && m.start < end && start < m.end)
+            TRY(read_entries(std::max(start, m.start), std::min(end, m.end), own_only, runs));
+    return runs;
+}
+
+Status PageMap::read_entries(uint64_t start, uint64_t end, bool own_only, std::vector<PageRun>& runs) const {
+    constexpr uint64_t kPresent = uint64_t{1} << 63, kSwapped = uint64_t{1} << 62, kFileOrShared = uint64_t{1} << 61;
     std::array<uint64_t, 8192> entries;
     while (start < end) {
         size_t want = std::min<size_t>(entries.size(), (end - start) / kPageSize);
@@ -79,7 +91,7 @@ Expected<std::vector<PageRun>> PageMap::read_entries(uint64_t start, uint64_t en
             if (there && !(own_only && (entries[i] & kFileOrShared))) append(runs, start, start + kPageSize);
         }
     }
-    return runs;
+    return {};
 }
 
 }  // namespace pmi
