@@ -43,6 +43,15 @@ class StackPointerAside {
     Registers saved_{};
 };
 
+Status set_cpu_timers(Batch& batch, const wire::Image& image) {
+    for (int i = 0; i < image.cpu_timers_size() && i < 2; i++) {
+        if (image.cpu_timers(i).size() != sizeof(itimerval)) return fail("an image with a timer of an unknown form");
+        uint64_t at = batch.data(image.cpu_timers(i).data(), sizeof(itimerval));
+        batch.call(SYS_setitimer, i == 0 ? ITIMER_VIRTUAL : ITIMER_PROF, at, 0);
+    }
+    return {};
+}
+
 void tell_kernel(Batch& batch, const wire::Image& image) {
     for (uint32_t bit = 1; bit != 0; bit <<= 1)
         if (image.membarrier() & bit) batch.call(SYS_membarrier, bit, 0, 0);
@@ -86,11 +95,7 @@ Status UserspaceAssist::install_process(pid_t leader, const wire::Image& image, 
     size_t layout = batch.call(SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, mm_map(batch, image.layout()), sizeof(prctl_mm_map), 0);
     batch.call(SYS_personality, image.personality());
     tell_kernel(batch, image);
-    for (int i = 0; i < image.cpu_timers_size() && i < 2; i++) {
-        if (image.cpu_timers(i).size() != sizeof(itimerval)) return fail("an image with a timer of an unknown form");
-        uint64_t at = batch.data(image.cpu_timers(i).data(), sizeof(itimerval));
-        batch.call(SYS_setitimer, i == 0 ? ITIMER_VIRTUAL : ITIMER_PROF, at, 0);
-    }
+    TRY(set_cpu_timers(batch, image));
     TRY(batch.run());
     return batch.check(layout, "set the memory layout");
 }
@@ -98,6 +103,16 @@ Status UserspaceAssist::install_process(pid_t leader, const wire::Image& image, 
 Status UserspaceAssist::settle_process(pid_t tid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) {
     Batch batch(tid, tid, agent, waiter);
     tell_kernel(batch, image);
+    TRY(set_cpu_timers(batch, image));
+    return batch.run();
+}
+
+Status UserspaceAssist::strip_process(pid_t tid, AgentPlace agent, StopWaiter& waiter) {
+    Batch batch(tid, tid, agent, waiter);
+    itimerval none{};
+    uint64_t at = batch.data(&none, sizeof none);
+    batch.call(SYS_setitimer, ITIMER_VIRTUAL, at, 0);
+    batch.call(SYS_setitimer, ITIMER_PROF, at, 0);
     return batch.run();
 }
 

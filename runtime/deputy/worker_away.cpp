@@ -204,6 +204,7 @@ Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, s
     DeputyProcess& p = *made;
     processes_[pid] = std::move(made);
     p.server->set_channel(pid, session->channel());
+    TRY(assist_->strip_process(frozen.threads.front().tid, p.region().place_for_batches(), *this));
     for (size_t i = 0; i < frozen.threads.size(); i++) {
         const FrozenThread& t = frozen.threads[i];
         TRY(assist_->strip_thread(t.tid, image.threads(static_cast<int>(i)), p.region().place_for_batches(), *this));
@@ -250,7 +251,7 @@ Status Worker::commit(DeputyProcess& p, NodeSession& session) {
     return process_of(pid) == nullptr ? fail("the program was killed") : Status();
 }
 
-// Home's copy is untouched but for what strip_thread took out.
+// Home's copy is untouched but for what strip_process and strip_thread took out.
 Status Worker::roll_back(const Frozen& frozen, const wire::Image& image, const AgentRegion& region, bool stripped) {
     HomePid pid(frozen.pid);
     RemoteMemory memory(frozen.pid);
@@ -265,6 +266,7 @@ Status Worker::roll_back(const Frozen& frozen, const wire::Image& image, const A
         TRY(set_signal_mask(t.tid, kInjectionMask));
         TRY(assist_->install_thread(t.tid, image.threads(static_cast<int>(i)), region.place_for_batches(), *this));
     }
+    if (stripped) TRY(assist_->settle_process(frozen.threads.front().tid, image, region.place_for_batches(), *this));
     TRY(AgentRegion::remove(frozen.pid, region.base(), *this));
     for (const auto& t : frozen.threads) TRY(set_options(t.tid, 0));
     if (process_of(pid) != nullptr) forget(pid);
