@@ -80,9 +80,15 @@ void Job::begin_move(pid_t pid, const Destination& to, const std::string& mode, 
     json request = {{"op", "migrate"}, {"pid", pid},      {"node", to.name},
                     {"host", to.host}, {"port", to.port}, {"mode", mode}};
     if (!to.key.empty()) request["key"] = to.key;
-    process->worker->request(std::move(request), [this, pid, to, done](const json& reply) {
-        end_move(pid, reply, done);
+    process->worker->request(std::move(request), [this, pid, to, mode, done](const json& reply) {
         JobProcess* moved = processes_.known(pid);
+        // It came home by itself, and its worker ended, before that had read the request.
+        if (control::bool_member(reply, "unread") && moved != nullptr && moved->at_home()) {
+            moved->worker = nullptr;
+            return begin_move(pid, to, mode, done);
+        }
+        end_move(pid, reply, done);
+        moved = processes_.known(pid);
         if (moved != nullptr && control::bool_member(reply, "ok") && !moved->at_home())
             moved->address = address_of(to);
     });
@@ -97,8 +103,12 @@ void Job::come_home(JobProcess& process, Done done) {
     process.last_error.clear();
     // The worker forgets a process that is home: its counters are asked for before.
     process.worker->request({{"op", "status"}}, [this](const json& reply) { take_counters(reply); });
-    process.worker->request({{"op", "home"}, {"pid", pid}},
-                            [this, pid, done](const json& reply) { end_move(pid, reply, done); });
+    process.worker->request({{"op", "home"}, {"pid", pid}}, [this, pid, done](const json& reply) {
+        const JobProcess* asked = processes_.known(pid);
+        bool came_by_itself = !control::bool_member(reply, "ok") && asked != nullptr && asked->at_home();
+        json already = {{"ok", true}, {"where", kHome}, {"already", true}, {"unfinished", control::bool_member(reply, "unfinished")}};
+        end_move(pid, came_by_itself ? already : reply, done);
+    });
 }
 
 void Job::end_move(pid_t pid, const json& reply, const Done& done) {

@@ -127,7 +127,7 @@ void WorkerLink::on_exit() {
     std::string how = describe_end(status);
     auto unanswered = std::move(pending_);
     pending_.clear();
-    for (auto& [id, on_reply] : unanswered) on_reply({{"ok", false}, {"error", how}});
+    for (auto& [id, on_reply] : unanswered) on_reply({{"ok", false}, {"error", how}, {"unread", status == 0}});
     events_.on_end(*this, status == 0 ? "" : how);
 }
 
