@@ -35,7 +35,11 @@ class Assist {
     // The opposite of install_thread: nothing in the kernel points into this thread's memory any more.
     virtual Status strip_thread(pid_t tid, const wire::Thread& thread, AgentPlace agent, StopWaiter& waiter) = 0;
 
-    // What the process has told its kernel while it was in the other half: membarrier registrations, THP.
+    // The same for the process: its timers of CPU time, which would count the deputy's.
+    virtual Status strip_process(pid_t tid, AgentPlace agent, StopWaiter& waiter) = 0;
+
+    // What the process has told its kernel while it was in the other half: timers of CPU time, membarrier
+    // registrations, THP.
     virtual Status settle_process(pid_t tid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) = 0;
     // Leaves the dispositions and layout alone and re-queues what was pending in the other half.
     virtual Status requeue_signals(pid_t pid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) = 0;

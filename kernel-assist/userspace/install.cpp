@@ -108,6 +108,15 @@ Status UserspaceAssist::settle_process(pid_t tid, const wire::Image& image, Agen
     return batch.run();
 }
 
+Status UserspaceAssist::strip_process(pid_t tid, AgentPlace agent, StopWaiter& waiter) {
+    Batch batch(tid, tid, agent, waiter);
+    itimerval none{};
+    uint64_t at = batch.data(&none, sizeof none);
+    batch.call(SYS_setitimer, ITIMER_VIRTUAL, at, 0);
+    batch.call(SYS_setitimer, ITIMER_PROF, at, 0);
+    return batch.run();
+}
+
 Status UserspaceAssist::install_thread(pid_t tid, const wire::Thread& t, AgentPlace agent, StopWaiter& waiter) {
     StackPointerAside aside(tid);
     TRY(aside.begin());

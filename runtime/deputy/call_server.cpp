@@ -73,6 +73,14 @@ std::optional<CallServer::Progress> CallServer::in_progress(HomePid tid) const {
     return Progress{it->second.work->head, it->second.work->began_ns};
 }
 
+bool CallServer::prepares_call(HomePid tid, bool cancel) {
+    std::lock_guard lock(mutex_);
+    auto it = threads_.find(tid);
+    if (it == threads_.end() || !it->second.work || it->second.work->stage == Stage::Call) return false;
+    it->second.work->cancelled |= cancel;
+    return true;
+}
+
 void CallServer::note_issued_again(HomePid tid) {
     std::lock_guard lock(mutex_);
     auto it = threads_.find(tid);
@@ -108,7 +116,10 @@ Status CallServer::begin(const CallHead& head, Call call) {
     if (t.pid.value != head.pid) return fail("a call of thread {} for process {}", head.tid, head.pid);
     if (t.work) return fail("a second call of thread {} while one is going on", head.tid);
     calls_[t.pid]++;
-    t.work = Work{head, std::move(call), monotonic_ns(), Stage::Call, 0, {}, 0, false};
+    t.work.emplace();
+    t.work->head = head;
+    t.work->call = std::move(call);
+    t.work->began_ns = monotonic_ns();
     if (answered) {
         reply(t, *answered, answered->result == kErestartNoIntr);
         return {};
@@ -174,7 +185,10 @@ void CallServer::complete(Thread& t) {
         return reply(t, failed);
     }
     w.buffer = static_cast<uint64_t>(result);
-    post_call(t);
+    if (!w.cancelled) return post_call(t);
+    Reply not_made;
+    not_made.result = kErestartNoIntr;
+    unmap_buffer(t, std::move(not_made));
 }
 
 void CallServer::complete_call(Thread& t, int64_t result) {
@@ -190,7 +204,12 @@ void CallServer::complete_call(Thread& t, int64_t result) {
     std::vector<std::byte> arena(w.call.arena_size);
     if (auto got = RemoteMemory(w.head.tid).read(w.buffer, arena); !got)
         spdlog::error("read a large call's result of thread {}: {}", w.head.tid, got.error().message());
-    w.reply = collect(w.call, arena, result);
+    unmap_buffer(t, collect(w.call, arena, result));
+}
+
+void CallServer::unmap_buffer(Thread& t, Reply reply) {
+    Work& w = *t.work;
+    w.reply = std::move(reply);
     w.stage = Stage::UnmapBuffer;
     uint64_t size = (w.call.arena_size + kPage - 1) & ~(kPage - 1);
     post(t, SYS_munmap, {w.buffer, size, 0, 0, 0, 0});

@@ -40,6 +40,9 @@ class CallServer {
     };
     // The call that this thread's deputy has and has not finished.
     std::optional<Progress> in_progress(HomePid tid) const;
+    // The deputy maps or unmaps the buffer of this thread's call: that is ours, never waits, and is not to be interrupted.
+    // With `cancel`, a call that was to follow is not made any more.
+    bool prepares_call(HomePid tid, bool cancel);
     // The call was interrupted and is issued again for the time that is left: it waits from now on.
     void note_issued_again(HomePid tid);
     // The call was stopped half-way and goes on for the rest: its result will be the sum.
@@ -61,6 +64,7 @@ class CallServer {
         std::optional<Reply> reply;
         uint64_t transferred = 0;
         bool partial = false;
+        bool cancelled = false;  // while its buffer was being mapped
     };
     struct Thread {
         HomePid pid;
@@ -74,6 +78,7 @@ class CallServer {
     void complete_all();
     void complete(Thread& t);
     void complete_call(Thread& t, int64_t result);
+    void unmap_buffer(Thread& t, Reply reply);
     void add_mapped_file(const Thread& t, Reply& reply);
     Reply watch_file(const CallHead& head, const Call& call);
     void reply(Thread& t, const Reply& reply, bool home_first = false);

@@ -195,6 +195,7 @@ Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, s
     DeputyProcess& p = *made;
     processes_[pid] = std::move(made);
     p.server->set_channel(pid, session->channel());
+    TRY(assist_->strip_process(frozen.alive(), p.region().place_for_batches(), *this));
     for (size_t i = 0; i < frozen.threads.size(); i++) {
         const FrozenThread& t = frozen.threads[i];
         DeputyThread thread{HomePid(t.tid)};
@@ -248,7 +249,7 @@ Status Worker::commit(DeputyProcess& p, NodeSession& session) {
     return process_of(pid) == nullptr ? fail("the program was killed") : Status();
 }
 
-// Home's copy is untouched but for what strip_thread took out.
+// Home's copy is untouched but for what strip_process and strip_thread took out.
 Status Worker::roll_back(const Frozen& frozen, const wire::Image& image, const AgentRegion& region, bool stripped) {
     HomePid pid(frozen.pid);
     for (size_t i = 0; stripped && i < frozen.threads.size(); i++) {
@@ -263,6 +264,7 @@ Status Worker::roll_back(const Frozen& frozen, const wire::Image& image, const A
         TRY(set_signal_mask(t.tid, kInjectionMask));
         TRY(assist_->install_thread(t.tid, image.threads(static_cast<int>(i)), region.place_for_batches(), *this));
     }
+    if (stripped) TRY(assist_->settle_process(frozen.alive(), image, region.place_for_batches(), *this));
     TRY(AgentRegion::remove(frozen.alive(), region.base(), *this));
     for (const auto& t : frozen.threads)
         if (!t.ended) TRY(set_options(t.tid, 0));

@@ -177,6 +177,7 @@ Status Worker::settle_call(const DeputyProcess& p, DeputyThread& t, Interrupted 
     TRY_ASSIGN(Registers r, get_registers(t.tid.value));
     auto slot_index = p.server->slot_of(t.tid);
     if (!slot_index) return {};
+    if (p.server->prepares_call(t.tid, cancel)) return {};
     Slot& slot = *p.region().slot(*slot_index);
     uint64_t base = p.region().base();
     uint64_t call_begin = agent_address(base, pmi_agent_call_begin), call_end = agent_address(base, pmi_agent_call_end);

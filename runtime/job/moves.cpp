@@ -108,10 +108,10 @@ void Job::come_home(JobProcess& process, Done done) {
     // The worker forgets a process that is home: its counters are asked for before.
     process.worker->request({{"op", "status"}}, [this](const json& reply) { take_counters(reply); });
     process.worker->request({{"op", "home"}, {"pid", pid}}, [this, pid, done](const json& reply) {
-        JobProcess* moved = processes_.known(pid);
-        // By itself, before the request got through.
-        bool is_home = moved != nullptr && moved->at_home() && !control::bool_member(reply, "ok");
-        end_move(pid, is_home ? json{{"ok", true}, {"where", kHome}, {"already", true}} : reply, done);
+        const JobProcess* asked = processes_.known(pid);
+        bool came_by_itself = !control::bool_member(reply, "ok") && asked != nullptr && asked->at_home();
+        json already = {{"ok", true}, {"where", kHome}, {"already", true}, {"unfinished", control::bool_member(reply, "unfinished")}};
+        end_move(pid, came_by_itself ? already : reply, done);
     });
 }
 
