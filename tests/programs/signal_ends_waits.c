@@ -25,7 +25,7 @@ static int kind_of_wait(pid_t pid) {
     close(fd);
     int nr = atoi(text);
     if (nr == SYS_pselect6 || nr == SYS_select) return 0;
-    if (nr == SYS_poll) return 1;
+    if (nr == SYS_poll || nr == SYS_restart_syscall) return 1;  // once stopped, it goes on under that number
     if (nr == SYS_pause) return 2;
     return nr == SYS_read && text[0] == '0' ? 3 : -1;
 }
