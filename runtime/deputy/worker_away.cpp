@@ -369,6 +369,9 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
         p.session = session;
         p.running = false;
         p.server->set_channel(pid, session->channel());
+        // Signals that the old node had and no handler has run for yet: home's again, and sent on as all are.
+        TRY(stop_deputies(p));
+        TRY(assist_->requeue_signals(pid.value, *image, p.region().place_for_batches(), *this));
         TRY(end_quiet(p, &*image));
         return commit(p, *session);
     }();

@@ -343,6 +343,9 @@ Status Worker::start_child(const DeputyProcess& p, pid_t tid) {
     if (!slot) return {};
     TRY_ASSIGN(Registers r, get_registers(tid));
     TRY(set_registers(tid, p.region().loop_registers(r, *slot)));
+    // Any stop takes a pending INTERRUPT away, its first one too.
+    const DeputyThread& t = p.threads.at(HomePid(tid));
+    if (t.wants_quiet || t.cancel != 0) TRY(interrupt(tid));
     return resume(tid);
 }
 

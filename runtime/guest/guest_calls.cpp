@@ -42,6 +42,7 @@ Status GuestSupervisor::handle_notification(const Notification& n) {
     t->given.reset();
     t->began_ns = monotonic_ns();
     t->signalled = false;
+    if (t->reissued && t->reissued->nr != n.nr) t->reissued.reset();
     if (t->process->held()) return run_again(*t);
     return dispatch(*t);
 }
@@ -189,6 +190,7 @@ Status GuestSupervisor::handle_reply(std::span<const std::byte> body) {
     CallInFlight call = std::move(*t->call);
     t->call.reset();
     t->restart_is_home = reply.result == kErestartBlock;
+    if (reply.result != kErestartNoIntr) t->reissued.reset();
     // In a freeze it is on its way home already, and the freeze waits for it.
     bool home_first = head.home_first != 0 && !t->process->freezing;
     if (home_first && reply.result == kErestartNoIntr) return go_home(*t, t->notification->nr, "a file that it maps");
@@ -254,11 +256,31 @@ Status GuestSupervisor::keep_given(GuestThread& t) {
 // -ERESTARTSYS, which would be EINTR to the program for a call that nobody made: close() would not have closed. So
 // home's own -ERESTARTSYS goes to the thread under another name, and here each gets its true one.
 void GuestSupervisor::name_interruption(const GuestThread& t, Registers& r) {
-    if (static_cast<int64_t>(r.orig_rax) < 0) return;
+    constexpr uint16_t kSyscallInstruction = 0x050f;
+    if (static_cast<int64_t>(r.orig_rax) < 0) {
+        bool is_about_to_reissue = t.reissued && static_cast<int64_t>(r.rax) == t.reissued->nr &&
+                                   t.process->memory->get<uint16_t>(r.rip).value_or(0) == kSyscallInstruction;
+        if (!is_about_to_reissue) return;
+        r.orig_rax = r.rax;
+        r.rax = static_cast<uint64_t>(t.reissued->result);
+        r.rip += sizeof kSyscallInstruction;
+        return;
+    }
     const Row* row = find_row(static_cast<int64_t>(r.orig_rax));
     if (row != nullptr && row->route == Route::Local) return;
     if (static_cast<int64_t>(r.rax) == kErestartSys) r.rax = static_cast<uint64_t>(kErestartNoIntr);
+    bool not_made_again = static_cast<int64_t>(r.rax) == kErestartNoIntr && t.reissued && static_cast<int64_t>(r.orig_rax) == t.reissued->nr;
+    if (not_made_again) r.rax = static_cast<uint64_t>(t.reissued->result);
     if (static_cast<int64_t>(r.rax) == kErestartNoHand && t.home_result == kErestartSys) r.rax = static_cast<uint64_t>(kErestartSys);
+}
+
+// `r`: as the thread is about to go on here. A sleep's restart block has its own way of being made again.
+void GuestSupervisor::note_reissued(GuestThread& t, const Registers& r) {
+    t.reissued.reset();
+    auto nr = static_cast<int64_t>(r.orig_rax), result = static_cast<int64_t>(r.rax);
+    const Row* row = nr < 0 ? nullptr : find_row(nr);
+    if (row == nullptr || row->route == Route::Local) return;
+    if (result == kErestartSys || result == kErestartNoHand) t.reissued = GuestThread::Reissued{nr, result};
 }
 
 Status GuestSupervisor::answer(GuestThread& t, int64_t result) {
@@ -278,6 +300,7 @@ void GuestSupervisor::hide_interruption(GuestThread& t, Registers& r) {
 Status GuestSupervisor::let_run(GuestThread& t) {
     // While the process is held nothing may run; the call is issued again when it goes on, wherever that is.
     if (t.process->held() && t.notification->nr != SYS_exit) return run_again(t);
+    t.reissued.reset();
     uint64_t id = t.notification->id;
     t.notification.reset();
     return listener_->let_run(id);

@@ -96,6 +96,7 @@ Status GuestSupervisor::arrived() {
         // A sleep that was going on is the deputy's to finish.
         Registers r{};
         std::memcpy(&r, t.registers().data(), std::min(sizeof r, t.registers().size()));
+        note_reissued(made, r);
         hide_interruption(made, r);
         t.set_registers(&r, sizeof r);
         // Stopped between two moves, right before it issued the restart.
@@ -204,6 +205,7 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
         RestartBlock block = t->began_ns == 0 ? RestartBlock::Stays : RestartBlock::Lost;
         TRY_ASSIGN(f.timeout, settle(f.registers, t->began_ns, block, t->signalled, *p.memory));
         f.timeout.deadline_ns += parts_.clock_offset_ns;
+        note_reissued(*t, f.registers);
         frozen.threads.push_back(f);
     }
     wire::Image image;

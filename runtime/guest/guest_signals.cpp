@@ -101,6 +101,7 @@ Status GuestSupervisor::run_handler(GuestThread& t, int signal) {
     uint64_t before = r.rax;
     name_interruption(t, r);
     if (uint64_t transferred = std::exchange(t.transferred, 0)) r.rax = transferred;
+    t.reissued.reset();
     if (r.rax != before) TRY(set_registers(t.outer, r));
     return go_on(t, signal);
 }

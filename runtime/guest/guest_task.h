@@ -55,6 +55,12 @@ struct GuestThread {
     uint64_t transferred = 0;     // bytes, by the call that is to be made again for the rest
     uint64_t home_mask = 0;       // the deputy's signal mask
     int64_t home_result = 0;      // of the call that home answered last
+    // The call that waited when a move interrupted it, until it waits again: a signal that comes before ends it as it would
+    // have where it waited.
+    struct Reissued {
+        int64_t nr = 0, result = 0;  // -ERESTART...
+    };
+    std::optional<Reissued> reissued;
     bool restart_is_home = false; // its restart_syscall belongs to the deputy's restart block
     bool injecting = false;       // its notifications are the supervisor's own calls
     bool wants_home = false;      // waits for the program's return
