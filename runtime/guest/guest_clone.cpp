@@ -101,7 +101,7 @@ Flattened deputy_clone(const CloneRequest& r) {
 
 Status GuestSupervisor::begin_clone(GuestThread& t) {
     // A signal makes the kernel start a clone over (-ERESTARTNOINTR): the deputy's half is there already.
-    if (cloning_ && cloning_->parent == &t && cloning_->child && !cloning_->event_seen) return clone_here(t, cloning_->child);
+    if (cloning_ && cloning_->parent == &t && cloning_->child) return clone_here(t, cloning_->child);
     clone_queue_.emplace_back(t.process->pid, t.tid);
     return start_next_clone();
 }
@@ -194,8 +194,6 @@ Status GuestSupervisor::clone_event(GuestThread& t, const Stop& stop) {
     if (!is_clone || !cloning_ || cloning_->parent != &t) return go_on(t);
     TRY_ASSIGN(uint64_t message, event_message(t.outer));
     spdlog::debug("{}: clone event, {}", t.tid.value, message);
-    cloning_->child_outer = static_cast<pid_t>(message);
-    cloning_->event_seen = true;
     t.injecting = false;
     if (cloning_->is_fork) {
         // Still inside the call: what is set now is what the program finds in its registers.
@@ -206,21 +204,23 @@ Status GuestSupervisor::clone_event(GuestThread& t, const Stop& stop) {
         TRY(set_registers(t.outer, r));
         TRY(set_signal_mask(t.outer, cloning_->signal_mask));
     }
+    // Before the parent goes on: it may end at once, and the child has to be known by then.
+    auto adopted = adopt_child(static_cast<pid_t>(message));
     // A vfork's parent is not held for a freeze: it could not be stopped until the child is gone anyway.
     t.stopped = false;
     TRY(resume(t.outer));
-    if (unclaimed_stops_.contains(cloning_->child_outer)) return adopt_child(cloning_->child_outer);
-    return {};
-}
-
-Status GuestSupervisor::new_child_stopped(pid_t outer) {
-    unclaimed_stops_.insert(outer);
-    if (cloning_ && cloning_->event_seen && cloning_->child_outer == outer) return adopt_child(outer);
-    return {};
+    return adopted;
 }
 
 Status GuestSupervisor::adopt_child(pid_t outer) {
-    unclaimed_stops_.erase(outer);
+    constexpr int kFirstStopTimeoutMs = 5000;
+    if (unclaimed_stops_.erase(outer) == 0) {
+        TRY_ASSIGN(int status, wait(outer, kFirstStopTimeoutMs));
+        if (classify(status).kind == Stop::Kind::Exited) {
+            cloning_.reset();
+            return start_next_clone();
+        }
+    }
     Cloning done = *cloning_;
     cloning_.reset();
     GuestProcess& parent = *done.parent->process;

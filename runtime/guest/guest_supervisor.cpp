@@ -134,7 +134,10 @@ Status GuestSupervisor::handle_children() {
 Status GuestSupervisor::handle_stop(pid_t outer, const Stop& stop) {
     if (stop.kind == Stop::Kind::Exited) return task_ended(outer, stop.status);
     GuestThread* t = thread_of(outer);
-    if (t == nullptr) return new_child_stopped(outer);
+    if (t == nullptr) {
+        unclaimed_stops_.insert(outer);  // a child whose parent's event is still to come
+        return {};
+    }
     t->stopped = true;
     Status result = keep_given(*t);
     if (result) switch (stop.kind) {

@@ -91,7 +91,6 @@ class GuestSupervisor : private StopWaiter {
     Status clone_here(GuestThread& t, HomePid child);
     Status fork_here(GuestThread& t);
     Status clone_event(GuestThread& t, const Stop& stop);
-    Status new_child_stopped(pid_t outer);
     Status adopt_child(pid_t outer);
 
     // -- guest_map_file.cpp
@@ -169,8 +168,6 @@ class GuestSupervisor : private StopWaiter {
         bool is_fork = false;
         Registers original{};     // the parent's, as the program had them
         uint64_t signal_mask = 0;
-        pid_t child_outer = 0;
-        bool event_seen = false, child_stopped = false;
     };
     std::optional<Cloning> cloning_;
     std::deque<std::pair<HomePid, HomePid>> clone_queue_;
