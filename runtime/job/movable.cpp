@@ -154,7 +154,7 @@ Reason find_sharer(const std::vector<MapsEntry>& shared, pid_t other) {
 Reason check_shared_mappings(const Subject& s, const std::vector<MapsEntry>& maps) {
     std::vector<MapsEntry> shared;
     for (const auto& e : maps)
-        if (e.shared && e.inode != 0) shared.push_back(e);
+        if (e.shared && e.has_file()) shared.push_back(e);
     if (shared.empty()) return std::nullopt;
     auto all = list_processes();
     if (!all) return std::nullopt;
@@ -219,7 +219,7 @@ std::optional<std::string> cantmove_mapping(const MapsEntry& e) {
 }
 
 bool is_same_live_memory(const MapsEntry& a, const MapsEntry& b) {
-    if (!a.shared || !b.shared || a.inode == 0) return false;
+    if (!a.shared || !b.shared || !a.has_file()) return false;
     if (a.inode != b.inode || a.dev_major != b.dev_major || a.dev_minor != b.dev_minor) return false;
     // System V segments have their id for an inode number, on the device of anonymous shared memory.
     if (starts(a.name, "/SYSV") != starts(b.name, "/SYSV")) return false;

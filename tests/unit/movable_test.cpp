@@ -130,6 +130,16 @@ TEST(Movable, SystemVSharedMemory) {
     EXPECT_EQ(child.reason(), "");
 }
 
+// The id of a System V segment is its inode number: the first one after a boot has 0.
+TEST(Movable, TheFirstSystemVSegment) {
+    MapsEntry segment;
+    segment.shared = segment.write = true;
+    segment.name = "/SYSV00000000 (deleted)";
+    EXPECT_TRUE(is_same_live_memory(segment, segment));
+    segment.name = "";
+    EXPECT_FALSE(is_same_live_memory(segment, segment));
+}
+
 TEST(Movable, ReadersOfOneFileAreNoObstacle) {
     int fd = ::memfd_create("readers", 0);
     ASSERT_EQ(::ftruncate(fd, 4096), 0);
