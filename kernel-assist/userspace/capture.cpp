@@ -80,10 +80,39 @@ Status answer_thread(const Batch& batch, const ThreadQuestions& q, wire::Thread&
     return {};
 }
 
+// What a process is registered for: the kernel says so since Linux 6.3. Before, the barriers themselves do, with EPERM for
+// those that it is not registered for.
+struct Barrier {
+    uint32_t command, registration;
+};
+constexpr Barrier kBarriers[] = {
+    {MEMBARRIER_CMD_PRIVATE_EXPEDITED, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED},
+    {MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE},
+    {MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ},
+};
+struct BarrierQuestions {
+    size_t registrations;
+    std::vector<size_t> barriers;
+};
+BarrierQuestions ask_barriers(Batch& batch) {
+    constexpr uint64_t kGetRegistrations = 1 << 9;  // MEMBARRIER_CMD_GET_REGISTRATIONS
+    BarrierQuestions q{batch.call(SYS_membarrier, kGetRegistrations, 0, 0), {}};
+    for (const auto& b : kBarriers) q.barriers.push_back(batch.call(SYS_membarrier, b.command, 0, 0));
+    return q;
+}
+uint32_t answer_barriers(const Batch& batch, const BarrierQuestions& q) {
+    if (batch.result(q.registrations) >= 0) return static_cast<uint32_t>(batch.result(q.registrations));
+    uint32_t registered = 0;
+    for (size_t i = 0; i < q.barriers.size(); i++)
+        if (batch.result(q.barriers[i]) == 0) registered |= kBarriers[i].registration;
+    return registered;
+}
+
 struct ProcessQuestions {
     uint64_t actions_at, timers_at, limits_at;
     std::vector<size_t> actions, limits;
-    size_t brk, membarrier, thp, timers[2];
+    BarrierQuestions barriers;
+    size_t brk, thp, timers[2];
 };
 ProcessQuestions ask_process(Batch& batch) {
     ProcessQuestions q{};
@@ -97,8 +126,7 @@ ProcessQuestions ask_process(Batch& batch) {
     for (uint64_t r = 0; r < RLIM_NLIMITS; r++)
         q.limits.push_back(batch.call(SYS_prlimit64, 0, r, 0, q.limits_at + r * sizeof(rlimit)));
     q.brk = batch.call(SYS_brk, 0);
-    constexpr uint64_t kGetRegistrations = 1 << 9;  // MEMBARRIER_CMD_GET_REGISTRATIONS, Linux 6.3
-    q.membarrier = batch.call(SYS_membarrier, kGetRegistrations, 0, 0);
+    q.barriers = ask_barriers(batch);
     q.thp = batch.call(SYS_prctl, PR_GET_THP_DISABLE, 0, 0, 0, 0);
     q.timers[0] = batch.call(SYS_getitimer, ITIMER_VIRTUAL, q.timers_at);
     q.timers[1] = batch.call(SYS_getitimer, ITIMER_PROF, q.timers_at + sizeof(itimerval));
@@ -117,7 +145,7 @@ Status answer_process(const Batch& batch, const ProcessQuestions& q, wire::Image
         l.set_hard(limit.rlim_max);
     }
     image.mutable_layout()->set_brk(static_cast<uint64_t>(batch.result(q.brk)));
-    if (batch.result(q.membarrier) > 0) image.set_membarrier(static_cast<uint32_t>(batch.result(q.membarrier)));
+    image.set_membarrier(answer_barriers(batch, q.barriers));
     image.set_thp_disable(batch.result(q.thp) > 0);
     for (uint64_t i = 0; i < 2; i++)
         image.add_cpu_timers(batch.bytes(q.timers_at + i * sizeof(itimerval), sizeof(itimerval)));

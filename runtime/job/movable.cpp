@@ -136,7 +136,7 @@ std::string describe(const MapsEntry& e) {
 Reason check_shared_mappings(const Subject& s, const std::vector<MapsEntry>& maps) {
     std::vector<MapsEntry> shared;
     for (const auto& e : maps)
-        if (e.shared && e.inode != 0) shared.push_back(e);
+        if (e.shared && e.has_file()) shared.push_back(e);
     auto sharer = find_sharer(s.pid, shared);
     if (!sharer) return std::nullopt;
     return fmt::format("memory shared with PID {} ({})", sharer->pid, describe(sharer->mapping));

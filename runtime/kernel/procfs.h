@@ -24,6 +24,8 @@ struct MapsEntry {
     uint64_t size() const { return end - start; }
     int prot() const;     // PROT_*
     bool has_flag(std::string_view flag) const;
+    // Not so of anonymous memory. A System V segment's id is its inode number, and the first one is 0.
+    bool has_file() const { return inode != 0 || name.starts_with("/SYSV"); }
 };
 
 Expected<std::vector<MapsEntry>> parse_maps(std::string_view text);

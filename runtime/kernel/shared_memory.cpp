@@ -3,7 +3,7 @@
 namespace pmi {
 
 bool is_same_live_memory(const MapsEntry& a, const MapsEntry& b) {
-    if (!a.shared || !b.shared || a.inode == 0) return false;
+    if (!a.shared || !b.shared || !a.has_file()) return false;
     // Some file systems (btrfs) have devices of two kinds, one in maps and one for stat.
     bool same_device = a.dev_major == b.dev_major && a.dev_minor == b.dev_minor;
     if (a.inode != b.inode || !(same_device || a.name == b.name)) return false;

@@ -66,7 +66,7 @@ Status describe_regions(pid_t pid, AddressRange agent, wire::Image& image) {
             continue;
         }
         // A private mapping of /dev/zero is anonymous memory with a name.
-        if (m.inode == 0 || (!m.shared && m.name == "/dev/zero")) {
+        if (!m.has_file() || (!m.shared && m.name == "/dev/zero")) {
             r.set_kind(wire::Region::ANONYMOUS);
             continue;
         }

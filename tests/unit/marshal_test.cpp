@@ -484,6 +484,8 @@ TEST_F(Files, Handles) {
     } h;
     int mount = 0;
     h.handle.handle_bytes = 0;
+    if (name_to_handle_at(AT_FDCWD, "f", &h.handle, &mount, 0) != 0 && errno == EOPNOTSUPP) GTEST_SKIP() << "no handles here";
+    h.handle.handle_bytes = 0;
     EXPECT_EQ(away(SYS_name_to_handle_at, AT_FDCWD, "f", &h, &mount, 0), -EOVERFLOW);
     EXPECT_GT(h.handle.handle_bytes, 0u);
     ASSERT_EQ(away(SYS_name_to_handle_at, AT_FDCWD, "f", &h, &mount, 0), 0);

@@ -1,5 +1,6 @@
 // cantmove reasons, each against a real process that does the thing.
 #include "runtime/job/movable.h"
+#include "runtime/kernel/shared_memory.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -128,6 +129,16 @@ TEST(Movable, SystemVSharedMemory) {
     EXPECT_TRUE(contains(child.reason(), "System V")) << child.reason();
     ::shmdt(map);
     EXPECT_EQ(child.reason(), "");
+}
+
+// The id of a System V segment is its inode number: the first one after a boot has 0.
+TEST(Movable, TheFirstSystemVSegment) {
+    MapsEntry segment;
+    segment.shared = segment.write = true;
+    segment.name = "/SYSV00000000 (deleted)";
+    EXPECT_TRUE(is_same_live_memory(segment, segment));
+    segment.name = "";
+    EXPECT_FALSE(is_same_live_memory(segment, segment));
 }
 
 TEST(Movable, ReadersOfOneFileAreNoObstacle) {
