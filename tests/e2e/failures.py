@@ -77,12 +77,12 @@ def check(job, status):
     return f"killed without a word: {job.errors().strip()[-300:]!r}"
 
 
-def one_round(run, storm, victim, number, seed):
+def one_round(run, program, victim, number, seed):
     chance = random.Random(seed)
     directory = os.path.join(run.directory, f"{victim}-{seed}")
     os.mkdir(directory, 0o755)
     with nodes.Node(run, number) as node:
-        job = Job(run, directory, [node], [storm, str(COUNT), "24"], timeout=15)
+        job = Job(run, directory, [node], [program, str(COUNT), "24"], timeout=15)
         mover = RandomMover(job, [node], seed, pause=(0.0, 0.05), alternate=True)
         mover.start()
         try:
@@ -116,13 +116,13 @@ def main():
     system.inherit_default_signals()
     bad = number = 0
     with nodes.Run(options.build, options.nodes) as run:
-        storm = os.path.join(run.directory, "storm")
-        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guests", "storm.c")
-        subprocess.run(["cc", "-O1", "-pthread", "-o", storm, source], check=True)
+        program = os.path.join(run.directory, "checked_counter")
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guests", "checked_counter.c")
+        subprocess.run(["cc", "-O1", "-pthread", "-o", program, source], check=True)
         for victim in (v for v in VICTIMS if options.match in v):
             for n in range(options.repeat):
                 number += 1
-                killed, status, moves, wrong = one_round(run, storm, victim, number, seed + n)
+                killed, status, moves, wrong = one_round(run, program, victim, number, seed + n)
                 word = "ok  " if wrong is None else "FAIL"
                 print(f"{word} {victim:10} seed {seed + n} killed {killed} status {status} moves {moves} {wrong or ''}", flush=True)
                 bad += wrong is not None
