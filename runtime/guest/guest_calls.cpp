@@ -280,7 +280,8 @@ void GuestSupervisor::note_reissued(GuestThread& t, const Registers& r) {
     auto nr = static_cast<int64_t>(r.orig_rax), result = static_cast<int64_t>(r.rax);
     const Row* row = nr < 0 ? nullptr : find_row(nr);
     if (row == nullptr || row->route == Route::Local) return;
-    if (result == kErestartSys || result == kErestartNoHand) t.reissued = GuestThread::Reissued{nr, result};
+    bool waited = result == kErestartSys || result == kErestartNoHand || (result == kErestartNoIntr && t.transferred != 0);
+    if (waited) t.reissued = GuestThread::Reissued{nr, result};
 }
 
 Status GuestSupervisor::answer(GuestThread& t, int64_t result) {

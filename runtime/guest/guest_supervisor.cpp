@@ -168,7 +168,8 @@ Status GuestSupervisor::handle_event_stop(GuestThread& t, const Stop&) {
 }
 
 Status GuestSupervisor::go_on(GuestThread& t, int signal) {
-    if (t.process->held() && !t.notification) {
+    // With a mask lent to it (suspend_result) it is not whole: it goes on until its handler has been entered.
+    if (t.process->held() && !t.notification && !t.mask_to_restore) {
         // Held in a signal-delivery-stop the signal would be lost: it is delivered first, and our INTERRUPT stops
         // the thread right behind.
         if (signal == 0) {
