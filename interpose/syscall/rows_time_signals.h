@@ -27,8 +27,8 @@ inline constexpr Entry kTimeSignals[] = {
          {value("which"), in("value", bytes(size::kItimerval)), out("ovalue", bytes(size::kItimerval))})
         .why("ITIMER_REAL at home; ITIMER_VIRTUAL and ITIMER_PROF count CPU time on the node"),
     home(62, "kill", {value("pid"), value("sig")}),
-    home(96, "gettimeofday", {out("tv", bytes(size::kTimeval)), out("tz", bytes(size::kTimezone))})
-        .why("home's wall clock"),
+    node(96, "gettimeofday", {out("tv", bytes(size::kTimeval)), out("tz", bytes(size::kTimezone))})
+        .why("home's wall clock, as the guest's vDSO reckons it"),
     both(100, "times", {out("tbuf", bytes(size::kTms))})
         .why("the program's own CPU time is counted on the node, its children's at home"),
     home(127, "rt_sigpending", {out("uset", length(1)), value("sigsetsize")}),
@@ -45,7 +45,7 @@ inline constexpr Entry kTimeSignals[] = {
     home(159, "adjtimex", {always(inout("txc_p", bytes(size::kTimex)))}),
     home(164, "settimeofday", {in("tv", bytes(size::kTimeval)), in("tz", bytes(size::kTimezone))}),
     home(200, "tkill", {value("pid"), value("sig")}),
-    home(201, "time", {out("tloc", bytes(8))}).why("home's wall clock"),
+    node(201, "time", {out("tloc", bytes(8))}).why("home's wall clock, as the guest's vDSO reckons it"),
     both(219, "restart_syscall")
         .sleeps(Interrupt::RestartBlock)
         .why("at home if the last call that a signal or a stop interrupted was forwarded, else in the guest"),
@@ -63,7 +63,7 @@ inline constexpr Entry kTimeSignals[] = {
     both(228, "clock_gettime", {value("which_clock"), out("tp", bytes(size::kTimespec))})
         .why("monotonic and boot time natively in the guest's time namespace (the filter looks at the "
              "clock); wall "
-             "clocks at home; CPU time on the node"),
+             "clocks and CPU time by the node's supervisor"),
     home(229, "clock_getres", {value("which_clock"), out("tp", bytes(size::kTimespec))}),
     home(230, "clock_nanosleep",
          {special("which_clock"), value("flags"), in("rqtp", bytes(size::kTimespec)),

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "interpose/agent/agent.h"
+#include "interpose/vdso/shims.h"
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
@@ -60,7 +61,10 @@ Expected<Fd> make_stub(uint64_t agent_base) {
     std::memcpy(image.data() + sizeof header, &code, sizeof code);
     std::memcpy(image.data() + sizeof header + sizeof code, &scratch, sizeof scratch);
     std::memcpy(image.data() + sizeof header + 2 * sizeof code, &stack, sizeof stack);
-    std::memcpy(image.data() + kPage, pmi_agent_begin, static_cast<size_t>(pmi_agent_end - pmi_agent_begin));
+    auto agent_size = static_cast<size_t>(pmi_agent_end - pmi_agent_begin);
+    PMI_ASSERT(agent_size <= kShimsOffset && shims_size() <= kPage - kShimsOffset);
+    std::memcpy(image.data() + kPage, pmi_agent_begin, agent_size);
+    std::memcpy(image.data() + kPage + kShimsOffset, pmi_shims_begin, shims_size());
     TRY(write_all(file.get(), image.data(), image.size()));
     return file;
 }

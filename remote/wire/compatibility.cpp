@@ -85,9 +85,6 @@ Status check_compatible(const wire::Machine& home, const wire::Machine& node, ui
                     node.page_size());
     TRY(check_cpu(home, node));
     TRY(check_xstate(home, node, xstate_in_use));
-    if (home.vdso_id() != node.vdso_id())
-        return fail("kernel build differs (vDSO): home {}, node {} {}", printable(home.kernel_release()),
-                    shown_name(node), printable(node.kernel_release()));
     if (memory_needed > node.memory_available())
         return fail("memory: {} MiB are needed, node {} has {} MiB free", memory_needed >> 20,
                     shown_name(node), node.memory_available() >> 20);

@@ -25,6 +25,7 @@ enum class FrameType : uint8_t {
     CpuUsed,        // CpuHead: before a Call of kind Exec
     FileChanges,    // FileChangesHead, FileRun...: what the program has stored in a shared mapping of a file
     Flushed,        // ProcessHead: all stores so far have been sent (asked for by Flush, or before an image)
+    AskClock,       // ClockHead: what time is it?
     // home -> node
     Reply = 64,     // CallHead, Reply
     Signal,         // SignalHead: deliver
@@ -38,6 +39,7 @@ enum class FrameType : uint8_t {
     Stop,           // ProcessHead: job control stopped it
     Continue,       // ProcessHead
     Flush,          // ProcessHead: the program is being killed: send what it has stored in files
+    Clock,          // ClockHead: the answer to AskClock; or, with asked_ns 0, home's wall clock has been set
 };
 
 enum class CallKind : uint8_t {
@@ -91,6 +93,13 @@ struct CpuHead {
     int32_t pid, tid;
     int64_t user_ns, system_ns;
     int64_t thread_ns;
+};
+// A reading of home's wall clock.
+struct ClockHead {
+    int64_t asked_ns;  // the guests' CLOCK_MONOTONIC when they asked
+    int64_t realtime_ns;
+    int32_t tai_offset_s, minutes_west, dst_time;
+    uint32_t reserved;
 };
 struct SignalHead {
     int32_t pid, tid;

@@ -1,9 +1,7 @@
 #include "remote/wire/machine.h"
 
-#include <sys/auxv.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include <charconv>
 #include <cstdlib>
@@ -12,24 +10,10 @@
 #include "remote/wire/cpu_features.h"
 #include "remote/wire/kernel_probes.h"
 #include "runtime/base/fd.h"
-#include "runtime/kernel/procfs.h"
 
 namespace pmi {
 
 namespace {
-
-// The vDSO image, whose code addresses a program may hold on its stacks: 16 bytes that differ when it does.
-Expected<std::string> vdso_id() {
-    uint64_t start = ::getauxval(AT_SYSINFO_EHDR);
-    TRY_ASSIGN(auto maps, read_maps(::getpid()));
-    for (auto& entry : maps) {
-        if (entry.name != "[vdso]" || entry.start != start) continue;
-        XXH128_canonical_t id;
-        XXH128_canonicalFromHash(&id, XXH3_128bits(reinterpret_cast<const void*>(start), entry.size()));
-        return std::string(reinterpret_cast<const char*>(id.digest), sizeof id.digest);
-    }
-    return std::string();  // booted with vdso=0: equal among such machines
-}
 
 // The number after "NAME:" in /proc/meminfo, in bytes.
 uint64_t meminfo(std::string_view text, std::string_view name) {
@@ -76,7 +60,6 @@ Expected<wire::Machine> describe_machine(const std::string& name) {
     machine.set_name(name.empty() ? uts.nodename : name);
     machine.set_kernel_release(uts.release);
     machine.set_page_size(static_cast<uint32_t>(::sysconf(_SC_PAGESIZE)));
-    TRY_ASSIGN(*machine.mutable_vdso_id(), vdso_id());
     describe_cpu(&machine);
     KernelProbes probes = probe_kernel();
     machine.set_dirty_tracking(probes.dirty_tracking);

@@ -8,6 +8,7 @@
 #include "remote/pmid/node_client.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/deputy/home_clock.h"
 
 namespace pmi {
 namespace {
@@ -41,6 +42,7 @@ Status measure_clocks(NodeClient& client, wire::Host& host) {
         host.set_monotonic_offset_ns(received - node.monotonic_ns);
         host.set_boottime_offset_ns(boot - node.boottime_ns);
     }
+    *host.mutable_clock() = read_home_clock();
     return {};
 }
 
@@ -113,6 +115,14 @@ void NodeSession::receive_frames(CallServer& server, SessionEvents& events) {
         if (!frame) return lose(std::move(frame.error()));
         if (frame->type == static_cast<uint8_t>(FrameType::FileChanges)) {
             if (auto taken = take_changes(frame->body, server.files()); !taken) return lose(std::move(taken.error()));
+            continue;
+        }
+        if (frame->type == static_cast<uint8_t>(FrameType::AskClock)) {
+            std::span<const std::byte> body(frame->body);
+            auto question = take_head<ClockHead>(body);
+            if (!question) return lose(std::move(question.error()));
+            // The connection's loss is seen by the next receive.
+            (void)send(FrameType::Clock, read_wall_clock(question->asked_ns));
             continue;
         }
         if (frame->type == static_cast<uint8_t>(FrameType::Flushed)) {

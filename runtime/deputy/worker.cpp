@@ -45,6 +45,7 @@ Status Worker::set_up() {
     }
     TRY_ASSIGN(transport_, Transport::create(ring_, security));
     TRY_ASSIGN(events_, SessionEvents::create());
+    TRY_ASSIGN(clock_watch_, ClockSetWatch::create());
     return {};
 }
 
@@ -52,13 +53,15 @@ Status Worker::run() {
     TRY(set_up());
     // A worker without a program is of no use, once it had one; nor is one whose supervisor is gone and that has none.
     while (!supervisor_gone_ || !processes_.empty() || !unfinished_.empty()) {
-        std::array<pollfd, 4> fds{{{supervisor_gone_ ? -1 : setup_.channel, POLLIN, 0},
+        std::array<pollfd, 5> fds{{{supervisor_gone_ ? -1 : setup_.channel, POLLIN, 0},
                                    {children_.get(), POLLIN, 0},
                                    {events_->fd(), POLLIN, 0},
-                                   {files_.fd(), POLLIN, 0}}};
+                                   {files_.fd(), POLLIN, 0},
+                                   {clock_watch_->fd(), POLLIN, 0}}};
         if (::poll(fds.data(), fds.size(), wait_for_returns_ms()) < 0 && errno != EINTR) return fail_errno("poll");
         TRY(one_event(0));
         check_files();
+        TRY(check_clock());
         TRY(serve_returns());
         // Whoever asks for more finds that it has ended, and that the program is home.
         if (had_process_ && processes_.empty() && unfinished_.empty()) return {};
@@ -268,6 +271,17 @@ void Worker::return_later(DeputyProcess& p, const std::string& why, const Error&
     // It can neither go on there nor come back: its parent has to see it end.
     say_on_stderr(p, fmt::format("it has to come home for {} and can't: {}", why, error.message()));
     ::kill(p.pid.value, SIGKILL);
+}
+
+Status Worker::check_clock() {
+    TRY_ASSIGN(bool was_set, clock_watch_->take());
+    if (!was_set) return {};
+    std::set<NodeSession*> sessions;
+    for (auto& [pid, p] : processes_)
+        if (p->running) sessions.insert(p->session.get());
+    // A session that is lost is heard of otherwise.
+    for (auto* session : sessions) (void)session->send(FrameType::Clock, read_wall_clock(0));
+    return {};
 }
 
 // What changes while the program makes no calls.

@@ -46,6 +46,15 @@ Status check_open_files(HomePid pid, pid_t alive) {
     return {};
 }
 
+// The guest gets a copy of it.
+Status describe_vdso(pid_t alive, wire::Image& image) {
+    TRY_ASSIGN(VdsoRange vdso, find_vdso(alive));
+    std::string bytes(vdso.end - vdso.start, '\0');
+    TRY(RemoteMemory(alive).read(vdso.start, std::as_writable_bytes(std::span(bytes))));
+    image.set_vdso(std::move(bytes));
+    return {};
+}
+
 json summary(HomePid pid, const std::string& where, const MoveTotals& totals, int64_t frozen_ns, int64_t total_ns) {
     return {{"pid", pid.value},          {"where", where},           {"frozen_us", frozen_ns / 1000},
             {"total_us", total_ns / 1000}, {"bytes", totals.bytes}, {"pages", totals.pages},
@@ -153,6 +162,7 @@ Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, std::sh
     auto captured = [&]() -> Status {
         TRY(assist_->capture(frozen, (*region)->place_for_batches(), *this, image));
         TRY(describe_regions(alive, {base, base + kAgentSize}, image));
+        TRY(describe_vdso(alive, image));
         TRY(check_open_files(pid, alive));
         return files_.watch_image(pid, HomePid(alive), image);
     }();
@@ -348,6 +358,7 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
         if (!image) return std::move(image.error());
         note_cpu_used_at_home(pid, *image);
         image->set_cpu_account(p.cpu_account);
+        TRY(describe_vdso(p.alive(), *image));
         TRY(files_.wait_flushed(pid, kReadyTimeoutMs));
         std::string bytes = image->SerializeAsString();
         TRY(session->stream().send(make_stream_message(StreamKind::Image, pid.value, {}, std::as_bytes(std::span(bytes)))));

@@ -18,6 +18,7 @@
 #include "runtime/deputy/agent_region.h"
 #include "runtime/deputy/call_server.h"
 #include "runtime/deputy/cpu_of_stays.h"
+#include "runtime/deputy/home_clock.h"
 #include "runtime/deputy/node_session.h"
 #include "runtime/deputy/unfinished_calls.h"
 #include "runtime/deputy/watched_files.h"
@@ -92,6 +93,7 @@ class Worker : private StopWaiter {
     DeputyProcess* next_to_return();
     int wait_for_returns_ms() const;  // for poll(2)
     void return_later(DeputyProcess& p, const std::string& why, const Error& error);
+    Status check_clock();  // tells the nodes when home's has been set
     void check_files();  // brings home what maps a file that has changed
     void take_last_stores(DeputyProcess& p);
     // Events until done(); Error ETIMEDOUT with `what`.
@@ -164,6 +166,7 @@ class Worker : private StopWaiter {
     std::unique_ptr<Transport> transport_;
     std::unique_ptr<SessionEvents> events_;
     Fd children_;  // signalfd of SIGCHLD
+    std::optional<ClockSetWatch> clock_watch_;
     WatchedFiles files_;
     std::map<HomePid, std::unique_ptr<DeputyProcess>> processes_;
     std::set<pid_t> expected_;            // new tasks whose first stop is to come

@@ -24,8 +24,6 @@ constexpr unsigned long kGuestOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE 
 constexpr uint64_t kHighest = uint64_t{1} << 47;
 constexpr size_t kOpsAtOnce = 500;
 
-bool is_kernel_code(const std::string& name) { return name == "[vdso]" || name.starts_with("[vvar"); }
-
 // mprotect must not make it writable.
 bool is_for_reading(const wire::Region& r) {
     return r.kind() == wire::Region::FILE && r.shared() && !has_vm_flag(r.vm_flags(), "mw");
@@ -77,6 +75,8 @@ Status GuestBuilder::start_stub() {
         read_only_[r.file()] = fds.size();
         fds.push_back(twins_.read_only_fd_of(r.file()));
     }
+    clock_fd_ = fds.size();
+    fds.push_back(clock_.read_only_fd());
     TRY_ASSIGN(auto spawned, jail_.spawn(HomePid(image_.pid()), stub.get(), fds));
     outer_ = spawned.outer;
     pidfd_ = std::move(spawned.pidfd);
@@ -93,47 +93,99 @@ Status GuestBuilder::start_stub() {
     return set_signal_mask(outer_, kInjectionMask);
 }
 
-Status GuestBuilder::move_vdso(const std::vector<MapsEntry>& maps, uint64_t temporary) {
-    // Through a temporary place, since old and new may overlap. All parts keep their distances: the code finds its
-    // data relative to itself.
+// The node's own vDSO goes to the agent's place, where home has nothing of the program's either. All parts keep their
+// distances: the code finds its data relative to itself. A kernel that has sealed it (CONFIG_MSEAL_SYSTEM_MAPPINGS) leaves it
+// where it is, which is random.
+Status GuestBuilder::move_vdso(const std::vector<MapsEntry>& maps) {
+    AddressRange block = kernel_block(maps);
+    uint64_t size = block.end - block.start;
+    if (size > kLocalVdsoRoom) return fail("this kernel's vDSO has {} bytes", size);
+    bool is_sealed = std::any_of(maps.begin(), maps.end(), [](const auto& m) { return is_kernel_code(m.name) && m.has_flag("sl"); });
+    uint64_t place = image_.agent_base() + kLocalVdsoOffset;
+    if (block.overlaps(place, place + kLocalVdsoRoom)) place += kLocalVdsoRoom;
+    if (is_sealed) place = block.start;
+    vdso_.local = {place, place + size};
     Batch batch(outer_, outer_, agent(), waiter_);
     std::vector<std::pair<size_t, std::string>> calls;
-    uint64_t lowest = kHighest;
-    for (const auto& m : maps)
-        if (is_kernel_code(m.name)) lowest = std::min(lowest, m.start);
-    auto move = [&](uint64_t from, uint64_t size, uint64_t to) {
-        calls.emplace_back(batch.call(SYS_mremap, from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to), "move the vDSO");
-    };
-    for (const auto& m : maps)
-        if (is_kernel_code(m.name)) move(m.start, m.size(), temporary + (m.start - lowest));
     for (const auto& m : maps) {
-        bool keep = is_kernel_code(m.name) || m.name == "[vsyscall]" ||
-                    (m.start >= image_.agent_base() && m.end <= image_.agent_base() + kAgentSize);
-        if (!keep) batch.call(SYS_munmap, m.start, m.size());
+        bool is_agent = m.start >= image_.agent_base() && m.end <= image_.agent_base() + kAgentSize;
+        if (is_kernel_code(m.name) && !is_sealed)
+            calls.emplace_back(batch.call(SYS_mremap, m.start, m.size(), m.size(), MREMAP_MAYMOVE | MREMAP_FIXED,
+                                          place + (m.start - block.start)), "move the vDSO");
+        else if (!is_kernel_code(m.name) && m.name != "[vsyscall]" && !is_agent)
+            batch.call(SYS_munmap, m.start, m.size());
     }
-    for (const auto& r : image_.regions()) {
-        if (r.kind() != wire::Region::VDSO) continue;
-        auto it = std::find_if(maps.begin(), maps.end(), [&](const auto& m) { return m.name == r.name(); });
-        if (it == maps.end() || it->size() != r.end() - r.start())
-            return fail("this kernel's {} is another one than home's", r.name());
-        move(temporary + (it->start - lowest), it->size(), r.start());
+    TRY(batch.run());
+    TRY(all_worked(batch, calls));
+    if (!is_sealed) return {};
+    AddressRange agent_place{image_.agent_base(), image_.agent_base() + kAgentSize};
+    bool is_taken = agent_place.overlaps(place, place + size);
+    for (const auto& r : image_.regions()) is_taken |= vdso_.local.overlaps(r.start(), r.end());
+    return is_taken ? fail("this kernel's vDSO is sealed, and where the program has memory; try again") : Status();
+}
+
+// What the agent takes at home must stay free here, or the program could map something there.
+Status GuestBuilder::reserve_agent_place() {
+    Batch batch(outer_, outer_, agent(), waiter_);
+    std::vector<std::pair<size_t, std::string>> calls;
+    auto reserve = [&](uint64_t start, uint64_t end) {
+        if (start >= end) return;
+        calls.emplace_back(batch.call(SYS_mmap, start, end - start, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+                                      static_cast<uint64_t>(-1), 0), "reserve the agent's place");
+    };
+    uint64_t page = image_.agent_base() + kClockPageOffset, end = image_.agent_base() + kAgentSize;
+    calls.emplace_back(batch.call(SYS_mmap, page, kPage, PROT_READ, MAP_SHARED | MAP_FIXED, clock_fd_, 0), "map the clocks' page");
+    AddressRange rest{page + kPage, end};
+    if (rest.overlaps(vdso_.local.start, vdso_.local.end)) {
+        reserve(rest.start, vdso_.local.start);
+        rest.start = vdso_.local.end;
     }
+    reserve(rest.start, rest.end);
     TRY(batch.run());
     return all_worked(batch, calls);
 }
 
-Status GuestBuilder::clear_address_space() {
+Status GuestBuilder::find_node_functions() {
     TRY_ASSIGN(auto maps, read_maps(outer_));
-    uint64_t temporary = image_.agent_base() + kAgentData + (1 << 20);
-    TRY(move_vdso(maps, temporary));
-    // What the agent takes at home must stay free here, or the program could map something there.
+    auto it = std::find_if(maps.begin(), maps.end(), [](const auto& m) { return m.name == "[vdso]"; });
+    if (it == maps.end()) return {};  // booted without: the shims make system calls
+    std::vector<std::byte> image(std::min<uint64_t>(it->size(), kMaxVdso));
+    TRY(RemoteMemory(outer_).read(it->start, image));
+    TRY_ASSIGN(auto functions, vdso_functions(image));
+    auto address_of = [&](const char* name) {
+        uint64_t offset = offset_of(functions, name);
+        return offset == 0 ? 0 : it->start + offset;
+    };
+    clock_.set_node_functions(address_of("__vdso_clock_gettime"), address_of("__vdso_getcpu"));
+    return {};
+}
+
+// Home's functions at their addresses, and nothing where home's kernel has its data.
+Status GuestBuilder::place_home_vdso() {
+    TRY_ASSIGN(std::string copy, vdso_copy(image_));
     Batch batch(outer_, outer_, agent(), waiter_);
-    uint64_t reserved = image_.agent_base() + kAgentData + kGuestScratch;
-    uint64_t end = image_.agent_base() + kAgentSize;
-    size_t call = batch.call(SYS_mmap, reserved, end - reserved, PROT_NONE,
-                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, static_cast<uint64_t>(-1), 0);
+    std::vector<std::pair<size_t, std::string>> calls;
+    for (const auto& r : image_.regions()) {
+        if (r.kind() != wire::Region::VDSO) continue;
+        bool is_code = r.name() == "[vdso]";
+        uint64_t protection = is_code ? r.protection() & (PROT_READ | PROT_EXEC) : static_cast<uint64_t>(PROT_NONE);
+        calls.emplace_back(batch.call(SYS_mmap, r.start(), r.end() - r.start(), protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+                                      static_cast<uint64_t>(-1), 0), fmt::format("map home's {}", r.name()));
+    }
+    if (calls.empty()) return {};
+    if (calls.size() >= kOpsAtOnce) return fail("an image with {} parts of a vDSO", calls.size());
     TRY(batch.run());
-    return batch.check(call, "reserve the agent's place");
+    TRY(all_worked(batch, calls));
+    return RemoteMemory(outer_).write(vdso_.copy.start, std::as_bytes(std::span(copy)));
+}
+
+Status GuestBuilder::clear_address_space() {
+    TRY_ASSIGN(vdso_, describe_vdso(image_));
+    TRY_ASSIGN(auto maps, read_smaps(outer_));
+    TRY(move_vdso(maps));
+    TRY(reserve_agent_place());
+    TRY(find_node_functions());
+    return place_home_vdso();
 }
 
 // The descriptor of its file in the stub.

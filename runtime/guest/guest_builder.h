@@ -13,14 +13,16 @@
 #include "runtime/base/error.h"
 #include "runtime/base/fd.h"
 #include "runtime/guest/file_twins.h"
+#include "runtime/guest/guest_clock.h"
+#include "runtime/guest/guest_vdso.h"
 #include "runtime/kernel/procfs.h"
 
 namespace pmi {
 
 class GuestBuilder {
   public:
-    GuestBuilder(Jail& jail, const wire::Image& image, FileTwins& twins, Assist& assist, StopWaiter& waiter)
-        : jail_(jail), image_(image), twins_(twins), assist_(assist), waiter_(waiter) {}
+    GuestBuilder(Jail& jail, const wire::Image& image, FileTwins& twins, GuestClock& clock, Assist& assist, StopWaiter& waiter)
+        : jail_(jail), image_(image), twins_(twins), clock_(clock), assist_(assist), waiter_(waiter) {}
 
     // The image is a peer's: refuses what would touch the agent's own range or is no address of a program.
     Status check() const;
@@ -33,12 +35,16 @@ class GuestBuilder {
     const std::map<HomePid, pid_t>& threads() const { return threads_; }  // home's TID -> TID outside the jail
     // The listener's number in the guest, to be closed there once notifications are served.
     int guest_listener() const { return guest_listener_; }
+    const GuestVdso& vdso() const { return vdso_; }
     AgentPlace agent() const { return {image_.agent_base(), image_.agent_base() + kAgentData}; }
 
   private:
     Status start_stub();
     Status clear_address_space();
-    Status move_vdso(const std::vector<MapsEntry>& maps, uint64_t temporary);
+    Status move_vdso(const std::vector<MapsEntry>& maps);
+    Status reserve_agent_place();
+    Status find_node_functions();
+    Status place_home_vdso();
     Status map_regions();
     uint64_t fd_for(const wire::Region& r) const;
     Status set_limits() const;
@@ -50,12 +56,15 @@ class GuestBuilder {
     Jail& jail_;
     const wire::Image& image_;
     FileTwins& twins_;
+    GuestClock& clock_;
     Assist& assist_;
     StopWaiter& waiter_;
     pid_t outer_ = 0;
     Fd pidfd_;
     int guest_listener_ = -1;
     std::map<uint32_t, uint64_t> read_only_;  // file -> descriptor in the stub, for shared mappings that stay read-only
+    uint64_t clock_fd_ = 0;                   // the clocks' page, in the stub
+    GuestVdso vdso_;
     std::map<HomePid, pid_t> threads_;
 };
 

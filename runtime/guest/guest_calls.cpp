@@ -100,10 +100,12 @@ Status GuestSupervisor::dispatch(GuestThread& t) {
         case Route::Local:
             return let_run(t);
         case Route::Node:
-            return answer_cpu_clock(t, *row);
+            return answer_wall_clock(t, *row);
         case Route::Identity:
         case Route::Home:
             if (row->nr == SYS_sched_setaffinity) return change_affinity(t, *row);
+            if (row->nr == SYS_settimeofday || row->nr == SYS_clock_settime || row->nr == SYS_adjtimex || row->nr == SYS_clock_adjtime)
+                return set_wall_clock(t, *row);
             if (opens_own_memory(t, *row)) return go_home(t, n.nr, "a look at its own memory through /proc");
             return forward(t, *row, CallKind::Plain);
         case Route::Both:
@@ -150,9 +152,10 @@ Status GuestSupervisor::dispatch_both(GuestThread& t, const Row& row) {
             return change_limits(t, row);
         case SYS_restart_syscall:
             return t.restart_is_home ? forward(t, row, CallKind::Plain) : let_run(t);
+        case SYS_clock_gettime:
+            return is_wall_clock(args[0]) ? answer_wall_clock(t, row) : answer_cpu_clock(t, row);
         case SYS_getrusage:
         case SYS_times:
-        case SYS_clock_gettime:
         case SYS_getitimer:
         case SYS_setitimer:
             return answer_cpu_clock(t, row);

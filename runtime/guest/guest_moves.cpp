@@ -53,7 +53,7 @@ Status GuestSupervisor::arrive(const StreamView& view) {
     arrival_.emplace();
     if (!arrival_->image.ParseFromArray(view.payload.data(), static_cast<int>(view.payload.size())))
         return fail("an image that can't be parsed");
-    arrival_->builder = std::make_unique<GuestBuilder>(parts_.jail, arrival_->image, twins_, *assist_,
+    arrival_->builder = std::make_unique<GuestBuilder>(parts_.jail, arrival_->image, twins_, parts_.clock, *assist_,
                                                          static_cast<StopWaiter&>(*this));
     TRY(arrival_->builder->check());
     TRY(arrival_->builder->lay_out());
@@ -68,6 +68,7 @@ Status GuestSupervisor::arrived() {
     TRY_ASSIGN(Fd listener, arrival_->builder->finish());
     TRY_ASSIGN(Listener adopted, Listener::adopt(std::move(listener)));
     listener_ = std::move(adopted);
+    vdso_ = arrival_->builder->vdso();
     // The guest's fd table must be empty; this first call of the guest's is already notified.
     TRY(Injector(arrival_->builder->outer(), *this)
             .call_at(agent_address(arrival_->image.agent_base(), pmi_agent_syscall), 3 /* close */,
@@ -145,6 +146,7 @@ Status GuestSupervisor::go(const ProcessHead& head) {
     for (auto& [tid, t] : p->threads)
         if (!t->ended) TRY(go_on(*t));
     arrival_.reset();
+    parts_.clock.ask_from(now + GuestClock::kAskAgainNs);
     return parts_.channel->send(static_cast<uint8_t>(FrameType::Running), head_bytes(ProcessHead{head.pid}));
 }
 
@@ -182,7 +184,6 @@ Status GuestSupervisor::finish_freeze_if_ready(GuestProcess& p) {
 
 Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
     Frozen frozen{p.alive(), {}};
-    TRY_ASSIGN(VdsoRange vdso, find_vdso(p.alive()));
     std::vector<GuestThread*> order;
     for (auto& [tid, t] : p.threads) order.push_back(t.get());
     std::stable_partition(order.begin(), order.end(), [&](GuestThread* t) { return t->outer == p.outer; });
@@ -196,8 +197,9 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
         }
         t->injecting = true;
         TRY_ASSIGN(f.signal_mask, get_signal_mask(t->outer));
+        TRY(set_signal_mask(t->outer, kStepMask));
+        TRY(leave_vdso(t->outer, vdso_, *p.memory, *this));
         TRY(set_signal_mask(t->outer, kInjectionMask));
-        TRY(step_out_of_vdso(t->outer, vdso, *this));
         TRY_ASSIGN(f.registers, get_registers(t->outer));
         name_interruption(*t, f.registers);
         f.began_ns = t->began_ns;
@@ -224,6 +226,7 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
     note_cpu_time(p, image);
     *image.mutable_limits() = p.image.limits();
     TRY(describe_regions(p.alive(), {p.image.agent_base(), p.image.agent_base() + kAgentSize}, image));
+    set_kernel_code(image, p.image);
     TRY(twins_.translate(image));
     return image;
 }

@@ -53,6 +53,7 @@ Expected<GuestSupervisor::Parts> open_session(const GuestSessionSetup& setup, co
     jail_setup.monotonic_offset_ns = offset;
     jail_setup.boottime_offset_ns = host.boottime_offset_ns();
     jail_setup.hostname = host.home_hostname();
+    TRY_ASSIGN(GuestClock clock, GuestClock::create(host.clock()));
     TRY_ASSIGN(Fd children, block_child_signals());
     // Before ZeroMQ starts its threads: a process that makes a user namespace must have one thread.
     TRY_ASSIGN(Jail jail, Jail::create(jail_setup));
@@ -75,7 +76,7 @@ Expected<GuestSupervisor::Parts> open_session(const GuestSessionSetup& setup, co
     TRY_ASSIGN(auto channel, CallChannel::accept(listener.get(), keys, security, kConnectTimeoutMs));
     // The transport outlives the session; this process ends with it.
     (void)transport.release();
-    return GuestSupervisor::Parts{std::move(channel), std::move(stream), std::move(jail), std::move(children), offset,
+    return GuestSupervisor::Parts{std::move(channel), std::move(stream), std::move(jail), std::move(clock), std::move(children), offset,
                                   setup.node_name};
 }
 

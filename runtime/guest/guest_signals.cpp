@@ -61,6 +61,7 @@ Status GuestSupervisor::handle_signal_frame(const SignalHead& head) {
 Status GuestSupervisor::handle_signal_stop(GuestThread& t, int signal) {
     if (t.stepping_into_handler && signal == SIGTRAP) return entered_handler(t);
     TRY_ASSIGN(siginfo_t info, get_signal_info(t.outer));
+    if (!is_fault(signal, info)) TRY(leave_vdso_before(t, info));
     if (info.si_code == SI_QUEUE) {
         auto it = signals_.find(reinterpret_cast<uint64_t>(info.si_value.sival_ptr));
         if (it == signals_.end() || it->second.si_signo != signal) return go_on(t);  // not from home: nobody's
@@ -69,6 +70,11 @@ Status GuestSupervisor::handle_signal_stop(GuestThread& t, int signal) {
         return deliver(t, signal, true_one);
     }
     if (is_fault(signal, info)) {
+        TRY_ASSIGN(Registers r, get_registers(t.outer));
+        if (signal == SIGSEGV && vdso_.needs_home(r.rip, reinterpret_cast<uint64_t>(info.si_addr), t.process->image)) {
+            t.stopped = true;
+            return go_home(t, -1, "what its kernel has put into its memory");
+        }
         if (is_caught(t, signal)) return run_handler(t, signal);
         // It stays in this stop; at home the same instruction faults again, natively. A trap is behind its
         // instruction and travels as a pending signal instead.
@@ -84,6 +90,19 @@ Status GuestSupervisor::handle_signal_stop(GuestThread& t, int signal) {
         return go_home(t, -1, fmt::format("signal {} that it does not handle", signal));
     }
     return go_on(t);  // this node's own noise (a child of the jail): home's SIGCHLD comes from home
+}
+
+// A handler's frame must not hold an address that only this node knows: the program may move before it returns. The
+// signal stays in this stop, or in that of the last step, where it is delivered as well.
+Status GuestSupervisor::leave_vdso_before(GuestThread& t, const siginfo_t& info) {
+    TRY_ASSIGN(Registers r, get_registers(t.outer));
+    if (!vdso_.is_inside(r.rip)) return {};
+    TRY_ASSIGN(uint64_t mask, get_signal_mask(t.outer));
+    TRY(set_signal_mask(t.outer, kStepMask));
+    auto left = leave_vdso(t.outer, vdso_, *t.process->memory, *this);
+    TRY(set_signal_mask(t.outer, mask));
+    if (!left) spdlog::warn("{}: a signal's frame holds an address of this node: {}", t.tid.value, left.error().message());
+    return set_signal_info(t.outer, info);
 }
 
 Status GuestSupervisor::deliver(GuestThread& t, int signal, const siginfo_t& info) {

@@ -34,8 +34,11 @@ Status GuestSupervisor::wait_for_events() {
     if (!early_.empty()) return {};
     // Whoever looks at a file that the program stores in, without hearing from it, sees it soon.
     constexpr int kFlushMs = 50;
-    int ready = ::poll(fds.data(), fds.size(), twins_.has_stores() ? kFlushMs : -1);
+    int timeout_ms = wait_for_clock_ms();
+    if (twins_.has_stores() && (timeout_ms < 0 || timeout_ms > kFlushMs)) timeout_ms = kFlushMs;
+    int ready = ::poll(fds.data(), fds.size(), timeout_ms);
     if (ready < 0 && errno != EINTR) return fail_errno("poll");
+    TRY(ask_clock_if_due());
     if (ready == 0) return flush_files();
     if (fds[3].revents != 0) {
         TRY_ASSIGN(auto n, listener_->receive());
@@ -74,6 +77,10 @@ Status GuestSupervisor::handle_frame(const Frame& frame) {
     if (type == FrameType::Signal) {
         TRY_ASSIGN(auto head, take_head<SignalHead>(body));
         return handle_signal_frame(head);
+    }
+    if (type == FrameType::Clock) {
+        TRY_ASSIGN(auto head, take_head<ClockHead>(body));
+        return handle_clock_frame(head);
     }
     if (type == FrameType::Go) {
         TRY_ASSIGN(auto head, take_head<ProcessHead>(body));

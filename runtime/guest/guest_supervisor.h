@@ -8,6 +8,7 @@
 //   guest_mask.cpp         signal masks
 //   guest_moves.cpp        arrival, freezing, departure
 //   guest_cpu_clock.cpp    CPU time, which is used here
+//   guest_wall_clock.cpp   the wall clock, which is home's
 #pragma once
 #include <deque>
 #include <map>
@@ -31,6 +32,7 @@ class GuestSupervisor : private StopWaiter {
         std::unique_ptr<CallChannel> channel;
         std::unique_ptr<Stream> stream;
         Jail jail;
+        GuestClock clock;
         Fd children;                 // signalfd of SIGCHLD, which is blocked
         int64_t clock_offset_ns = 0; // home's CLOCK_MONOTONIC minus this node's
         std::string node_name;
@@ -108,6 +110,7 @@ class GuestSupervisor : private StopWaiter {
     // -- guest_signals.cpp
     Status handle_signal_frame(const SignalHead& head);
     Status handle_signal_stop(GuestThread& t, int signal);
+    Status leave_vdso_before(GuestThread& t, const siginfo_t& info);
     Status deliver(GuestThread& t, int signal, const siginfo_t& info);
     Status run_handler(GuestThread& t, int signal);
     std::string true_info(const std::string& queued) const;
@@ -142,6 +145,15 @@ class GuestSupervisor : private StopWaiter {
     static Status change_cpu_limit(GuestProcess& p, uint64_t soft_seconds);
     static void note_cpu_time(const GuestProcess& p, wire::Image& image);  // used away so far
 
+    // -- guest_wall_clock.cpp
+    int64_t guest_clock_ns(clockid_t monotonic) const;  // as the guests read it
+    static bool is_wall_clock(uint64_t clock_id);
+    Status answer_wall_clock(GuestThread& t, const Row& row);
+    Status set_wall_clock(GuestThread& t, const Row& row);
+    Status ask_clock_if_due();
+    Status handle_clock_frame(const ClockHead& head);
+    int wait_for_clock_ms() const;
+
     Parts parts_;
     std::unique_ptr<Assist> assist_;
     FileTwins twins_;
@@ -151,6 +163,9 @@ class GuestSupervisor : private StopWaiter {
     std::deque<Notification> early_;   // received while an injection was waited for
     uint64_t next_call_ = 1;
     bool had_guest_ = false;
+    GuestVdso vdso_;
+    // Threads that have set home's clock, and get their results when it is known here.
+    std::vector<std::pair<HomePid, HomePid>> waiting_for_clock_;
 
     struct Arrival {
         wire::Image image;

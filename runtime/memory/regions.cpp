@@ -89,6 +89,45 @@ Status describe_regions(pid_t pid, AddressRange agent, wire::Image& image) {
     return {};
 }
 
+namespace {
+
+// What is left of a region outside of `hole`.
+void add_outside(const wire::Region& r, AddressRange hole, std::vector<wire::Region>& to) {
+    if (!hole.overlaps(r.start(), r.end())) return to.push_back(r);
+    if (r.start() < hole.start) {
+        to.push_back(r);
+        to.back().set_end(hole.start);
+    }
+    if (r.end() > hole.end) {
+        to.push_back(r);
+        to.back().set_start(hole.end);
+        if (r.kind() == wire::Region::FILE) to.back().set_offset(r.offset() + (hole.end - r.start()));
+    }
+}
+
+}  // namespace
+
+void set_kernel_code(wire::Image& image, const wire::Image& arrived) {
+    std::vector<wire::Region> regions;
+    for (const auto& r : image.regions())
+        if (r.kind() != wire::Region::VDSO) regions.push_back(r);
+    for (const auto& code : arrived.regions()) {
+        if (code.kind() != wire::Region::VDSO) continue;
+        AddressRange place{code.start(), code.end()};
+        std::vector<wire::Region> next;
+        uint64_t covered = 0;
+        for (const auto& r : regions) {
+            if (place.overlaps(r.start(), r.end())) covered += std::min(r.end(), place.end) - std::max(r.start(), place.start);
+            add_outside(r, place, next);
+        }
+        if (covered == place.end - place.start) next.push_back(code);  // else the program has unmapped it
+        regions = std::move(next);
+    }
+    std::sort(regions.begin(), regions.end(), [](const auto& a, const auto& b) { return a.start() < b.start(); });
+    image.clear_regions();
+    for (auto& r : regions) *image.add_regions() = std::move(r);
+}
+
 Expected<uint64_t> choose_agent_base(const std::vector<MapsEntry>& maps) {
     constexpr uint64_t kLowest = uint64_t{1} << 32, kHighest = uint64_t{0x7000} << 32;
     constexpr uint64_t kMargin = uint64_t{1} << 34;  // 16 GiB from any neighbour: heaps and stacks grow

@@ -21,6 +21,9 @@ struct AddressRange {
 
 // Fills image.regions and image.files from the process's smaps, leaving `agent` out.
 Status describe_regions(pid_t pid, AddressRange agent, wire::Image& image);
+// Of a guest's image: home's kernel code is where it was when the program came (`arrived`), whatever stands there for it; and
+// the node's own is none of the program's.
+void set_kernel_code(wire::Image& image, const wire::Image& arrived);
 // A free place for the agent (kAgentSize bytes), far from what grows.
 Expected<uint64_t> choose_agent_base(const std::vector<MapsEntry>& maps);
 

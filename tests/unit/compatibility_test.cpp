@@ -36,7 +36,6 @@ TEST_F(Compatibility, ThisMachineIsDescribed) {
     EXPECT_EQ(home_.name(), "here");
     EXPECT_EQ(home_.page_size(), 4096u);
     EXPECT_EQ(static_cast<size_t>(home_.cpuid_size()), kCpuidWords);
-    EXPECT_EQ(home_.vdso_id().size(), 16u);
     EXPECT_GT(home_.memory_total(), home_.memory_available());
     EXPECT_GT(home_.memory_available(), 0u);
     EXPECT_GT(home_.cpus(), 0u);
@@ -108,9 +107,9 @@ TEST_F(Compatibility, RegisterState) {
     EXPECT_NE(reason(~0ull), "");
 }
 
-TEST_F(Compatibility, Vdso) {
-    node_.set_vdso_id("other");
-    EXPECT_EQ(reason().find("kernel build differs (vDSO)"), 0u) << reason();
+TEST_F(Compatibility, KernelsMayDiffer) {
+    node_.set_kernel_release("6.1.0-56-amd64");
+    EXPECT_EQ(reason(), "");
 }
 
 TEST_F(Compatibility, Memory) {

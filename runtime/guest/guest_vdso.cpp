@@ -1,0 +1,117 @@
+#include "runtime/guest/guest_vdso.h"
+
+#include <algorithm>
+
+#include "interpose/vdso/shims.h"
+#include "runtime/tracee/interrupted.h"
+
+namespace pmi {
+namespace {
+
+const VdsoFunction* function_at(const GuestVdso& vdso, uint64_t address) {
+    for (const auto& f : vdso.functions)
+        if (vdso.copy.start + f.offset == address) return &f;
+    return nullptr;
+}
+
+uint64_t home_function(const GuestVdso& vdso, const Shim& shim) {
+    uint64_t offset = offset_of(vdso.functions, "__vdso_" + std::string(shim.name));
+    if (offset == 0) offset = offset_of(vdso.functions, shim.name);
+    return offset == 0 ? 0 : vdso.copy.start + offset;
+}
+
+// At the beginning of home's function, as if it had just been called.
+Expected<bool> begin_again(const GuestVdso& vdso, const Shim& shim, Registers& r, bool has_saved_rcx) {
+    uint64_t function = home_function(vdso, shim);
+    if (function == 0) return fail("a thread in a function of the vDSO that home does not have");
+    if (has_saved_rcx) r.rcx = r.r9;
+    r.rip = function;
+    r.orig_rax = static_cast<uint64_t>(-1);
+    return true;
+}
+
+}  // namespace
+
+bool GuestVdso::is_inside(uint64_t address) const {
+    uint64_t shims_at = agent_base + kShimsOffset;
+    bool in_jump = address >= copy.start + kShimJumpSecond && function_at(*this, address - kShimJumpSecond) != nullptr;
+    return (address >= shims_at && address < shims_at + shims_size()) || local.overlaps(address, address + 1) || in_jump;
+}
+
+bool GuestVdso::needs_home(uint64_t instruction, uint64_t accessed, const wire::Image& image) const {
+    if (copy.overlaps(instruction, instruction + 1)) return !is_inside(instruction) && function_at(*this, instruction) == nullptr;
+    for (const auto& r : image.regions())
+        if (r.kind() == wire::Region::VDSO && r.name() != "[vdso]" && accessed >= r.start() && accessed < r.end()) return true;
+    return false;
+}
+
+Expected<GuestVdso> describe_vdso(const wire::Image& image) {
+    GuestVdso vdso;
+    vdso.agent_base = image.agent_base();
+    for (const auto& r : image.regions()) {
+        if (r.kind() != wire::Region::VDSO || r.name() != "[vdso]") continue;
+        if (vdso.copy.end != 0 && vdso.copy.end != r.start()) return fail("an image with two vDSOs");
+        if (vdso.copy.end == 0) vdso.copy.start = r.start();
+        vdso.copy.end = r.end();
+    }
+    if (image.vdso().size() != vdso.copy.end - vdso.copy.start) return fail("an image with {} bytes of vDSO", image.vdso().size());
+    if (image.vdso().empty()) return vdso;
+    TRY_ASSIGN(vdso.functions, vdso_functions(std::as_bytes(std::span(image.vdso()))));
+    return vdso;
+}
+
+Expected<std::string> vdso_copy(const wire::Image& image) {
+    std::string bytes = image.vdso();
+    if (!bytes.empty()) TRY(patch_vdso(std::as_writable_bytes(std::span(bytes)), image.agent_base()));
+    return bytes;
+}
+
+bool is_kernel_code(const std::string& name) { return name == "[vdso]" || name.starts_with("[vvar"); }
+
+AddressRange kernel_block(const std::vector<MapsEntry>& maps) {
+    AddressRange block;
+    for (const auto& m : maps) {
+        if (!is_kernel_code(m.name)) continue;
+        if (block.end == 0) block.start = m.start;
+        block.end = m.end;
+    }
+    return block;
+}
+
+Expected<bool> put_outside(const GuestVdso& vdso, Registers& r, const RemoteMemory& memory) {
+    if (r.rip >= kShimJumpSecond && function_at(vdso, r.rip - kShimJumpSecond) != nullptr) {
+        r.rip -= kShimJumpSecond;
+        return true;
+    }
+    uint64_t at = r.rip - (vdso.agent_base + kShimsOffset);
+    for (const Shim& shim : shims()) {
+        if (at < shim.entry || at > shim.end) continue;
+        if (at >= shim.work && at < shim.stores) return false;
+        bool has_result = at == shim.end && !(static_cast<int64_t>(r.orig_rax) >= 0 && is_restart(static_cast<int64_t>(r.rax)));
+        if (!has_result) return begin_again(vdso, shim, r, at > shim.call);
+        TRY_ASSIGN(r.rip, memory.get<uint64_t>(r.rsp));
+        r.rsp += sizeof(uint64_t);
+        r.orig_rax = static_cast<uint64_t>(-1);
+        return true;
+    }
+    return false;
+}
+
+Status leave_vdso(pid_t tid, const GuestVdso& vdso, const RemoteMemory& memory, StopWaiter& waiter) {
+    constexpr int kMaxSteps = 4000, kStepTimeoutMs = 5000;
+    for (int i = 0; i < kMaxSteps; i++) {
+        TRY_ASSIGN(Registers r, get_registers(tid));
+        if (!vdso.is_inside(r.rip)) return {};
+        TRY_ASSIGN(bool is_outside, put_outside(vdso, r, memory));
+        if (is_outside) return set_registers(tid, r);
+        TRY(single_step(tid));
+        TRY_ASSIGN(int status, waiter.wait(tid, kStepTimeoutMs));
+        Stop stop = classify(status);
+        if (stop.kind == Stop::Kind::Exited) return fail_code(ESRCH, "thread {} ended meanwhile", tid);
+        bool faulted = stop.kind == Stop::Kind::Signal && stop.signal != SIGTRAP;
+        if (faulted) return fail("thread {} gets signal {} in the vDSO", tid, stop.signal);
+    }
+    return fail("thread {} does not leave the vDSO", tid);
+}
+
+}  // namespace pmi
