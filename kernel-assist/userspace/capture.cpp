@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "kernel-assist/userspace/userspace_assist.h"
+#include "remote/wire/xstate.h"
 #include "runtime/base/fd.h"
 #include "runtime/kernel/procfs.h"
 
@@ -173,6 +174,7 @@ Status capture_layout(pid_t pid, wire::Layout& l) {
 Status UserspaceAssist::capture(const Frozen& frozen, AgentPlace agent, StopWaiter& waiter, wire::Image& image) {
     image.set_pid(frozen.pid);
     image.set_agent_base(agent.base);
+    *image.mutable_xstate_layout() = local_xstate_layout();
     bool asked = false;
     for (const auto& thread : frozen.threads) {
         wire::Thread& t = *image.add_threads();

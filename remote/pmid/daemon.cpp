@@ -207,6 +207,7 @@ void Daemon::finish_report(Session& session, const wire::Reply& reply) {
     forwarded.set_id(session.request_id);
     session.close_report();
     bool failed = !forwarded.error().empty();
+    if (!failed) *forwarded.mutable_place()->mutable_machine() = machine_for_others(machine_, options_.limits, use_of(""));
     if (failed) spdlog::warn("session {}: {}", session.pid(), printable(forwarded.error(), 1000));
     auto sent = server_->reply(session.client, forwarded.SerializeAsString());
     if (!sent) spdlog::warn("session {}: {}", session.pid(), sent.error().message());

@@ -44,7 +44,7 @@ wire::Machine machine_for_others(const wire::Machine& machine, const NodeLimits&
 
 Status admit(const wire::Host& host, const wire::Machine& node, const NodeUse& use) {
     if (!host.has_home()) return fail("malformed request: no home");
-    TRY(check_compatible(host.home(), node, host.xstate_in_use(), host.memory_needed()));
+    TRY(check_compatible(host.home(), node, host.memory_needed()));
     if (node.guests() >= node.guests_max())
         return fail("node {} is full: {} of {} guests", printable(node.name()), node.guests(), node.guests_max());
     if (use.pending_of_peer >= kMaxPendingOfPeer || use.pending >= kMaxPending)

@@ -34,27 +34,6 @@ Status check_cpu(const wire::Machine& home, const wire::Machine& node) {
     return {};
 }
 
-const wire::Machine::XstateComponent* component_of(const wire::Machine& machine, unsigned number) {
-    auto& all = machine.xstate();
-    auto found = std::find_if(all.begin(), all.end(), [&](auto& c) { return c.number() == number; });
-    return found == all.end() ? nullptr : &*found;
-}
-
-Status check_xstate(const wire::Machine& home, const wire::Machine& node, uint64_t in_use) {
-    for (unsigned i = 2; i < 64; i++) {  // 0 and 1 are x87 and SSE: always there
-        if ((in_use >> i & 1) == 0) continue;
-        auto* here = component_of(home, i);
-        auto* there = component_of(node, i);
-        if (there == nullptr || (node.xcr0() >> i & 1) == 0)
-            return fail("register state {} ({}) is in use and missing on node {}", i, xstate_name(i),
-                        shown_name(node));
-        if (here == nullptr || here->size() != there->size())
-            return fail("register state {} ({}) has another size on node {}", i, xstate_name(i),
-                        shown_name(node));
-    }
-    return {};
-}
-
 constexpr std::array<std::string_view, 26> kLevel1To3 = {
     // x86-64
     "cmov", "cx8", "fpu", "fxsr", "mmx", "sse", "sse2", "lm", "tsc", "clflush",
@@ -74,8 +53,7 @@ bool in_baseline(std::string_view name, unsigned level) {
 
 }  // namespace
 
-Status check_compatible(const wire::Machine& home, const wire::Machine& node, uint64_t xstate_in_use,
-                        uint64_t memory_needed) {
+Status check_compatible(const wire::Machine& home, const wire::Machine& node, uint64_t memory_needed) {
     if (home.protocol_version() != node.protocol_version())
         return fail("protocol version differs: home {} (pmi {}), node {} {} (pmi {})",
                     home.protocol_version(), printable(home.pmi_version()), shown_name(node),
@@ -84,7 +62,6 @@ Status check_compatible(const wire::Machine& home, const wire::Machine& node, ui
         return fail("page size differs: home {}, node {} {}", home.page_size(), shown_name(node),
                     node.page_size());
     TRY(check_cpu(home, node));
-    TRY(check_xstate(home, node, xstate_in_use));
     if (memory_needed > node.memory_available())
         return fail("memory: {} MiB are needed, node {} has {} MiB free", memory_needed >> 20,
                     shown_name(node), node.memory_available() >> 20);

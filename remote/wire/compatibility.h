@@ -8,10 +8,9 @@
 
 namespace pmi {
 
-// `xstate_in_use`: the xstate_bv bits of all threads. `memory_needed` in bytes. Both descriptions may be
-// hostile.
-Status check_compatible(const wire::Machine& home, const wire::Machine& node, uint64_t xstate_in_use,
-                        uint64_t memory_needed);
+// `memory_needed` in bytes. Both descriptions may be hostile. Register state is compared when the program stands still
+// (xstate.h): before that nobody knows what is in use.
+Status check_compatible(const wire::Machine& home, const wire::Machine& node, uint64_t memory_needed);
 
 // Leaves in `home` only the features of "x86-64", "x86-64-v2", "-v3" or "-v4": for a program that was started
 // with that --cpu-baseline, and whose libraries therefore don't use more.

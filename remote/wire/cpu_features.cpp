@@ -140,7 +140,7 @@ uint64_t read_xcr0() {
     return (static_cast<uint64_t>(high) << 32) | low;
 }
 
-XstateLayout read_xstate_layout(unsigned component) {
+XstatePlace read_xstate_layout(unsigned component) {
     if (component == 0) return {160, 0};    // the legacy area of FXSAVE: x87...
     if (component == 1) return {256, 160};  // ...and SSE
     Registers r = cpuid(0xd, component);

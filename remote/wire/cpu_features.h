@@ -33,16 +33,17 @@ struct CpuFeature {
     const char* name;  // as in /proc/cpuinfo
 };
 // Left out: what only the kernel uses (pcid, smep, xsaves...), hints that do no harm where they are missing
-// (prefetchw, erms, cldemote), and AMX, which a program has to ask the kernel for; xstate_in_use covers that.
+// (prefetchw, erms, cldemote), and AMX, which a program has to ask the kernel for; its live state is
+// looked at (xstate.h).
 std::span<const CpuFeature> cpu_features();
 
 std::array<uint32_t, kCpuidWords> read_cpuid_words();
 uint64_t read_xcr0();  // 0 without XSAVE
 
-struct XstateLayout {
+struct XstatePlace {
     uint32_t size = 0, offset = 0;  // in the standard format; 0: the CPU has no such component
 };
-XstateLayout read_xstate_layout(unsigned component);
+XstatePlace read_xstate_layout(unsigned component);
 // "AVX-512 opmask" and the like.
 std::string_view xstate_name(unsigned component);
 

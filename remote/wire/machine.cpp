@@ -9,6 +9,7 @@
 
 #include "remote/wire/cpu_features.h"
 #include "remote/wire/kernel_probes.h"
+#include "remote/wire/xstate.h"
 #include "runtime/base/fd.h"
 
 namespace pmi {
@@ -37,14 +38,7 @@ std::string cpu_model() {
 void describe_cpu(wire::Machine* machine) {
     for (uint32_t word : read_cpuid_words()) machine->add_cpuid(word);
     machine->set_xcr0(read_xcr0());
-    for (unsigned i = 0; i < 63; i++) {
-        if ((machine->xcr0() >> i & 1) == 0) continue;
-        XstateLayout layout = read_xstate_layout(i);
-        auto* component = machine->add_xstate();
-        component->set_number(i);
-        component->set_size(layout.size);
-        component->set_offset(layout.offset);
-    }
+    *machine->mutable_xstate() = local_xstate_layout();
     machine->set_cpu_model(cpu_model());
     machine->set_cpus(static_cast<uint32_t>(::sysconf(_SC_NPROCESSORS_ONLN)));
 }

@@ -91,7 +91,7 @@ Expected<std::unique_ptr<NodeSession>> NodeSession::open(Transport& transport, c
     TRY_ASSIGN(auto channel, CallChannel::connect(to.host, static_cast<uint16_t>(place.call_port()), keys, security, kAnswerTimeoutMs));
     TRY_ASSIGN(auto stream, transport.connect_stream(to.host, static_cast<uint16_t>(place.stream_port()), client->server_key(), kAnswerTimeoutMs));
     return std::unique_ptr<NodeSession>(
-        new NodeSession(to.name, std::move(stream), std::shared_ptr<CallChannel>(std::move(channel))));
+        new NodeSession(to.name, place.machine(), std::move(stream), std::shared_ptr<CallChannel>(std::move(channel))));
 }
 
 NodeSession::~NodeSession() {

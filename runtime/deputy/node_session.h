@@ -48,6 +48,7 @@ class NodeSession {
     ~NodeSession();
 
     const std::string& node() const { return node_; }
+    const wire::Machine& machine() const { return machine_; }
     Stream& stream() { return *stream_; }
     std::shared_ptr<CallChannel> channel() const { return channel_; }
     // From now on frames are received. A session serves one family of deputies.
@@ -58,10 +59,11 @@ class NodeSession {
     }
 
   private:
-    NodeSession(std::string node, std::unique_ptr<Stream> stream, std::shared_ptr<CallChannel> channel)
-        : node_(std::move(node)), stream_(std::move(stream)), channel_(std::move(channel)) {}
+    NodeSession(std::string node, wire::Machine machine, std::unique_ptr<Stream> stream, std::shared_ptr<CallChannel> channel)
+        : node_(std::move(node)), machine_(std::move(machine)), stream_(std::move(stream)), channel_(std::move(channel)) {}
     void receive_frames(CallServer& server, SessionEvents& events);
     std::string node_;
+    wire::Machine machine_;
     std::unique_ptr<Stream> stream_;
     std::shared_ptr<CallChannel> channel_;
     std::thread receiver_;

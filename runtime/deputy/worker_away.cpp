@@ -14,7 +14,9 @@
 #include <cstring>
 
 #include "kernel-assist/userspace/userspace_assist.h"
+#include "remote/wire/compatibility.h"
 #include "remote/wire/machine.h"
+#include "remote/wire/xstate.h"
 #include "runtime/base/log.h"
 #include "runtime/deputy/worker_loop.h"
 #include "runtime/kernel/procfs.h"
@@ -55,6 +57,20 @@ Status describe_vdso(pid_t alive, wire::Image& image) {
     return {};
 }
 
+// What the program was started with (pmirun --cpu-baseline): its libraries use no more than that.
+Status limit_to_programs_baseline(pid_t pid, wire::Machine& home) {
+    auto environment = read_file(fmt::format("/proc/{}/environ", pid));
+    if (!environment) return {};  // it is not ours to read: then all that the CPU has counts
+    constexpr std::string_view kName = "PMI_CPU_BASELINE=";
+    std::string_view rest(*environment);
+    while (!rest.empty()) {
+        std::string_view entry = rest.substr(0, rest.find('\0'));
+        if (entry.starts_with(kName)) return limit_to_baseline(&home, entry.substr(kName.size()));
+        rest.remove_prefix(std::min(rest.size(), entry.size() + 1));
+    }
+    return {};
+}
+
 json summary(HomePid pid, const std::string& where, const MoveTotals& totals, int64_t frozen_ns, int64_t total_ns) {
     return {{"pid", pid.value},          {"where", where},           {"frozen_us", frozen_ns / 1000},
             {"total_us", total_ns / 1000}, {"bytes", totals.bytes}, {"pages", totals.pages},
@@ -74,6 +90,7 @@ Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::st
 
 Expected<std::shared_ptr<NodeSession>> Worker::open_session(HomePid pid, const NodeAddress& to) {
     TRY_ASSIGN(wire::Machine home, describe_machine(""));
+    TRY(limit_to_programs_baseline(pid.value, home));
     wire::Host host;
     *host.mutable_home() = home;
     auto status = read_status(pid.value);
@@ -93,7 +110,7 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
     TRY_ASSIGN(Frozen frozen, freeze_home(pid));
     int64_t frozen_at = monotonic_ns();
     std::shared_ptr<AgentRegion> region;
-    auto image = capture(frozen, pid, &region);
+    auto image = capture(frozen, pid, session->machine(), &region);
     if (!image) {
         TRY(thaw_home(frozen));
         return std::move(image.error());
@@ -154,13 +171,15 @@ Status Worker::thaw_home(const Frozen& frozen) {
 }
 
 // The agent goes in first: it answers what can't be seen from outside.
-Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, std::shared_ptr<AgentRegion>* region) {
+Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, const wire::Machine& node,
+                                      std::shared_ptr<AgentRegion>* region) {
     pid_t alive = frozen.alive();
     TRY_ASSIGN(*region, AgentRegion::place(alive, *this));
     uint64_t base = (*region)->base();
     wire::Image image;
     auto captured = [&]() -> Status {
         TRY(assist_->capture(frozen, (*region)->place_for_batches(), *this, image));
+        TRY(check_live_xstate(image, node));
         TRY(describe_regions(alive, {base, base + kAgentSize}, image));
         TRY(describe_vdso(alive, image));
         TRY(check_open_files(pid, alive));
@@ -359,6 +378,7 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
         note_cpu_used_at_home(pid, *image);
         image->set_cpu_account(p.cpu_account);
         TRY(describe_vdso(p.alive(), *image));
+        TRY(check_live_xstate(*image, session->machine()));
         TRY(files_.wait_flushed(pid, kReadyTimeoutMs));
         std::string bytes = image->SerializeAsString();
         TRY(session->stream().send(make_stream_message(StreamKind::Image, pid.value, {}, std::as_bytes(std::span(bytes)))));

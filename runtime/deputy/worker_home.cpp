@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "kernel-assist/userspace/userspace_assist.h"
+#include "remote/wire/xstate.h"
 #include "runtime/base/log.h"
 #include "runtime/deputy/worker_loop.h"
 #include "runtime/kernel/procfs.h"
@@ -52,6 +53,7 @@ Expected<json> Worker::bring_home(HomePid pid) {
     auto image = receive_image(*p);
     auto filled = [&]() -> Status {
         if (!image) return std::move(image.error());
+        TRY(relay_image(*image, local_xstate_layout()));
         if (p->fatal) add_pending(*image, p->fatal->tid, p->fatal->info);
         TRY(files_.wait_flushed(pid, kImageTimeoutMs));
         TRY(stop_deputies(*p));

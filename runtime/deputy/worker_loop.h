@@ -134,7 +134,7 @@ class Worker : private StopWaiter {
     Expected<nlohmann::json> leave_home(HomePid pid, const NodeAddress& to, const std::string& mode, const nlohmann::json& cpu);
     Expected<nlohmann::json> hop(DeputyProcess& p, const NodeAddress& to, const std::string& mode);
     Expected<std::shared_ptr<NodeSession>> open_session(HomePid pid, const NodeAddress& to);
-    Expected<wire::Image> capture(const Frozen& frozen, HomePid pid, std::shared_ptr<AgentRegion>* region);
+    Expected<wire::Image> capture(const Frozen& frozen, HomePid pid, const wire::Machine& node, std::shared_ptr<AgentRegion>* region);
     Status send_out(NodeSession& session, const wire::Image& image, pid_t pid, const std::string& mode, MoveTotals* totals);
     Status wait_for_ready(NodeSession& session);
     Status become_deputies(const Frozen& frozen, const wire::Image& image, std::shared_ptr<AgentRegion> region,

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "remote/wire/xstate.h"
 #include "runtime/base/log.h"
 #include "runtime/guest/guest_supervisor.h"
 #include "runtime/kernel/procfs.h"
@@ -56,6 +57,7 @@ Status GuestSupervisor::arrive(const StreamView& view) {
     arrival_->builder = std::make_unique<GuestBuilder>(parts_.jail, arrival_->image, twins_, parts_.clock, *assist_,
                                                          static_cast<StopWaiter&>(*this));
     TRY(arrival_->builder->check());
+    TRY(relay_image(arrival_->image, local_xstate_layout()));
     TRY(arrival_->builder->lay_out());
     arrival_->memory = std::make_unique<MemoryInstaller>(arrival_->builder->outer(), arrival_->image,
                                                          [this](uint32_t index) { return twins_.fd_of(index); });

@@ -6,6 +6,9 @@
 
 namespace pmi::launch {
 
+// Tells whoever moves the program, as long as it is in its environment.
+constexpr const char* kBaselineVariable = "PMI_CPU_BASELINE";
+
 bool is_cpu_baseline(std::string_view level);
 // The value for GLIBC_TUNABLES: `inherited` (the variable's value so far, or empty) plus the mask for the
 // level.

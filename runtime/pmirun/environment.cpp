@@ -56,8 +56,10 @@ std::vector<std::string> program_environment(char** inherited, const Options& op
         else if (!holds_word(others, preload))
             env.set("LD_PRELOAD", preload + ":" + others);
     }
-    if (!options.cpu_baseline.empty())
+    if (!options.cpu_baseline.empty()) {
         env.set("GLIBC_TUNABLES", tunables_for_baseline(options.cpu_baseline, env.get("GLIBC_TUNABLES")));
+        env.set(kBaselineVariable, options.cpu_baseline);
+    }
     env.set("PMI_JOB", control_socket);
     return std::move(env.entries);
 }

@@ -19,8 +19,8 @@ class Compatibility : public ::testing::Test {
         node_.set_name("there");
         node_.set_memory_available(1ull << 40);
     }
-    std::string reason(uint64_t xstate = 0, uint64_t memory = 0) {
-        auto status = check_compatible(home_, node_, xstate, memory);
+    std::string reason(uint64_t memory = 0) {
+        auto status = check_compatible(home_, node_, memory);
         return status ? "" : status.error().message();
     }
     static void set(wire::Machine& machine, CpuidWord word, int bit, bool value) {
@@ -45,7 +45,7 @@ TEST_F(Compatibility, ThisMachineIsDescribed) {
 }
 
 TEST_F(Compatibility, SameMachine) {
-    EXPECT_EQ(reason(home_.xcr0(), 1 << 20), "");
+    EXPECT_EQ(reason(1 << 20), "");
 }
 
 TEST_F(Compatibility, ProtocolVersion) {
@@ -87,26 +87,6 @@ TEST_F(Compatibility, KernelOnlyFeaturesDoNotMatter) {
     EXPECT_EQ(reason(), "");
 }
 
-TEST_F(Compatibility, RegisterState) {
-    for (auto* machine : {&home_, &node_}) {
-        machine->set_xcr0(machine->xcr0() & 0x3ff);
-        while (machine->xstate_size() > 0 && machine->xstate(machine->xstate_size() - 1).number() > 9)
-            machine->mutable_xstate()->RemoveLast();
-    }
-    auto* tiles = home_.add_xstate();
-    tiles->set_number(18);
-    tiles->set_size(8192);
-    EXPECT_EQ(reason(), "");
-    EXPECT_NE(reason(1ull << 18).find("AMX tile data"), std::string::npos) << reason(1ull << 18);
-    *node_.add_xstate() = *tiles;
-    EXPECT_NE(reason(1ull << 18), "");  // not enabled there
-    node_.set_xcr0(node_.xcr0() | 1ull << 18);
-    EXPECT_EQ(reason(1ull << 18), "");
-    node_.mutable_xstate(node_.xstate_size() - 1)->set_size(4096);
-    EXPECT_NE(reason(1ull << 18).find("another size"), std::string::npos);
-    EXPECT_NE(reason(~0ull), "");
-}
-
 TEST_F(Compatibility, KernelsMayDiffer) {
     node_.set_kernel_release("6.1.0-56-amd64");
     EXPECT_EQ(reason(), "");
@@ -114,14 +94,14 @@ TEST_F(Compatibility, KernelsMayDiffer) {
 
 TEST_F(Compatibility, Memory) {
     node_.set_memory_available(100 << 20);
-    EXPECT_EQ(reason(0, 100 << 20), "");
-    EXPECT_EQ(reason(0, 101 << 20), "memory: 101 MiB are needed, node there has 100 MiB free");
+    EXPECT_EQ(reason(100 << 20), "");
+    EXPECT_EQ(reason(101 << 20), "memory: 101 MiB are needed, node there has 100 MiB free");
 }
 
 TEST_F(Compatibility, HostileDescriptions) {
     wire::Machine empty;
-    EXPECT_FALSE(check_compatible(home_, empty, ~0ull, ~0ull));
-    EXPECT_FALSE(check_compatible(empty, node_, ~0ull, ~0ull));
+    EXPECT_FALSE(check_compatible(home_, empty, ~0ull));
+    EXPECT_FALSE(check_compatible(empty, node_, ~0ull));
     node_.set_name(std::string("evil\n\x1b[2J") + std::string(1000, 'x'));
     set(home_, CpuidWord::Leaf1Edx, 26, true);
     set(node_, CpuidWord::Leaf1Edx, 26, false);
