@@ -5,6 +5,7 @@
 #include "interpose/filter/filter.h"
 
 #include <linux/audit.h>
+#include <linux/futex.h>
 #include <linux/mman.h>
 #include <linux/seccomp.h>
 #include <sys/mman.h>
@@ -22,7 +23,7 @@ namespace {
 constexpr uint32_t kX32Bit = 0x40000000;  // __X32_SYSCALL_BIT
 constexpr uint32_t kNoSuchCall = SECCOMP_RET_ERRNO | ENOSYS;
 
-enum class Verdict : uint8_t { Notify, Allow, Mmap, ClockGettime };
+enum class Verdict : uint8_t { Notify, Allow, Mmap, ClockGettime, Futex, FutexWaitv, FutexWait };
 
 // Numbers from `first` on, up to the next range.
 struct Range {
@@ -30,7 +31,12 @@ struct Range {
     Verdict verdict;
 };
 
+constexpr int16_t kFutexWaitv = 449, kFutexWait = 455;  // newer than Debian 12's header
+
 Verdict verdict_of(const Row& row) {
+    if (row.nr == SYS_futex) return Verdict::Futex;
+    if (row.nr == kFutexWaitv) return Verdict::FutexWaitv;
+    if (row.nr == kFutexWait) return Verdict::FutexWait;
     if (row.route == Route::Local) return Verdict::Allow;
     if (row.nr == SYS_mmap) return Verdict::Mmap;
     if (row.nr == SYS_clock_gettime) return Verdict::ClockGettime;
@@ -108,6 +114,36 @@ Program decide_clock_gettime() {
     return p;
 }
 
+// Waiting by the wall clock, which is home's, is not left to the kernel here: with a timeout,
+// they are notified.
+void give_by_timeout(Program& p, size_t timeout_arg) {
+    p.load(low_half_of_arg(timeout_arg));
+    p.unless_skip(BPF_JEQ, 0, 3);
+    p.load(low_half_of_arg(timeout_arg) + 4);
+    p.unless_skip(BPF_JEQ, 0, 1);
+    p.give(SECCOMP_RET_ALLOW);
+    p.give(SECCOMP_RET_USER_NOTIF);
+}
+Program decide_futex_clock(size_t timeout_arg, size_t clock_arg) {
+    Program p;
+    p.load(low_half_of_arg(clock_arg));
+    p.if_skip(BPF_JEQ, CLOCK_REALTIME, 1);
+    p.give(SECCOMP_RET_ALLOW);
+    give_by_timeout(p, timeout_arg);
+    return p;
+}
+Program decide_futex() {
+    constexpr uint32_t kLockPi = FUTEX_LOCK_PI, kLockPiPrivate = FUTEX_LOCK_PI | FUTEX_PRIVATE_FLAG;  // always the wall clock
+    Program p;
+    p.load(low_half_of_arg(1));
+    p.if_skip(BPF_JSET, FUTEX_CLOCK_REALTIME, 3);
+    p.if_skip(BPF_JEQ, kLockPi, 2);
+    p.if_skip(BPF_JEQ, kLockPiPrivate, 1);
+    p.give(SECCOMP_RET_ALLOW);
+    give_by_timeout(p, 3);
+    return p;
+}
+
 Program decide(Verdict verdict) {
     Program p;
     switch (verdict) {
@@ -121,6 +157,12 @@ Program decide(Verdict verdict) {
             return decide_mmap();
         case Verdict::ClockGettime:
             return decide_clock_gettime();
+        case Verdict::Futex:
+            return decide_futex();
+        case Verdict::FutexWaitv:
+            return decide_futex_clock(3, 4);
+        case Verdict::FutexWait:
+            return decide_futex_clock(4, 5);
     }
     return p;
 }

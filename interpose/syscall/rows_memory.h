@@ -32,7 +32,7 @@ inline constexpr Entry kMemory[] = {
     local(202, "futex",
           {guest("uaddr"), value("op"), value("val"), guest("utime"), guest("uaddr2"), value("val3")})
         .sleeps()
-        .why("a FUTEX_WAIT with a (relative) timeout begins anew after a move"),
+        .why("what waits until a time of the wall clock is notified: it waits for the same time of the monotonic one"),
     goes_home(216, "remap_file_pages", "rearranges the pages of a shared file mapping",
               {value("start"), value("size"), value("prot"), value("pgoff"), value("flags")}),
     local(218, "set_tid_address", {guest("tidptr")})
@@ -72,14 +72,14 @@ inline constexpr Entry kMemory[] = {
     local(449, "futex_waitv",
           {guest("waiters"), value("nr_futexes"), value("flags"), guest("timeout"), value("clockid")})
         .sleeps()
-        .why("its timeout is absolute"),
+        .why("as futex"),
     local(450, "set_mempolicy_home_node", {value("start"), value("len"), value("home_node"), value("flags")}),
     local(453, "map_shadow_stack", {value("addr"), value("size"), value("flags")}),
     local(454, "futex_wake", {guest("uaddr"), value("mask"), value("nr"), value("flags")}),
     local(455, "futex_wait",
           {guest("uaddr"), value("val"), value("mask"), value("flags"), guest("timeout"), value("clockid")})
         .sleeps()
-        .why("its timeout is absolute"),
+        .why("as futex"),
     local(456, "futex_requeue", {guest("waiters"), value("flags"), value("nr_wake"), value("nr_requeue")}),
     local(462, "mseal", {value("start"), value("len"), value("flags")}),
 };

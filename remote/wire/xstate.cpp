@@ -41,10 +41,11 @@ Expected<std::string> bytes_of(const std::string& xstate, const Component* compo
     return xstate.substr(component->offset(), component->size());
 }
 
+// Components begin as zeros, but for the protection keys. Some CPUs mark what is in its first state as in use all the same.
 bool is_initial(uint32_t number, const std::string& bytes) {
-    uint32_t value = 0;
-    if (number != kPkru || bytes.size() < sizeof value) return false;
-    std::memcpy(&value, bytes.data(), sizeof value);
+    if (number != kPkru) return std::all_of(bytes.begin(), bytes.end(), [](char c) { return c == 0; });
+    uint32_t value = 0;  // what follows it is padding
+    std::memcpy(&value, bytes.data(), std::min(sizeof value, bytes.size()));
     return value == kInitialPkru || value == 0;
 }
 

@@ -16,7 +16,7 @@ using XstateLayout = google::protobuf::RepeatedPtrField<wire::Machine::XstateCom
 // This CPU's, of what the kernel has enabled.
 XstateLayout local_xstate_layout();
 
-// The components that hold something. Protection keys do only if they are not what every thread has from the beginning.
+// The components that hold something else than what every thread has from the beginning.
 Expected<uint64_t> live_xstate(const std::string& xstate, const XstateLayout& layout);
 // Whether all that the image's threads have in use is on that machine too.
 Status check_live_xstate(const wire::Image& image, const wire::Machine& machine);

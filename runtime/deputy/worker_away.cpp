@@ -90,7 +90,7 @@ Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::st
 
 Expected<std::shared_ptr<NodeSession>> Worker::open_session(HomePid pid, const NodeAddress& to) {
     TRY_ASSIGN(wire::Machine home, describe_machine(""));
-    TRY(limit_to_programs_baseline(pid.value, home));
+    TRY(limit_to_programs_baseline(thread_with_memory(pid.value), home));
     wire::Host host;
     *host.mutable_home() = home;
     auto status = read_status(pid.value);

@@ -71,10 +71,16 @@ int64_t GuestClock::wall_ns(int64_t monotonic_ns) const {
     return monotonic_ns + ((slewed * p.slew_rate) >> 32) + p.offset_sec * kSecond + p.offset_nsec;
 }
 
-void GuestClock::correct(int64_t asked_ns, int64_t now_ns, int64_t realtime_ns) {
+int64_t GuestClock::monotonic_at(int64_t wanted_ns, int64_t now_ns) const {
+    int64_t at = now_ns + (wanted_ns - wall_ns(now_ns));
+    for (int i = 0; i < 3; i++) at += wanted_ns - wall_ns(at);  // what is slewed until then
+    return at;
+}
+
+bool GuestClock::correct(int64_t asked_ns, int64_t now_ns, int64_t realtime_ns) {
     int64_t wall_then = wall_ns(asked_ns), wall_now = wall_ns(now_ns);
     // Home has read its clock in between: if that is where it should be, nothing is known to be wrong.
-    if (wall_then <= realtime_ns && realtime_ns <= wall_now) return;
+    if (wall_then <= realtime_ns && realtime_ns <= wall_now) return false;
     // As when the program came: rather a trip too far on than behind home, so that nothing goes back when it returns.
     int64_t by = realtime_ns - wall_then;
     int64_t offset = wall_now - now_ns;
@@ -85,6 +91,7 @@ void GuestClock::correct(int64_t asked_ns, int64_t now_ns, int64_t realtime_ns) 
         page.slew_length_ns = at_once ? 0 : std::abs(by) * kSlewShare;
         page.slew_rate = (by < 0 ? -1 : 1) * ((int64_t{1} << 32) / kSlewShare);
     });
+    return true;
 }
 
 void GuestClock::ask_anew(int64_t now_ns) {
@@ -93,10 +100,13 @@ void GuestClock::ask_anew(int64_t now_ns) {
     not_before_ns_ = next_ask_ns_ = now_ns;
 }
 
-void GuestClock::take_answer(const ClockHead& answer, int64_t now_ns) {
-    if (answer.asked_ns == 0) return ask_anew(now_ns);  // not an answer: home's clock has been set just now
+bool GuestClock::take_answer(const ClockHead& answer, int64_t now_ns) {
+    if (answer.asked_ns == 0) {  // not an answer: home's clock has been set just now
+        ask_anew(now_ns);
+        return false;
+    }
     bool is_sane = answer.realtime_ns < kLargest && answer.realtime_ns > -kLargest && answer.asked_ns <= now_ns;
-    if (!is_sane || answer.asked_ns < not_before_ns_) return;
+    if (!is_sane || answer.asked_ns < not_before_ns_) return false;
     if (asks_left_ == 0) {
         asks_left_ = kAsksInARow;
         best_ = {};
@@ -105,15 +115,15 @@ void GuestClock::take_answer(const ClockHead& answer, int64_t now_ns) {
     if (best_.received_ns == INT64_MAX || reading.trip_ns() < best_.trip_ns()) best_ = reading;
     if (--asks_left_ != 0) {
         next_ask_ns_ = now_ns;
-        return;
+        return false;
     }
     change([&](ClockPage& page) {
         page.tai_sec = answer.tai_offset_s;
         page.minutes_west = answer.minutes_west;
         page.dst_time = answer.dst_time;
     });
-    correct(best_.asked_ns, best_.received_ns, best_.realtime_ns);
     next_ask_ns_ = now_ns + kAskAgainNs;
+    return correct(best_.asked_ns, best_.received_ns, best_.realtime_ns);
 }
 
 }  // namespace pmi

@@ -25,12 +25,14 @@ class GuestClock {
 
     // At an instant of the guests' CLOCK_MONOTONIC.
     int64_t wall_ns(int64_t monotonic_ns) const;
+    // When it will be that time, as far as is known now.
+    int64_t monotonic_at(int64_t wall_ns, int64_t now_ns) const;
     int64_t tai_sec() const { return page().tai_sec; }
     int32_t minutes_west() const { return page().minutes_west; }
     int32_t dst_time() const { return page().dst_time; }
 
-    // A reading of home's that was asked for at asked_ns and is here at now_ns.
-    void correct(int64_t asked_ns, int64_t now_ns, int64_t realtime_ns);
+    // A reading of home's that was asked for at asked_ns and is here at now_ns. True: the clock has been changed.
+    bool correct(int64_t asked_ns, int64_t now_ns, int64_t realtime_ns);
 
     // When home is asked: a few times in a row, of which the quickest answer counts. ask_anew: now, and what has been
     // answered so far does not count.
@@ -38,7 +40,7 @@ class GuestClock {
     void ask_anew(int64_t now_ns);
     int64_t next_ask_ns() const { return next_ask_ns_; }
     void note_asked() { next_ask_ns_ = INT64_MAX; }
-    void take_answer(const ClockHead& answer, int64_t now_ns);
+    bool take_answer(const ClockHead& answer, int64_t now_ns);
     bool is_asking() const { return asks_left_ != 0; }
     static constexpr int64_t kAskAgainNs = 10'000'000'000;
 

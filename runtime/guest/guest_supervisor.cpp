@@ -147,6 +147,11 @@ Status GuestSupervisor::handle_stop(pid_t outer, const Stop& stop) {
     }
     t->stopped = true;
     Status result = keep_given(*t);
+    if (result && t->wall_wait) {
+        auto is_done = wall_wait_stop(*t, stop);
+        if (is_done && *is_done) return {};
+        if (!is_done) result = std::move(is_done.error());
+    }
     if (result) switch (stop.kind) {
         case Stop::Kind::Signal:
             result = handle_signal_stop(*t, stop.signal);

@@ -9,6 +9,7 @@
 //   guest_moves.cpp        arrival, freezing, departure
 //   guest_cpu_clock.cpp    CPU time, which is used here
 //   guest_wall_clock.cpp   the wall clock, which is home's
+//   guest_wall_wait.cpp    waiting for a time of it
 #pragma once
 #include <deque>
 #include <map>
@@ -153,6 +154,12 @@ class GuestSupervisor : private StopWaiter {
     Status ask_clock_if_due();
     Status handle_clock_frame(const ClockHead& head);
     int wait_for_clock_ms() const;
+
+    // -- guest_wall_wait.cpp
+    Status wait_by_wall_clock(GuestThread& t);
+    Status begin_wall_wait(GuestThread& t);
+    Expected<bool> wall_wait_stop(GuestThread& t, const Stop& stop);
+    Status renew_wall_waits();
 
     Parts parts_;
     std::unique_ptr<Assist> assist_;

@@ -61,6 +61,12 @@ struct GuestThread {
         int64_t nr = 0, result = 0;  // -ERESTART...
     };
     std::optional<Reissued> reissued;
+    // It waits on a futex by the wall clock (guest_wall_wait.cpp): its registers before the call, which is to be issued again.
+    struct WallWait {
+        Registers as_called{};
+        bool entered = false;  // the call has begun
+    };
+    std::optional<WallWait> wall_wait;
     bool restart_is_home = false; // its restart_syscall belongs to the deputy's restart block
     bool injecting = false;       // its notifications are the supervisor's own calls
     bool wants_home = false;      // waits for the program's return

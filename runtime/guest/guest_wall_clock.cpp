@@ -73,7 +73,7 @@ Status GuestSupervisor::ask_clock_if_due() {
 }
 
 Status GuestSupervisor::handle_clock_frame(const ClockHead& head) {
-    parts_.clock.take_answer(head, guest_clock_ns(CLOCK_MONOTONIC));
+    if (parts_.clock.take_answer(head, guest_clock_ns(CLOCK_MONOTONIC))) TRY(renew_wall_waits());
     if (parts_.clock.is_asking()) return ask_clock_if_due();
     for (const auto& [pid, tid] : std::exchange(waiting_for_clock_, {})) {
         GuestThread* t = thread_of(pid, tid);

@@ -3,6 +3,7 @@
 //   check        the checksum of that memory
 //   matrix N     milliseconds that N products of matrices take
 //   walk N       milliseconds that N steps take through that memory, each to a place that the last one names
+//   clock NAME N nanoseconds that reading a clock takes, of N readings: realtime, monotonic, coarse
 //   call NAME N  p50, p99 and mean of N calls, in nanoseconds: getppid (sent home), or
 //                sigaction (which asks for a disposition: the node lets the guest's own kernel answer)
 #include <signal.h>
@@ -65,6 +66,14 @@ static void walk(long steps) {
     printf("%.3f%s\n", (double)took / 1e6, at == 0 ? " " : "");
 }
 
+static void read_clock(const char *name, long count) {
+    clockid_t id = strcmp(name, "realtime") == 0 ? CLOCK_REALTIME : strcmp(name, "coarse") == 0 ? CLOCK_REALTIME_COARSE : CLOCK_MONOTONIC;
+    struct timespec t;
+    int64_t began = now_ns();
+    for (long n = 0; n < count; n++) clock_gettime(id, &t);
+    printf("%.3f\n", (double)(now_ns() - began) / (double)count);
+}
+
 static void call(const char *name, size_t count) {
     bool is_local = strcmp(name, "sigaction") == 0;
     int64_t *took = new_samples(count);
@@ -95,6 +104,8 @@ int main(void) {
             matrix(n);
         else if (sscanf(line, "walk %ld", &n) == 1)
             walk(n);
+        else if (sscanf(line, "clock %19s %ld", name, &n) == 2)
+            read_clock(name, n);
         else if (sscanf(line, "call %19s %ld", name, &n) == 2)
             call(name, (size_t)n);
         else

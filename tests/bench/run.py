@@ -20,7 +20,7 @@ import nodes  # noqa: E402
 import system  # noqa: E402
 from measure import FAIL, Table  # noqa: E402
 
-BENCHES = [*at_home.NAMES, *away.COMPUTE, "calls", *moves.SIZES]
+BENCHES = [*at_home.NAMES, *away.COMPUTE, "clocks", "calls", *moves.SIZES]
 MODE_NAMES = {"namespace": "joined by veth", "plain": "over loopback"}
 
 
@@ -56,11 +56,13 @@ def measure_home(table, options):
 
 def measure_away(table, options, mode):
     compute = [n for n in away.COMPUTE if n in options.benches]
-    if compute or "calls" in options.benches:
+    if compute or "clocks" in options.benches or "calls" in options.benches:
         with nodes.Run(options.build, mode) as run, nodes.Node(run, 1, log_level="warn") as node:
             table.title(f"Away, nodes {MODE_NAMES[run.mode]}: native or plain TCP, away")
             if compute:
                 table.add(*away.compute(run, node, options.programs, options.repeat, compute))
+            if "clocks" in options.benches:
+                table.add(*away.clocks(run, node, options.programs, options.repeat))
             if "calls" in options.benches:
                 table.add(*away.calls(run, node, options.programs, options.repeat))
 

@@ -71,7 +71,8 @@ class Run:
     a running test), the home keys, the bridge. Use as a context manager."""
 
     def __init__(self, build, mode="auto", user=None, base="/tmp", share_keys=True,
-                 other_clocks=True):
+                 other_clocks=True, others=(), keys=None):
+        """`others`: addresses of nodes that run already, on machines of their own; `keys`: the directory they share with us."""
         self.owner = os.getpid()
         self.bridge = self.directory = None
         remove_stale(base)
@@ -86,8 +87,10 @@ class Run:
         atexit.register(self.close)
         self.bin = os.path.join(self.directory, "bin")
         self._take_binaries()
-        self.keys = os.path.join(self.directory, "keys-home")
-        self._make_keys(self.keys, user)
+        self.others = list(others)
+        self.keys = keys or os.path.join(self.directory, "keys-home")
+        if not keys:
+            self._make_keys(self.keys, user)
         self.subnet = None
         if mode == "namespace":
             self._make_bridge()
@@ -384,6 +387,44 @@ class Node:
                 os.kill(process.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+
+
+class OtherNode:
+    """A node on a machine of its own, which was there before and stays: what goes on there can't be seen from here."""
+
+    def __init__(self, address):
+        self.name, self.address, self.init = address.split(":")[0], address, None
+
+    def is_well(self):
+        return True
+
+    def how_ended(self):
+        return None
+
+    def processes(self):
+        return []
+
+    def log_size(self):
+        return 0
+
+    def log_since(self, offset, lines=30):
+        return "(on another machine)"
+
+    def start(self):
+        pass
+
+    stop = start
+
+
+def make(run, index, number, **options):
+    """The node for a test's place `index` (0, 1): one that runs elsewhere if such were given, else a new one."""
+    return OtherNode(run.others[index]) if index < len(run.others) else Node(run, number, **options)
+
+
+def add_options(parser):
+    parser.add_argument("--node", action="append", default=[], metavar="HOST:PORT",
+                        help="a node that runs already, on another machine, instead of one made here; may be repeated")
+    parser.add_argument("--keys", metavar="DIR", help="key directory that home shares with such nodes")
 
 
 def _free_port():

@@ -102,6 +102,7 @@ class Case:
         os.environ.clear()  # the program starts from the case's environment only
         os.environ.update({"PATH": CLEAN_PATH})
         try:
+            kwargs.setdefault("options", self.options.pmirun_option)
             job = Job(self.run, directory, self.nodes, command, env=env, timeout=self.options.command_timeout,
                       cwd=kwargs.pop("cwd", self.directory), **kwargs)
         finally:
@@ -1030,7 +1031,7 @@ def run_case(run, number, name, options, seed):
     begin = time.monotonic()
     result = {"verdict": "ok", "why": "", "details": ""}
     try:
-        mine.append(nodes_module.Node(run, number + 1))
+        mine.append(nodes_module.make(run, 0, number + 1))
         case = Case(run, mine, directory, options, seed)
         all_cases()[name](case)
         for node in mine:
@@ -1097,6 +1098,8 @@ def main(arguments):
     parser.add_argument("--skip", action="append", default=[])
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--nodes", choices=("auto", "namespace", "plain"), default="auto")
+    parser.add_argument("--pmirun-option", action="append", default=[], help="option for pmirun, such as --no-preload")
+    nodes_module.add_options(parser)
     parser.add_argument("--same-clocks", action="store_true", help="nodes in namespaces have home's clocks")
     parser.add_argument("--moves", type=int, default=10, help="at least so many in a case")
     parser.add_argument("--round-trips", type=int, default=20, help="of a sample")
@@ -1124,7 +1127,8 @@ def main(arguments):
     system.become_subreaper()
     expected = read_list(os.path.join(HERE, "expected_failures.txt"), 3)
     bad, count = [], 0
-    with nodes_module.Run(options.build, options.nodes, other_clocks=not options.same_clocks) as run:
+    with nodes_module.Run(options.build, options.nodes, other_clocks=not options.same_clocks, others=options.node,
+                          keys=options.keys) as run:
         print(f"# {len(names)} cases; nodes: {run.mode}; seed {options.seed}; in {run.directory}", flush=True)
         if options.keep_logs:
             open(os.path.join(run.directory, "keep"), "w").close()

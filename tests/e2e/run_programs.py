@@ -249,7 +249,7 @@ def serve(run, number, options, count, tasks, results):
     try:
         for i in range(count):
             n = number * count + i + 1
-            mine.append(nodes_module.Node(run, n, name=f"node{n}"))
+            mine.append(nodes_module.make(run, i, n, name=f"node{n}"))
         for line in tasks:
             task = json.loads(line)
             try:
@@ -323,6 +323,7 @@ def parse(arguments):
     parser.add_argument("--timeout", type=float, default=60, help="seconds for a program")
     parser.add_argument("--command-timeout", type=float, default=20, help="seconds for a pmictl")
     parser.add_argument("--nodes", choices=("auto", "namespace", "plain"), default="auto")
+    nodes_module.add_options(parser)
     parser.add_argument("--user", type=int, help="run as this user (UID)")
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--attempts", type=int, default=1,
@@ -418,7 +419,7 @@ def main(arguments):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     begin = time.monotonic()
     with nodes_module.Run(options.build, options.nodes, options.user, share_keys=not options.own_keys,
-                          other_clocks=not options.same_clocks) as run:
+                          other_clocks=not options.same_clocks, others=options.node, keys=options.keys) as run:
         print(f"# {len(tasks)} tests; nodes: {run.mode}; seed {options.seed}; in {run.directory}", flush=True)
         if options.keep_logs:
             open(os.path.join(run.directory, "keep"), "w").close()

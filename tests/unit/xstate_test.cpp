@@ -80,6 +80,15 @@ TEST(Xstate, WhatIsInUseNeedsAPlace) {
     EXPECT_FALSE(relay_xstate(state(kIntelMpx, bits({3})), kIntelMpx, kAmd));
 }
 
+TEST(Xstate, ZerosAreNotInUse) {
+    std::string s = state(kIntelMpx, bits({0, 1, 2, 3, 4}));
+    std::memset(s.data() + 960, 0, 128);  // both parts of MPX
+    EXPECT_EQ(*live_xstate(s, kIntelMpx), bits({0, 1, 2}));
+    auto moved = relay_xstate(s, kIntelMpx, kAmd);
+    ASSERT_TRUE(moved) << moved.error().message();
+    EXPECT_EQ(*moved, state(kAmd, bits({0, 1, 2})));
+}
+
 TEST(Xstate, ProtectionKeys) {
     std::string s = state(kAmd, bits({0, 1, 9}));
     for (uint32_t initial : {0x55555554u, 0u}) {
