@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 
 #include "cpu_clock.h"
+#include "interrupted_call.h"
 #include "raw.h"
 #include "talk.h"
 
@@ -21,7 +22,7 @@ enum { SIGNAL_AWAY = 63, SIGNAL_HOME = 64 }; /* SIGRTMAX-1, SIGRTMAX: the same i
 #define KERNEL_SA_RESTORER 0x04000000
 
 struct kernel_sigaction { /* rt_sigaction(2) as the kernel takes it */
-    void (*handler)(int);
+    void (*handler)(int, siginfo_t*, void*);
     unsigned long flags;
     void (*restorer)(void);
     uint64_t mask;
@@ -36,14 +37,16 @@ __asm__(
     ".size pmi_sigreturn, .-pmi_sigreturn\n");
 
 /* Raw system calls leave errno alone. A supervisor that is gone is no business of the program's. */
-static void on_steering_signal(int signal) {
+static void on_steering_signal(int signal, siginfo_t* info, void* context) {
+    (void)info;
     post("steer", signal == SIGNAL_HOME ? "\"want\":\"home\"" : "\"want\":\"away\"");
+    resume_interrupted_call(context);
 }
 
 static void take_signal(int signal) {
     struct kernel_sigaction old,
-        mine = {on_steering_signal, SA_RESTART | SA_ONSTACK | KERNEL_SA_RESTORER, pmi_sigreturn, ~0ULL};
-    if (RAW(SYS_rt_sigaction, signal, 0, &old, sizeof mine.mask, 0, 0) != 0 || old.handler != SIG_DFL) return;
+        mine = {on_steering_signal, SA_SIGINFO | SA_RESTART | SA_ONSTACK | KERNEL_SA_RESTORER, pmi_sigreturn, ~0ULL};
+    if (RAW(SYS_rt_sigaction, signal, 0, &old, sizeof mine.mask, 0, 0) != 0 || old.handler != NULL /* SIG_DFL */) return;
     RAW(SYS_rt_sigaction, signal, &mine, 0, sizeof mine.mask, 0, 0);
 }
 

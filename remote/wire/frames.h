@@ -74,7 +74,8 @@ struct CallHead {
     // In a reply: a file that the program maps is another one now. The program goes home before it sees the result;
     // a result of -ERESTARTNOINTR says that the call has not been made.
     uint8_t home_first;
-    uint8_t reserved[5];
+    uint8_t again;  // of a call: the thread's last one, which a move interrupted, is made again
+    uint8_t reserved[4];
 };
 // Followed by `runs` FileRuns, then by the bytes of all of them.
 struct FileChangesHead {

@@ -40,7 +40,7 @@ CallServer::~CallServer() {
 
 Status CallServer::add_thread(HomePid pid, HomePid tid, uint32_t slot) {
     std::lock_guard lock(mutex_);
-    threads_[tid] = Thread{pid, slot, {}};
+    threads_[tid] = Thread{pid, slot, {}, {}};
     return {};
 }
 
@@ -70,7 +70,8 @@ std::optional<CallServer::Progress> CallServer::in_progress(HomePid tid) const {
     std::lock_guard lock(mutex_);
     auto it = threads_.find(tid);
     if (it == threads_.end() || !it->second.work) return std::nullopt;
-    return Progress{it->second.work->head, it->second.work->began_ns};
+    const Work& w = *it->second.work;
+    return Progress{w.head, w.call.nr, w.began_ns, w.deadline};
 }
 
 bool CallServer::prepares_call(HomePid tid, bool cancel) {
@@ -99,6 +100,32 @@ void CallServer::note_partial(HomePid tid) {
     if (it != threads_.end() && it->second.work) it->second.work->partial = true;
 }
 
+void CallServer::set_deadline(HomePid tid, const CallDeadline& deadline) {
+    std::lock_guard lock(mutex_);
+    auto it = threads_.find(tid);
+    if (it != threads_.end() && it->second.work) it->second.work->deadline = deadline;
+}
+
+void CallServer::keep_deadline(HomePid tid, const CallDeadline& deadline) {
+    std::lock_guard lock(mutex_);
+    auto it = threads_.find(tid);
+    if (it != threads_.end()) it->second.kept = deadline;
+}
+
+std::optional<CallDeadline> CallServer::kept_deadline(HomePid tid) const {
+    std::lock_guard lock(mutex_);
+    auto it = threads_.find(tid);
+    return it == threads_.end() ? std::nullopt : it->second.kept;
+}
+
+std::vector<CallServer::Due> CallServer::deadlines_of(HomePid pid) const {
+    std::lock_guard lock(mutex_);
+    std::vector<Due> due;
+    for (const auto& [tid, t] : threads_)
+        if (t.pid == pid && t.work && t.work->deadline) due.push_back({tid, t.work->deadline->at_ns});
+    return due;
+}
+
 uint64_t CallServer::calls_of(HomePid pid) const {
     std::lock_guard lock(mutex_);
     auto it = calls_.find(pid);
@@ -120,6 +147,8 @@ Status CallServer::begin(const CallHead& head, Call call) {
     t.work->head = head;
     t.work->call = std::move(call);
     t.work->began_ns = monotonic_ns();
+    auto kept = std::exchange(t.kept, std::nullopt);
+    if (head.again != 0 && kept && kept->nr == t.work->call.nr) t.work->deadline = kept;
     if (answered) {
         reply(t, *answered, answered->result == kErestartNoIntr);
         return {};
@@ -262,6 +291,7 @@ void CallServer::reply(Thread& t, const Reply& reply, bool home_first) {
     head.partial = t.work->partial;
     bool is_plain = head.kind == CallKind::Plain && !is_restart(reply.result);
     head.home_first = home_first || (is_plain && files_.changed(t.pid)) ? 1 : 0;
+    t.kept = t.work->deadline;
     t.work.reset();
     auto it = channels_.find(t.pid);
     if (it == channels_.end()) return;

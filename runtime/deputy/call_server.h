@@ -16,6 +16,7 @@
 #include "runtime/base/ids.h"
 #include "runtime/deputy/agent_region.h"
 #include "runtime/deputy/watched_files.h"
+#include "runtime/tracee/socket_timeout.h"
 
 namespace pmi {
 
@@ -36,7 +37,9 @@ class CallServer {
 
     struct Progress {
         CallHead head{};
+        int64_t nr = -1;
         int64_t began_ns = 0;
+        std::optional<CallDeadline> deadline;
     };
     // The call that this thread's deputy has and has not finished.
     std::optional<Progress> in_progress(HomePid tid) const;
@@ -49,6 +52,16 @@ class CallServer {
     void note_transferred(HomePid tid, uint64_t bytes);
     // The call was stopped half-way by a move: the node is told, which asks for the rest.
     void note_partial(HomePid tid);
+    // The deadline of this thread's call in progress.
+    void set_deadline(HomePid tid, const CallDeadline& deadline);
+    // The same of a call that was interrupted, until it is made again.
+    void keep_deadline(HomePid tid, const CallDeadline& deadline);
+    std::optional<CallDeadline> kept_deadline(HomePid tid) const;
+    struct Due {
+        HomePid tid;
+        int64_t at_ns = 0;
+    };
+    std::vector<Due> deadlines_of(HomePid pid) const;  // of calls in progress
     uint64_t calls_of(HomePid pid) const;  // how many were begun so far
     WatchedFiles& files() const { return files_; }
 
@@ -65,11 +78,13 @@ class CallServer {
         uint64_t transferred = 0;
         bool partial = false;
         bool cancelled = false;  // while its buffer was being mapped
+        std::optional<CallDeadline> deadline;
     };
     struct Thread {
         HomePid pid;
         uint32_t slot = 0;
         std::optional<Work> work;
+        std::optional<CallDeadline> kept;
     };
 
     void post(Thread& t, int64_t nr, const std::array<uint64_t, 6>& args);

@@ -69,6 +69,10 @@ Expected<std::unique_ptr<SessionEvents>> SessionEvents::create() {
 void SessionEvents::push(SessionEvent event) {
     std::lock_guard lock(mutex_);
     events_.push_back(std::move(event));
+    wake();
+}
+
+void SessionEvents::wake() {
     uint64_t one = 1;
     (void)!::write(wake_.get(), &one, sizeof one);
 }
@@ -145,6 +149,7 @@ void NodeSession::receive_frames(CallServer& server, SessionEvents& events) {
         auto call = decode_call(body);
         if (!call) return lose(std::move(call.error()));
         if (auto begun = server.begin(*head, std::move(*call)); !begun) return lose(std::move(begun.error()));
+        if (head->again != 0) events.wake();  // it may have a deadline
     }
 }
 

@@ -30,6 +30,7 @@ class SessionEvents {
     static Expected<std::unique_ptr<SessionEvents>> create();
     int fd() const { return wake_.get(); }
     void push(SessionEvent event);
+    void wake();  // for nothing in particular
     std::vector<SessionEvent> take();
 
   private:

@@ -58,7 +58,7 @@ Status Worker::run() {
                                    {events_->fd(), POLLIN, 0},
                                    {files_.fd(), POLLIN, 0},
                                    {clock_watch_->fd(), POLLIN, 0}}};
-        if (::poll(fds.data(), fds.size(), wait_for_returns_ms()) < 0 && errno != EINTR) return fail_errno("poll");
+        if (::poll(fds.data(), fds.size(), wait_ms()) < 0 && errno != EINTR) return fail_errno("poll");
         TRY(one_event(0));
         check_files();
         TRY(check_clock());
@@ -79,7 +79,8 @@ Status Worker::one_event(int timeout_ms) {
     while (::read(children_.get(), &drop, sizeof drop) > 0) {
     }
     TRY(handle_children());
-    return handle_session_events();
+    TRY(handle_session_events());
+    return check_deadlines();
 }
 
 Status Worker::handle_session_events() {
@@ -229,12 +230,36 @@ DeputyProcess* Worker::next_to_return() {
     return nullptr;
 }
 
-int Worker::wait_for_returns_ms() const {
-    int64_t next = INT64_MAX;
-    for (const auto& [pid, p] : processes_)
-        if (!p->wants_home.empty() && p->running && !p->job_stopped) next = std::min(next, p->try_return_at_ns);
+int Worker::wait_ms() const {
+    int64_t next = unfinished_.next_deadline_ns();
+    for (const auto& [pid, p] : processes_) {
+        if (p->job_stopped) continue;
+        if (!p->wants_home.empty() && p->running) next = std::min(next, p->try_return_at_ns);
+        for (const auto& due : p->server->deadlines_of(pid)) next = std::min(next, due.at_ns);
+    }
     if (next == INT64_MAX) return -1;
     return static_cast<int>(std::max<int64_t>(0, (next - monotonic_ns()) / 1'000'000 + 1));
+}
+
+// Calls that wait longer than their socket's timeout since they were interrupted. A thread that has not got to its call yet is
+// asked again.
+Status Worker::check_deadlines() {
+    int64_t now = monotonic_ns();
+    TRY(unfinished_.check_deadlines(now));
+    for (auto& [pid, p] : processes_) {
+        if (p->job_stopped) continue;
+        for (const auto& due : p->server->deadlines_of(pid)) {
+            auto progress = p->server->in_progress(due.tid);
+            auto it = p->threads.find(due.tid);
+            if (due.at_ns > now || !progress || it == p->threads.end()) continue;
+            DeputyThread& t = it->second;
+            if (t.stopped || t.quiet || t.wants_quiet) continue;
+            t.time_is_up = progress->head.id;
+            auto sent = interrupt(due.tid.value);
+            if (!sent && sent.error().code() != ESRCH) return sent;
+        }
+    }
+    return {};
 }
 
 Status Worker::serve_returns() {

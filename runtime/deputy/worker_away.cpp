@@ -143,12 +143,13 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
 }
 
 Expected<Frozen> Worker::freeze_home(HomePid pid) {
-    TRY_ASSIGN(auto held, unfinished_.hold(pid, *this));
-    auto frozen = freeze(pid.value, RestartBlock::Stays, *this, kFreezeTimeoutMs, held);
+    TRY_ASSIGN(auto left, unfinished_.hold(pid, *this));
+    auto frozen = freeze(pid.value, RestartBlock::Stays, *this, kFreezeTimeoutMs, left);
     if (frozen) return frozen;
-    for (const auto& t : held) {
-        if (t.transferred != 0)
-            TRY(unfinished_.go_on(pid, t.tid, t.transferred));
+    for (pid_t tid : left.late) unfinished_.await_stop(pid, tid);
+    for (const auto& t : left.held) {
+        if (UnfinishedCalls::is_unfinished(t.transferred, t.deadline))
+            TRY(unfinished_.go_on(pid, t));
         else
             TRY(detach(t.tid));
     }
@@ -162,7 +163,8 @@ Status Worker::thaw_home(const Frozen& frozen) {
         if (t.ended) continue;
         auto one = [&]() -> Status {
             TRY(put_back(t));
-            if (t.transferred != 0) return unfinished_.go_on(HomePid(frozen.pid), t.tid, t.transferred);
+            if (UnfinishedCalls::is_unfinished(t.transferred, t.deadline))
+                return unfinished_.go_on(HomePid(frozen.pid), {t.tid, t.transferred, t.deadline});
             return detach(t.tid);
         }();
         if (!one && result) result = std::move(one);
@@ -236,6 +238,7 @@ Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, s
         TRY(assist_->strip_thread(t.tid, image.threads(static_cast<int>(i)), p.region().place_for_batches(), *this));
         TRY_ASSIGN(uint32_t slot, p.region().allocate_slot());
         TRY(p.server->add_thread(pid, HomePid(t.tid), slot));
+        if (t.deadline) p.server->keep_deadline(HomePid(t.tid), *t.deadline);
         TRY_ASSIGN(Registers r, get_registers(t.tid));
         // An interrupted sleep is kept: its restart block is the kernel's, and the guest's restart_syscall finds it.
         TRY(set_registers(t.tid, p.region().loop_registers(r, slot)));

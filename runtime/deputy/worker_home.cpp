@@ -39,6 +39,15 @@ bool is_alive(pid_t pid) {
     return status && status->state != 'Z' && status->state != 'X';
 }
 
+// `kept` is the deadline of the call that a move interrupted last; is the thread about to make it again?
+std::optional<CallDeadline> deadline_to_keep(const wire::Thread& t, const std::optional<CallDeadline>& kept) {
+    Registers r{};
+    if (!kept || t.registers().size() != sizeof r) return std::nullopt;
+    std::memcpy(&r, t.registers().data(), sizeof r);
+    bool again = static_cast<int64_t>(r.orig_rax) == kept->nr && is_restart(static_cast<int64_t>(r.rax));
+    return again ? kept : std::nullopt;
+}
+
 }  // namespace
 
 Expected<json> Worker::bring_home(HomePid pid) {
@@ -108,6 +117,9 @@ Status Worker::make_quiet(DeputyProcess& p) {
     for (auto& [tid, t] : p.threads) {
         t.quiet = false;
         t.wants_quiet = true;
+        auto progress = p.server->in_progress(tid);
+        bool in_parts = progress && may_send_in_parts(progress->nr);
+        t.last_ran_ns = in_parts ? asleep_since(pid.value, tid.value).value_or(0) : 0;
         auto done = interrupt(tid.value);
         if (!done && done.error().code() != ESRCH) return done;
         if (p.fatal && p.fatal->tid == tid) TRY(resume(tid.value));  // without the signal; stops for our INTERRUPT
@@ -296,12 +308,14 @@ Status Worker::settle_in(DeputyProcess& p, const wire::Image& image) {
         if (!written) spdlog::warn("process {}: write its CPU time: {}", p.pid.value, written.error().message());
     }
     for (const auto* t : threads) TRY(assist_->release_thread(t->tid(), *t, memory, monotonic_ns()));
+    auto deadline_of = [&](const wire::Thread& t) { return deadline_to_keep(t, p.server->kept_deadline(HomePid(t.tid()))); };
+    auto is_unfinished = [&](const wire::Thread& t) { return UnfinishedCalls::is_unfinished(t.transferred(), deadline_of(t)); };
     for (const auto* t : threads)
-        if (t->transferred() == 0) TRY(set_options(t->tid(), 0));
+        if (!is_unfinished(*t)) TRY(set_options(t->tid(), 0));
     if (int over_limit = signal_of_cpu_limit(p.pid, image)) (void)::kill(p.pid.value, over_limit);
     for (const auto* t : threads) {
-        if (t->transferred() != 0) {
-            TRY(unfinished_.go_on(p.pid, t->tid(), t->transferred()));
+        if (is_unfinished(*t)) {
+            TRY(unfinished_.go_on(p.pid, {t->tid(), t->transferred(), deadline_of(*t)}));
             continue;
         }
         auto detached = detach(t->tid());

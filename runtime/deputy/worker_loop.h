@@ -36,6 +36,8 @@ struct DeputyThread {
     bool wants_quiet = false;  // to be made so at its next stop
     uint64_t mask_before_quiet = 0;
     uint64_t cancel = 0;       // id of the call that its next stop has to end, 0: none
+    uint64_t time_is_up = 0;   // the same, for its deadline
+    int64_t last_ran_ns = 0;   // before it was stopped in a call that sends in parts (socket_timeout.h)
     bool exiting = false;
     bool untraced = false;     // a leader that had ended when the program left: its end is that of the last other thread
 };
@@ -91,7 +93,8 @@ class Worker : private StopWaiter {
     void send(const nlohmann::json& message) const;
     Status serve_returns();
     DeputyProcess* next_to_return();
-    int wait_for_returns_ms() const;  // for poll(2)
+    int wait_ms() const;  // for poll(2): until something is due
+    Status check_deadlines();
     void return_later(DeputyProcess& p, const std::string& why, const Error& error);
     Status check_clock();  // tells the nodes when home's has been set
     void check_files();  // brings home what maps a file that has changed
@@ -120,12 +123,18 @@ class Worker : private StopWaiter {
     Status execed(DeputyProcess& p, pid_t tid);
     Status make_quiet_now(const DeputyProcess& p, DeputyThread& t);
     static Status go_on(const DeputyProcess& p, DeputyThread& t);
-    enum class Interrupted { DeliverResult, GoOnAsIfNothing };
+    enum class Interrupted { DeliverResult, GoOnAsIfNothing, TimeIsUp };
     Status settle_call(const DeputyProcess& p, DeputyThread& t, Interrupted how, bool cancel);
     Status skip_in_slot(const DeputyProcess& p, const DeputyThread& t, Slot& slot, uint64_t transferred);
+    enum class Progressed { No, Yes };
+    static void keep_deadline(const DeputyProcess& p, const DeputyThread& t, const Slot& slot, Progressed progressed);
     Status cancel_call(const CallHead& head);
     Status handle_unfinished(pid_t tid, const Stop& stop);
     Status die_at_home(DeputyProcess& p, DeputyThread& t);
+    struct SignalAction {  // as the kernel has it
+        uint64_t handler = 0, flags = 0, restorer = 0, mask = 0;
+    };
+    Expected<SignalAction> action_of(const DeputyProcess& p, const DeputyThread& t, int signal);
     Status reset_one_shot_handler(const DeputyProcess& p, const DeputyThread& t, int signal);
 
     // -- worker_away.cpp

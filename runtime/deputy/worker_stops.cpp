@@ -20,6 +20,7 @@
 #include "runtime/tracee/interrupted.h"
 #include "runtime/tracee/partial_transfer.h"
 #include "runtime/tracee/sleep_clock.h"
+#include "runtime/tracee/socket_timeout.h"
 
 namespace pmi {
 
@@ -40,6 +41,13 @@ std::array<uint64_t, 6> slot_arguments(const Slot& slot) {
     std::array<uint64_t, 6> args{};
     std::copy(std::begin(slot.args), std::end(slot.args), args.begin());
     return args;
+}
+// libpmi.so's own handler of the steering signals, which does here what it would ask us for.
+bool is_preload_code(pid_t tid, uint64_t address) {
+    auto maps = read_maps(tid);
+    return maps && std::any_of(maps->begin(), maps->end(), [&](const MapsEntry& m) {
+        return m.start <= address && address < m.end && m.name.ends_with("/libpmi.so");
+    });
 }
 const int kGoAwaySignal = SIGRTMAX - 1, kComeHomeSignal = SIGRTMAX;
 
@@ -108,14 +116,19 @@ Status Worker::handle_signal(DeputyProcess& p, DeputyThread& t, int signal) {
     TRY_ASSIGN(ProcStatus status, read_status(p.pid.value, t.tid.value));
     bool is_caught = (status.sig_caught & bit(signal)) != 0;
     bool is_ignored = (status.sig_ignored & bit(signal)) != 0 || (!is_caught && is_ignored_by_default(signal));
+    TRY_ASSIGN(siginfo_t info, get_signal_info(t.tid.value));
+    bool steers = signal == kComeHomeSignal || signal == kGoAwaySignal;
+    if (is_caught && steers) {
+        TRY_ASSIGN(SignalAction action, action_of(p, t, signal));
+        is_caught = !is_preload_code(t.tid.value, action.handler);
+    }
     if (is_caught) {
-        TRY_ASSIGN(siginfo_t info, get_signal_info(t.tid.value));
         TRY(p.session->send(FrameType::Signal, SignalHead{p.pid.value, t.tid.value, info}));
         TRY(settle_call(p, t, Interrupted::DeliverResult, false));
         TRY(reset_one_shot_handler(p, t, signal));
         return resume_with(0);
     }
-    if (!is_ignored && (signal == kComeHomeSignal || signal == kGoAwaySignal)) {
+    if (!is_ignored && steers) {
         if (signal == kComeHomeSignal)
             p.wants_home = kSteeredHome, p.can_wait = false;
         else
@@ -141,25 +154,30 @@ Status Worker::die_at_home(DeputyProcess& p, DeputyThread& t) {
     return {};
 }
 
-// SA_RESETHAND: the guest's kernel forgets the handler as it runs it; home's has to do the same.
-Status Worker::reset_one_shot_handler(const DeputyProcess& p, const DeputyThread& t, int signal) {
-    struct Action {
-        uint64_t handler, flags, restorer, mask;
-    } action{};
+// Takes the thread out of a signal-delivery-stop.
+Expected<Worker::SignalAction> Worker::action_of(const DeputyProcess& p, const DeputyThread& t, int signal) {
+    SignalAction action;
     TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
     TRY(set_signal_mask(t.tid.value, kInjectionMask));
-    AgentPlace place = p.region().place_for_batches();
-    Batch ask(t.tid.value, t.tid.value, place, *this);
+    Batch ask(t.tid.value, t.tid.value, p.region().place_for_batches(), *this);
     uint64_t at = ask.space(sizeof action);
     ask.call(SYS_rt_sigaction, static_cast<uint64_t>(signal), 0, at, 8);
     TRY(ask.run());
     std::memcpy(&action, ask.bytes(at, sizeof action).data(), sizeof action);
-    if (action.flags & static_cast<uint64_t>(SA_RESETHAND)) {
-        action.handler = 0;  // SIG_DFL; flags and mask stay
-        Batch reset(t.tid.value, t.tid.value, place, *this);
-        reset.call(SYS_rt_sigaction, static_cast<uint64_t>(signal), reset.data(&action, sizeof action), 0, 8);
-        TRY(reset.run());
-    }
+    TRY(set_signal_mask(t.tid.value, mask));
+    return action;
+}
+
+// SA_RESETHAND: the guest's kernel forgets the handler as it runs it; home's has to do the same.
+Status Worker::reset_one_shot_handler(const DeputyProcess& p, const DeputyThread& t, int signal) {
+    TRY_ASSIGN(SignalAction action, action_of(p, t, signal));
+    if ((action.flags & static_cast<uint64_t>(SA_RESETHAND)) == 0) return {};
+    action.handler = 0;  // SIG_DFL; flags and mask stay
+    TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
+    TRY(set_signal_mask(t.tid.value, kInjectionMask));
+    Batch reset(t.tid.value, t.tid.value, p.region().place_for_batches(), *this);
+    reset.call(SYS_rt_sigaction, static_cast<uint64_t>(signal), reset.data(&action, sizeof action), 0, 8);
+    TRY(reset.run());
     return set_signal_mask(t.tid.value, mask);
 }
 
@@ -170,6 +188,18 @@ Status Worker::skip_in_slot(const DeputyProcess& p, const DeputyThread& t, Slot&
     std::copy(call.args.begin(), call.args.end(), slot.args);
     p.server->note_transferred(t.tid, transferred);
     return {};
+}
+
+// The deadline of its call, before the call is made again.
+void Worker::keep_deadline(const DeputyProcess& p, const DeputyThread& t, const Slot& slot, Progressed progressed) {
+    auto progress = p.server->in_progress(t.tid);
+    if (!progress) return;
+    int64_t last_ran = t.last_ran_ns != 0 ? t.last_ran_ns : monotonic_ns();
+    auto deadline = deadline_of_call(t.tid.value, {slot.nr, slot_arguments(slot)}, progress->began_ns, last_ran);
+    if (!deadline) return;
+    bool is_known = progress->deadline && !(deadline->of_part && progressed == Progressed::Yes);
+    if (deadline->of_part && progressed == Progressed::No) deadline->at_ns += progress->began_ns - last_ran;
+    if (!is_known) p.server->set_deadline(t.tid, *deadline);
 }
 
 // The deputy's thread is stopped. What does that do to the call that it may be in?
@@ -197,6 +227,14 @@ Status Worker::settle_call(const DeputyProcess& p, DeputyThread& t, Interrupted 
     if (static_cast<int64_t>(r.orig_rax) < 0) return {};
     auto result = static_cast<int64_t>(r.rax);
     bool goes = !t.exiting && goes_on(t.tid.value, {slot.nr, slot_arguments(slot)}, result, RemoteMemory(t.tid.value));
+    if (how == Interrupted::TimeIsUp) {
+        auto progress = p.server->in_progress(t.tid);
+        if ((result != -EINTR && !is_restart(result)) || !progress || !progress->deadline) return {};
+        r.rax = static_cast<uint64_t>(progress->deadline->result);
+        r.orig_rax = static_cast<uint64_t>(-1);
+        return set_registers(t.tid.value, r);
+    }
+    if (goes || result == -EINTR) keep_deadline(p, t, slot, goes ? Progressed::Yes : Progressed::No);
     if (how == Interrupted::DeliverResult) {
         if (t.quiet && (goes || is_restart(result))) p.server->note_partial(t.tid);
         if (!is_restart(result)) return {};  // it has its result, which is delivered
@@ -269,6 +307,11 @@ Status Worker::handle_interrupt_stop(DeputyProcess& p, DeputyThread& t) {
         bool is_it = progress && progress->head.id == t.cancel;
         t.cancel = 0;
         TRY(settle_call(p, t, is_it ? Interrupted::DeliverResult : Interrupted::GoOnAsIfNothing, is_it));
+    } else if (t.time_is_up != 0) {
+        auto progress = p.server->in_progress(t.tid);
+        bool is_it = progress && progress->head.id == t.time_is_up;
+        t.time_is_up = 0;
+        TRY(settle_call(p, t, is_it ? Interrupted::TimeIsUp : Interrupted::GoOnAsIfNothing, false));
     } else {
         TRY(settle_call(p, t, Interrupted::GoOnAsIfNothing, false));
     }

@@ -41,7 +41,7 @@ Status GuestSupervisor::handle_notification(const Notification& n) {
     t->notification = n;
     t->given.reset();
     t->began_ns = monotonic_ns();
-    t->signalled = false;
+    t->signalled = t->cut_short = false;
     if (t->reissued && t->reissued->nr != n.nr) t->reissued.reset();
     if (t->process->held()) return run_again(*t);
     return dispatch(*t);
@@ -186,7 +186,8 @@ Status GuestSupervisor::forward(GuestThread& t, const Row& row, CallKind kind, R
 Status GuestSupervisor::forward_call(GuestThread& t, const Row* row, CallKind kind, Flattened flat,
                                      ReplyHandler then) {
     TRY(flush_files());
-    CallHead head{t.process->pid.value, t.tid.value, next_call_++, kind, 0, 0, {}};
+    uint8_t again = t.reissued ? 1 : 0;
+    CallHead head{t.process->pid.value, t.tid.value, next_call_++, kind, 0, 0, again, {}};
     auto bytes = encode(flat.call);
     t.call = CallInFlight{head.id, kind, row, std::move(flat), std::move(then)};
     return parts_.channel->send(static_cast<uint8_t>(FrameType::Call), head_bytes(head), bytes);
@@ -225,7 +226,8 @@ Status GuestSupervisor::handle_reply(std::span<const std::byte> body) {
 // The result of a call that a move cuts short or has cut short: what is left of it is asked for elsewhere, unless a
 // signal has ended it.
 int64_t GuestSupervisor::add_transferred(GuestThread& t, int64_t value, bool partial) {
-    bool goes_on = (partial || is_restart(value)) && !t.signalled;
+    // EINTR: of a socket with a timeout.
+    bool goes_on = (partial || is_restart(value) || value == -EINTR) && !t.signalled;
     t.transferred += static_cast<uint64_t>(std::max<int64_t>(0, value));
     if (goes_on && t.transferred != 0) return kErestartNoIntr;
     int64_t total = static_cast<int64_t>(std::exchange(t.transferred, 0));
@@ -238,6 +240,8 @@ Status GuestSupervisor::finish(GuestThread& t, int64_t result) {
     if (!is_restart(result) && !t.process->held()) return answer(t, result);
     TRY(stop_then(t, [this, &t] { return go_on(t); }));
     t.home_result = result;
+    const Row* row = find_row(t.notification->nr);
+    t.cut_short = result == -EINTR && !t.signalled && row != nullptr && row->interrupt == Interrupt::Eintr;
     return give(t, result == kErestartSys ? kErestartNoHand : result);
 }
 

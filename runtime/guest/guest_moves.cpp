@@ -210,6 +210,7 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
         TRY_ASSIGN(f.timeout, settle(f.registers, t->began_ns, block, t->signalled, *p.memory));
         f.timeout.deadline_ns += parts_.clock_offset_ns;
         note_reissued(*t, f.registers);
+        t->cut_short = false;
         frozen.threads.push_back(f);
     }
     wire::Image image;
@@ -273,6 +274,16 @@ Status GuestSupervisor::send_memory(const StreamView& need) {
     }
     return parts_.stream->send(
         make_stream_message(StreamKind::End, p->pid.value, {}, std::as_bytes(std::span(&*totals, 1))));
+}
+
+// The move that cut its call short came to nothing.
+Status GuestSupervisor::mend_cut_short(GuestThread& t) {
+    TRY_ASSIGN(Registers r, get_registers(t.outer));
+    if (static_cast<int64_t>(r.rax) != -EINTR) return {};
+    TRY_ASSIGN(PendingTimeout timeout, settle(r, t.began_ns, RestartBlock::Lost, false, *t.process->memory));
+    TRY(write_timeout(r, timeout, monotonic_ns(), *t.process->memory));
+    note_reissued(t, r);
+    return set_registers(t.outer, r);
 }
 
 Status GuestSupervisor::thaw(GuestProcess& p) {

@@ -54,7 +54,7 @@ Status GuestSupervisor::handle_signal_frame(const SignalHead& head) {
     }
     t->signalled = t->interrupted = true;
     if (!t->call || t->call->kind == CallKind::ExitGroup || t->call->kind == CallKind::ExitThread) return {};
-    CallHead cancel{head.pid, head.tid, t->call->id, t->call->kind, 0, 0, {}};
+    CallHead cancel{head.pid, head.tid, t->call->id, t->call->kind, 0, 0, 0, {}};
     return parts_.channel->send(static_cast<uint8_t>(FrameType::Cancel), head_bytes(cancel));
 }
 

@@ -190,6 +190,7 @@ Status GuestSupervisor::go_on(GuestThread& t, int signal) {
         }
         TRY(stop_soon(t));
     }
+    if (std::exchange(t.cut_short, false) && signal == 0) TRY(mend_cut_short(t));
     t.stopped = false;
     return resume(t.outer, signal);
 }

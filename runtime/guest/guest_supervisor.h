@@ -137,6 +137,7 @@ class GuestSupervisor : private StopWaiter {
     Expected<wire::Image> capture_image(GuestProcess& p);
     Status send_memory(const StreamView& need);
     Status thaw(GuestProcess& p);
+    static Status mend_cut_short(GuestThread& t);
 
     // -- guest_cpu_clock.cpp
     Status answer_cpu_clock(GuestThread& t, const Row& row);

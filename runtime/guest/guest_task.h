@@ -55,6 +55,7 @@ struct GuestThread {
     uint64_t transferred = 0;     // bytes, by the call that is to be made again for the rest
     uint64_t home_mask = 0;       // the deputy's signal mask
     int64_t home_result = 0;      // of the call that home answered last
+    bool cut_short = false;       // by a move: -EINTR is not the program's
     // The call that waited when a move interrupted it, until it waits again: a signal that comes before ends it as it would
     // have where it waited.
     struct Reissued {

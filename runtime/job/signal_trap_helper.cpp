@@ -10,8 +10,10 @@
 #include <map>
 #include <set>
 
+#include "runtime/base/clock.h"
 #include "runtime/job/signal_trap.h"
 #include "runtime/kernel/procfs.h"
+#include "runtime/tracee/interrupted.h"
 
 namespace pmi::job {
 namespace {
@@ -96,12 +98,22 @@ bool would_kill(pid_t tid, int signal) {
     return status && ((status->sig_caught | status->sig_ignored) & bit) == 0;
 }
 
+// Some calls (epoll_wait, semop, ...) end with EINTR for any signal, also for one that is taken away. When they began is not
+// known: they wait for all of their timeout anew.
+void go_on_after_eintr(pid_t tid) {
+    auto registers = get_registers(tid);
+    if (!registers || static_cast<int64_t>(registers->rax) != -EINTR) return;
+    auto settled = settle(*registers, monotonic_ns(), RestartBlock::Stays, false, RemoteMemory(tid));
+    if (settled && static_cast<int64_t>(registers->rax) != -EINTR) (void)set_registers(tid, *registers);
+}
+
 void Tracer::on_signal(pid_t tid, int signal) {
     pid_t pid = process_of_[tid];
     bool steers = signal == SIGRTMAX || signal == SIGRTMAX - 1;
     if (steers && would_kill(tid, signal)) {
         tell(signal == SIGRTMAX ? TrapWord::Home : TrapWord::Away, pid);
         signal = 0;
+        go_on_after_eintr(tid);
     }
     if (is_releasing(tid)) return detach(tid, signal);
     ::ptrace(PTRACE_CONT, tid, 0, signal);

@@ -17,16 +17,43 @@ namespace pmi {
 namespace {
 
 
+// A signal that will run a handler the moment the thread goes on makes a bare -EINTR the program's own.
+bool handler_is_due(pid_t pid, pid_t tid) {
+    auto s = read_status(pid, tid);
+    return s && ((s->sig_pending | s->shared_pending) & ~s->sig_blocked & s->sig_caught) != 0;
+}
+
+// A call that stopped half-way is to be made again for the rest, unless a handler is about to run: then what it has
+// transferred is its result. `t` has the registers as the stop left them; `held` what was known of its call before.
+void take_unfinished(pid_t pid, bool handled, const HeldThread* held, FrozenThread& t) {
+    auto result = static_cast<int64_t>(t.registers.rax);
+    CallArguments call = arguments_of(t.registers);
+    if (held != nullptr) {
+        if (held->transferred != 0 && handled) t.registers.rax = held->transferred;
+        if (handled) return;
+        t.transferred = held->transferred;
+        t.deadline = held->deadline;
+        return;
+    }
+    if (handled || call.nr < 0) return;
+    bool goes = goes_on(t.tid, call, result, RemoteMemory(pid));
+    if (goes || result == -EINTR) t.deadline = deadline_of_call(t.tid, call, t.began_ns, t.began_ns);
+    if (!goes) return;
+    t.transferred = t.registers.rax;
+    t.registers.rax = static_cast<uint64_t>(kErestartNoIntr);
+}
+
 // One attempt at a freeze: what has been attached so far, so that it can be let go.
 class Attempt {
   public:
-    Attempt(pid_t pid, StopWaiter& waiter, int64_t deadline_ns, const std::vector<HeldThread>& held)
+    Attempt(pid_t pid, StopWaiter& waiter, int64_t deadline_ns, const FreezeLeft& left)
         : pid_(pid), waiter_(waiter), deadline_ns_(deadline_ns) {
-        for (const auto& t : held) {
-            held_[t.tid] = t.transferred;
+        for (const auto& t : left.held) {
+            held_[t.tid] = t;
             attached_.insert(t.tid);
             stopped_.insert(t.tid);
         }
+        attached_.insert(left.late.begin(), left.late.end());
     }
 
     Status attach_new_threads(bool* found) {
@@ -47,33 +74,22 @@ class Attempt {
         return {};
     }
 
-    // Puts everything back; the threads that have not stopped yet can only be detached once they have.
-    void undo() {
-        for (pid_t tid : attached_) {
-            if (held_.contains(tid)) continue;
-            if (!stopped_.contains(tid)) {
-                auto status = waiter_.wait(tid, 1000);
-                if (!status) {
-                    // It will stop for our INTERRUPT whenever it can; a tracer that ends lets go of it.
-                    spdlog::warn("thread {} did not stop for detaching: {}", tid, status.error().message());
-                    continue;
-                }
-                Stop s = classify(*status);
-                if (s.kind == Stop::Kind::Exited) continue;
-                (void)detach(tid, s.kind == Stop::Kind::Signal ? s.signal : 0);
-                continue;
-            }
-            mend_eintr(tid);
-            (void)detach(tid);
-        }
+    // Puts everything back, as far as that can be done from here.
+    FreezeLeft undo() {
+        FreezeLeft left;
+        for (pid_t tid : attached_)
+            if (stopped_.contains(tid)) let_go(tid, left);
+        for (pid_t tid : attached_)
+            if (!stopped_.contains(tid)) let_go_late(tid, left);
+        return left;
     }
 
     const std::set<pid_t>& attached() const { return attached_; }
     bool is_job_stopped() const { return job_stopped_; }
     bool is_ended_leader(pid_t tid) const { return tid == pid_ && leader_ended_; }
-    uint64_t transferred(pid_t tid) const {
+    const HeldThread* held(pid_t tid) const {
         auto it = held_.find(tid);
-        return it == held_.end() ? 0 : it->second;
+        return it == held_.end() ? nullptr : &it->second;
     }
     int64_t began(pid_t tid) const {
         auto it = began_.find(tid);
@@ -126,46 +142,61 @@ class Attempt {
     }
     Status list_changed() { return fail_code(EAGAIN, "a thread ended meanwhile"); }
 
-    void mend_eintr(pid_t tid) {
+    void let_go(pid_t tid, FreezeLeft& left) {
+        if (const HeldThread* h = held(tid)) {
+            left.held.push_back(*h);
+        } else if (auto unfinished = mend_call(tid)) {
+            left.held.push_back(*unfinished);
+        } else {
+            (void)detach(tid);
+        }
+    }
+
+    // It stops for our INTERRUPT when it can, and can only be detached then.
+    void let_go_late(pid_t tid, FreezeLeft& left) {
+        constexpr int kMomentMs = 20;
+        auto status = waiter_.wait(tid, kMomentMs);
+        if (!status) {
+            left.late.push_back(tid);
+            return;
+        }
+        Stop s = classify(*status);
+        if (s.kind == Stop::Kind::Exited) return;
+        if (s.kind == Stop::Kind::Signal)
+            (void)detach(tid, s.signal);
+        else
+            let_go(tid, left);
+    }
+
+    // What the stop did to its call; a call that can't be left to the thread is the caller's.
+    std::optional<HeldThread> mend_call(pid_t tid) {
         auto regs = get_registers(tid);
-        if (!regs) return;
+        if (!regs) return std::nullopt;
         RemoteMemory memory(tid);
-        Registers before = *regs;
-        auto timeout = settle(*regs, began(tid), RestartBlock::Stays, false, memory);
-        if (!timeout || before.rax == regs->rax) return;
-        if (static_cast<int64_t>(before.rax) == kErestartBlock) return;  // its own block is still there
-        if (write_timeout(*regs, *timeout, monotonic_ns(), memory)) (void)set_registers(tid, *regs);
+        FrozenThread t;
+        t.tid = tid;
+        t.registers = *regs;
+        t.began_ns = began(tid);
+        bool handled = handler_is_due(pid_, tid);
+        take_unfinished(pid_, handled, nullptr, t);
+        auto timeout = settle(t.registers, t.began_ns, RestartBlock::Stays, handled, memory);
+        bool changed = timeout && t.registers.rax != regs->rax;
+        // A restart block of its own is still there.
+        if (changed && static_cast<int64_t>(regs->rax) != kErestartBlock && write_timeout(t.registers, *timeout, monotonic_ns(), memory))
+            (void)set_registers(tid, t.registers);
+        if (t.transferred == 0 && !t.deadline) return std::nullopt;
+        return HeldThread{tid, t.transferred, t.deadline};
     }
 
     pid_t pid_;
     StopWaiter& waiter_;
     int64_t deadline_ns_;
     std::set<pid_t> attached_, stopped_, ended_;
-    std::map<pid_t, uint64_t> held_;
+    std::map<pid_t, HeldThread> held_;
     std::map<pid_t, int64_t> began_;
     bool leader_ended_ = false;
     bool job_stopped_ = false;
 };
-
-// A signal that will run a handler the moment the thread goes on makes a bare -EINTR the program's own.
-bool handler_is_due(pid_t pid, pid_t tid) {
-    auto s = read_status(pid, tid);
-    return s && ((s->sig_pending | s->shared_pending) & ~s->sig_blocked & s->sig_caught) != 0;
-}
-
-// A call that stopped half-way is to be made again for the rest, unless a handler is about to run: then what it has
-// transferred is its result.
-void take_transferred(pid_t pid, bool handled, uint64_t held, FrozenThread& t) {
-    auto result = static_cast<int64_t>(t.registers.rax);
-    if (held != 0 && handled) {
-        t.registers.rax = held;
-    } else if (held != 0) {
-        t.transferred = held;
-    } else if (!handled && goes_on(pid, arguments_of(t.registers), result, RemoteMemory(pid))) {
-        t.transferred = t.registers.rax;
-        t.registers.rax = static_cast<uint64_t>(kErestartNoIntr);
-    }
-}
 
 Expected<FrozenThread> take(pid_t pid, pid_t tid, const Attempt& attempt, RestartBlock block, VdsoRange vdso,
                             StopWaiter& waiter) {
@@ -183,7 +214,7 @@ Expected<FrozenThread> take(pid_t pid, pid_t tid, const Attempt& attempt, Restar
     TRY(step_out_of_vdso(tid, vdso, waiter));
     TRY_ASSIGN(t.registers, get_registers(tid));
     t.began_ns = attempt.began(tid);
-    take_transferred(pid, handled, attempt.transferred(tid), t);
+    take_unfinished(pid, handled, attempt.held(tid), t);
     TRY_ASSIGN(t.timeout, settle(t.registers, t.began_ns, block, handled, RemoteMemory(tid)));
     return t;
 }
@@ -209,12 +240,11 @@ Status step_out_of_vdso(pid_t tid, VdsoRange vdso, StopWaiter& waiter) {
     return fail("thread {} does not leave the vDSO", tid);
 }
 
-Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int timeout_ms,
-                        const std::vector<HeldThread>& held) {
+Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int timeout_ms, FreezeLeft& left) {
     int64_t deadline = monotonic_ns() + int64_t{timeout_ms} * 1'000'000;
     TRY_ASSIGN(VdsoRange vdso, find_vdso(thread_with_memory(pid)));
     for (;;) {
-        Attempt attempt(pid, waiter, deadline, held);
+        Attempt attempt(pid, waiter, deadline, left);
         Status status;
         bool found = true;
         while (found && status) {
@@ -236,10 +266,13 @@ Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int t
             }
         }
         frozen.job_stopped = attempt.is_job_stopped();
-        if (status) return frozen;
+        if (status) {
+            left = {};
+            return frozen;
+        }
         for (const auto& t : frozen.threads)
             if (!t.ended) (void)set_signal_mask(t.tid, t.signal_mask);
-        attempt.undo();
+        left = attempt.undo();
         if (status.error().code() != EAGAIN || monotonic_ns() > deadline)
             return std::move(status.error()).within(fmt::format("stop process {}", pid));
     }

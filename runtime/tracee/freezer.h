@@ -4,12 +4,14 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "runtime/base/error.h"
 #include "runtime/tracee/injector.h"
 #include "runtime/tracee/interrupted.h"
 #include "runtime/tracee/ptrace.h"
+#include "runtime/tracee/socket_timeout.h"
 
 namespace pmi {
 
@@ -20,6 +22,7 @@ struct FrozenThread {
     int64_t began_ns = 0;         // since when it has been waiting
     PendingTimeout timeout{};
     uint64_t transferred = 0;     // bytes, by the call that is to be made again for the rest (partial_transfer.h)
+    std::optional<CallDeadline> deadline;  // of the call that is to be made again, where no argument holds it
     bool ended = false;           // a leader that exited before its other threads
 };
 
@@ -41,16 +44,23 @@ struct VdsoRange {
 };
 Expected<VdsoRange> find_vdso(pid_t pid);
 
-// A thread that the caller has stopped already; bytes that its call has transferred, if it is to be made again.
+// A thread that is stopped, and whose call can't be left to it: there are bytes that it has transferred, or a deadline.
 struct HeldThread {
     pid_t tid = 0;
     uint64_t transferred = 0;
+    std::optional<CallDeadline> deadline;
 };
 
-// Stops all threads, which die if their tracer does; on failure all but `held` are running again and unattached. Fails after timeout_ms when a thread can't be
-// stopped (the parent in a vfork, uninterruptible sleep).
-Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int timeout_ms,
-                        const std::vector<HeldThread>& held = {});
+// What a freeze that failed leaves attached.
+struct FreezeLeft {
+    std::vector<HeldThread> held;  // stopped, with their own registers
+    std::vector<pid_t> late;       // still to stop, for nothing: to be detached then
+};
+
+// Stops all threads, which die if their tracer does. `left` has the threads that the caller has stopped already; on failure all
+// but what it says then are running again and unattached. Fails after timeout_ms when a thread can't be stopped (the parent in
+// a vfork, uninterruptible sleep).
+Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int timeout_ms, FreezeLeft& left);
 // The thread has its own registers and signal mask again; it is still stopped.
 Status put_back(const FrozenThread& thread);
 

@@ -1,5 +1,6 @@
 #include "runtime/tracee/partial_transfer.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <limits.h>
@@ -7,7 +8,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -15,12 +15,14 @@
 #include <vector>
 
 #include "runtime/base/fd.h"
+#include "runtime/base/log.h"
 #include "runtime/kernel/procfs.h"
+#include "runtime/tracee/socket_timeout.h"
 
 namespace pmi {
 namespace {
 
-enum class Data { Buffer, Vector, Message, Nothing };
+enum class Data { Buffer, Vector, Message, Messages, Nothing };
 
 struct Form {
     Data data = Data::Buffer;
@@ -45,6 +47,12 @@ std::optional<Form> form_of(int64_t nr) {
             return Form{.is_write = false};
         case SYS_recvfrom:
             return Form{.flags = 3, .is_write = false};
+        case SYS_recvmsg:
+            return Form{.data = Data::Message, .flags = 2, .is_write = false};
+        case SYS_sendmmsg:
+            return Form{.data = Data::Messages, .flags = 3};
+        case SYS_recvmmsg:
+            return Form{.data = Data::Messages, .flags = 3, .is_write = false};
         case SYS_getrandom:
             return Form{.where = 0, .count = 1, .is_write = false};
         default:
@@ -68,21 +76,12 @@ Expected<std::vector<iovec>> vector_of(const CallArguments& call, const Form& fo
 }
 
 Expected<uint64_t> asked_for(const CallArguments& call, const Form& form, const RemoteMemory& memory) {
+    if (form.data == Data::Messages) return static_cast<uint32_t>(call.args[form.count]);
     if (form.data == Data::Buffer || form.data == Data::Nothing) return call.args[form.count];
     TRY_ASSIGN(auto v, vector_of(call, form, memory));
     uint64_t sum = 0;
     for (const auto& part : v) sum += part.iov_len;
     return sum;
-}
-
-// A timeout of the socket's ends a transfer half-way too; then the count so far is the program's own.
-bool has_send_timeout(pid_t pid, int fd) {
-    Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    Fd socket(process.valid() ? static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), fd, 0)) : -1);
-    timeval timeout{};
-    socklen_t size = sizeof timeout;
-    return !socket.valid() || ::getsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, &size) != 0 ||
-           timeout.tv_sec != 0 || timeout.tv_usec != 0;
 }
 
 bool blocks(pid_t pid, int fd) {
@@ -96,14 +95,34 @@ constexpr unsigned kMemoryDevices = 1;  // major number: /dev/zero, /dev/random,
 bool write_goes_on(pid_t pid, int fd, bool is_sendfile) {
     struct stat st {};
     if (::stat(fmt::format("/proc/{}/fd/{}", pid, fd).c_str(), &st) != 0 || !blocks(pid, fd)) return false;
-    if (S_ISSOCK(st.st_mode)) return !has_send_timeout(pid, fd);
-    return !is_sendfile && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode));
+    return S_ISSOCK(st.st_mode) || (!is_sendfile && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)));
 }
 
 bool is_memory_device(pid_t pid, int fd) {
     struct stat st {};
     return ::stat(fmt::format("/proc/{}/fd/{}", pid, fd).c_str(), &st) == 0 && S_ISCHR(st.st_mode) &&
            major(st.st_rdev) == kMemoryDevices;
+}
+
+// What interrupts recvmmsg behind a first message is kept as the socket's error, for its next call to give.
+void forget_interruption(const Fd& socket) {
+    constexpr int kErestartSysError = 512;
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error == 0) return;
+    if (error != kErestartSysError && error != EINTR) spdlog::warn("an error {} of a socket is lost", error);
+}
+
+bool messages_go_on(pid_t tid, const CallArguments& call) {
+    int fd = static_cast<int>(call.args[0]);
+    if ((call.args[3] & MSG_WAITFORONE) != 0 || !blocks(tid, fd)) return false;
+    Fd socket = copy_of_fd(tid, fd);
+    int type = 0;
+    socklen_t size = sizeof type;
+    if (::getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &size) != 0) return false;
+    if (call.nr == SYS_recvmmsg) forget_interruption(socket);
+    // The last message of a stream may have been sent in part.
+    return type != SOCK_STREAM;
 }
 
 void skip_in(std::vector<iovec>& v, uint64_t done) {
@@ -142,6 +161,11 @@ bool goes_on(pid_t pid, const CallArguments& call, int64_t result, const RemoteM
             return true;
         case SYS_recvfrom:
             return (call.args[3] & MSG_WAITALL) != 0 && (call.args[3] & MSG_PEEK) == 0 && blocks(pid, fd);
+        case SYS_recvmsg:
+            return (call.args[2] & MSG_WAITALL) != 0 && (call.args[2] & MSG_PEEK) == 0 && blocks(pid, fd);
+        case SYS_recvmmsg:
+        case SYS_sendmmsg:
+            return messages_go_on(pid, call);
         case SYS_read:
             return is_memory_device(pid, fd);
         default:
@@ -154,6 +178,11 @@ Status skip_transferred(CallArguments& call, uint64_t done, uint64_t place, cons
     if (!form) return fail("system call {} can't be made for a rest", call.nr);
     if (form->data == Data::Buffer || form->data == Data::Nothing) {
         if (form->data == Data::Buffer) call.args[form->where] += done;
+        call.args[form->count] -= done;
+        return {};
+    }
+    if (form->data == Data::Messages) {
+        call.args[form->where] += done * sizeof(mmsghdr);
         call.args[form->count] -= done;
         return {};
     }

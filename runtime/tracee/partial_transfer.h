@@ -2,7 +2,7 @@
 // the thread has to stop, and gives the number of bytes so far: pipe(7), "a write of more than PIPE_BUF bytes". Natively
 // only a signal handler or job control does that to a program; a move must not. So the call is made again for the rest,
 // and the counts are added. The same goes for reads that give all that was asked for: MSG_WAITALL, /dev/zero,
-// /dev/urandom, getrandom.
+// /dev/urandom, getrandom; and for recvmmsg and sendmmsg, which count messages.
 #pragma once
 #include <sys/types.h>
 
