@@ -52,6 +52,7 @@ class Case:
 
     def __init__(self, run, nodes, directory, options, seed):
         self.run, self.nodes, self.directory, self.options, self.seed = run, nodes, directory, options, seed
+        self.ids = {} if run.user is None else {"user": run.user, "group": run.user, "extra_groups": []}
         self.jobs, self.movers, self.moves, self.notes = [], [], 0, []
         self.environment = {"PATH": CLEAN_PATH, "HOME": directory, "LANG": "C.UTF-8", "TZ": "UTC", "TMPDIR": directory}
 
@@ -85,11 +86,15 @@ class Case:
             raise Skipped(f"{path} isn't built")
         return path
 
+    def need_root(self):
+        if self.run.user is not None:
+            raise Skipped("needs root")
+
     # ---- running
 
     def unmoved(self, command, stdin=None, cwd=None, status=0):
         done = subprocess.run(command, input=stdin, stdin=subprocess.DEVNULL if stdin is None else None, capture_output=True,
-                              cwd=cwd or self.directory, env=self.environment, timeout=self.options.timeout)
+                              cwd=cwd or self.directory, env=self.environment, timeout=self.options.timeout, **self.ids)
         if done.returncode != status:
             raise Failed(f"the unmoved run: status {done.returncode}: {done.stderr.decode(errors='replace')[-300:]}")
         return done.stdout
@@ -98,6 +103,7 @@ class Case:
         directory = self.path(f"job{len(self.jobs)}")
         os.mkdir(directory, 0o700)
         env = {**self.environment, "XDG_RUNTIME_DIR": directory, **kwargs.pop("env", {})}
+        kwargs["options"] = (*kwargs.get("options", ()), *(["--no-preload"] if self.options.no_preload else []))
         saved = dict(os.environ)
         os.environ.clear()  # the program starts from the case's environment only
         os.environ.update({"PATH": CLEAN_PATH})
@@ -1026,6 +1032,8 @@ def run_case(run, number, name, options, seed):
     """In a process of its own. Gives the result as a dictionary."""
     directory = os.path.join(run.directory, f"case-{number}-{name}")
     os.mkdir(directory, 0o755)
+    if run.user is not None:
+        os.chown(directory, run.user, run.user)
     mine, case = [], None
     begin = time.monotonic()
     result = {"verdict": "ok", "why": "", "details": ""}
@@ -1097,6 +1105,8 @@ def main(arguments):
     parser.add_argument("--skip", action="append", default=[])
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--nodes", choices=("auto", "namespace", "plain"), default="auto")
+    parser.add_argument("--user", type=int, help="run as this user (UID)")
+    parser.add_argument("--no-preload", action="store_true", help="give this to pmirun")
     parser.add_argument("--same-clocks", action="store_true", help="nodes in namespaces have home's clocks")
     parser.add_argument("--moves", type=int, default=10, help="at least so many in a case")
     parser.add_argument("--round-trips", type=int, default=20, help="of a sample")
@@ -1124,7 +1134,7 @@ def main(arguments):
     system.become_subreaper()
     expected = read_list(os.path.join(HERE, "expected_failures.txt"), 3)
     bad, count = [], 0
-    with nodes_module.Run(options.build, options.nodes, other_clocks=not options.same_clocks) as run:
+    with nodes_module.Run(options.build, options.nodes, options.user, other_clocks=not options.same_clocks) as run:
         print(f"# {len(names)} cases; nodes: {run.mode}; seed {options.seed}; in {run.directory}", flush=True)
         if options.keep_logs:
             open(os.path.join(run.directory, "keep"), "w").close()
