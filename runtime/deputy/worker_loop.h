@@ -36,6 +36,8 @@ struct DeputyThread {
     bool wants_quiet = false;  // to be made so at its next stop
     uint64_t mask_before_quiet = 0;
     uint64_t cancel = 0;       // id of the call that its next stop has to end, 0: none
+    uint64_t fork_call = 0;    // id of the call by which it made a process last, and that process
+    HomePid forked{};
     bool exiting = false;
     bool untraced = false;     // a leader that had ended when the program left: its end is that of the last other thread
 };
@@ -115,7 +117,9 @@ class Worker : private StopWaiter {
     Status handle_interrupt_stop(DeputyProcess& p, DeputyThread& t);
     Status handle_ptrace_event(DeputyProcess& p, DeputyThread& t, int event);
     Status handle_end(DeputyProcess& p, HomePid tid);
-    Status new_task(DeputyProcess& parent, int event, pid_t tid);
+    Status new_task(DeputyProcess& parent, DeputyThread& by, pid_t tid);
+    Status tell_last_fork(DeputyProcess& p, HomePid tid);
+    Status adopt_unreported_child(DeputyProcess& p, DeputyThread& by);
     Status start_child(const DeputyProcess& p, pid_t tid);
     Status execed(DeputyProcess& p, pid_t tid);
     Status make_quiet_now(const DeputyProcess& p, DeputyThread& t);
