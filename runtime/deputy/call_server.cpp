@@ -82,6 +82,12 @@ bool CallServer::prepares_call(HomePid tid, bool cancel) {
     return true;
 }
 
+void CallServer::answer(HomePid tid, int64_t result) {
+    std::lock_guard lock(mutex_);
+    auto it = threads_.find(tid);
+    if (it != threads_.end() && it->second.work) reply(it->second, Reply{result, {}});
+}
+
 void CallServer::note_issued_again(HomePid tid) {
     std::lock_guard lock(mutex_);
     auto it = threads_.find(tid);

@@ -46,6 +46,8 @@ class CallServer {
     // The deputy maps or unmaps the buffer of this thread's call: that is ours, never waits, and is not to be interrupted.
     // With `cancel`, a call that was to follow is not made any more.
     bool prepares_call(HomePid tid, bool cancel);
+    // Its deputy has ended in its call, which had this result.
+    void answer(HomePid tid, int64_t result);
     // The call was interrupted and is issued again for the time that is left: it waits from now on.
     void note_issued_again(HomePid tid);
     // The call was stopped half-way and goes on for the rest: its result will be the sum.

@@ -38,6 +38,8 @@ struct DeputyThread {
     uint64_t cancel = 0;       // id of the call that its next stop has to end, 0: none
     uint64_t time_is_up = 0;   // the same, for its deadline
     int64_t last_ran_ns = 0;   // before it was stopped in a call that sends in parts (socket_timeout.h)
+    uint64_t fork_call = 0;    // id of the call by which it made a process last, and that process
+    HomePid forked{};
     bool exiting = false;
     bool untraced = false;     // a leader that had ended when the program left: its end is that of the last other thread
 };
@@ -118,7 +120,9 @@ class Worker : private StopWaiter {
     Status handle_interrupt_stop(DeputyProcess& p, DeputyThread& t);
     Status handle_ptrace_event(DeputyProcess& p, DeputyThread& t, int event);
     Status handle_end(DeputyProcess& p, HomePid tid);
-    Status new_task(DeputyProcess& parent, int event, pid_t tid);
+    Status new_task(DeputyProcess& parent, DeputyThread& by, pid_t tid);
+    Status tell_last_fork(DeputyProcess& p, HomePid tid);
+    Status adopt_unreported_child(DeputyProcess& p, DeputyThread& by);
     Status start_child(const DeputyProcess& p, pid_t tid);
     Status execed(DeputyProcess& p, pid_t tid);
     Status make_quiet_now(const DeputyProcess& p, DeputyThread& t);

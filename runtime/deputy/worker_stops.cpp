@@ -343,7 +343,7 @@ Status Worker::handle_ptrace_event(DeputyProcess& p, DeputyThread& t, int event)
         if (!by_call) take_last_stores(p);
     } else {
         TRY_ASSIGN(uint64_t message, event_message(t.tid.value));
-        TRY(new_task(p, event, static_cast<pid_t>(message)));
+        TRY(new_task(p, t, static_cast<pid_t>(message)));
     }
     // Any stop takes a pending INTERRUPT away.
     if (t.wants_quiet || t.cancel != 0) TRY(interrupt(t.tid.value));
@@ -352,7 +352,7 @@ Status Worker::handle_ptrace_event(DeputyProcess& p, DeputyThread& t, int event)
 }
 
 // A deputy has made a task. Before its parent goes on (and the reply with it), the new one has its slot.
-Status Worker::new_task(DeputyProcess& parent, int, pid_t tid) {
+Status Worker::new_task(DeputyProcess& parent, DeputyThread& by, pid_t tid) {
     TRY_ASSIGN(ProcStatus status, read_status(tid));
     bool is_thread = status.tgid == parent.pid.value;
     HomePid pid(status.tgid);
@@ -369,6 +369,8 @@ Status Worker::new_task(DeputyProcess& parent, int, pid_t tid) {
         p->server->set_channel(pid, parent.session->channel());
         files_.inherit(parent.pid, pid);
         send({{"event", "born"}, {"pid", pid.value}, {"parent", parent.pid.value}, {"where", parent.session->node()}});
+        if (auto call = p->server->in_progress(by.tid)) by.fork_call = call->head.id;
+        by.forked = pid;
     }
     TRY_ASSIGN(uint32_t slot, p->region().allocate_slot());
     TRY(p->server->add_thread(pid, HomePid(tid), slot));
@@ -392,9 +394,43 @@ Status Worker::start_child(const DeputyProcess& p, pid_t tid) {
     return resume(tid);
 }
 
+// A task that is killed while it is in a fork ends without a result for it; its child is there, and is to be one on the
+// node too before the parent's memory goes there.
+Status Worker::tell_last_fork(DeputyProcess& p, HomePid tid) {
+    auto it = p.threads.find(tid);
+    auto call = p.server->in_progress(tid);
+    if (it == p.threads.end() || !call || call->head.kind != CallKind::Clone) return {};
+    DeputyThread& t = it->second;
+    if (t.fork_call != call->head.id) TRY(adopt_unreported_child(p, t));
+    if (t.fork_call == call->head.id) p.server->answer(tid, t.forked.value);
+    return {};
+}
+
+// Killed before it could report its child, which our kernel has attached to us all the same. Its registers are the
+// parent's: they tell whose child it is.
+Status Worker::adopt_unreported_child(DeputyProcess& p, DeputyThread& by) {
+    constexpr int kFirstStopTimeoutMs = 1000;
+    auto slot = p.server->slot_of(by.tid);
+    TRY_ASSIGN(auto all, list_processes());
+    for (pid_t pid : all) {
+        auto status = read_status(pid);
+        bool is_unknown = status && status->tracer == ::getpid() && process_of_thread(HomePid(pid)) == nullptr && !unfinished_.contains(pid);
+        if (!is_unknown || !slot) continue;
+        if (!early_children_.contains(pid)) {
+            TRY_ASSIGN(int stopped, wait(pid, kFirstStopTimeoutMs));
+            if (classify(stopped).kind == Stop::Kind::Exited) continue;
+            early_children_.insert(pid);
+        }
+        TRY_ASSIGN(Registers r, get_registers(pid));
+        if (r.rbx == p.region().slot_address(*slot)) return new_task(p, by, pid);
+    }
+    return {};
+}
+
 // The program is another one now, native and at home.
 Status Worker::execed(DeputyProcess& p, pid_t tid) {
     HomePid pid = p.pid;
+    for (const auto& [other, t] : p.threads) TRY(tell_last_fork(p, other));
     TRY(handle_session_events());  // the CPU time that the node told before
     json cpu = cpu_used_away(p.cpu_before_exec);
     TRY(p.session->send(FrameType::ProcessGone, ProcessHead{pid.value}));
@@ -409,6 +445,7 @@ Status Worker::execed(DeputyProcess& p, pid_t tid) {
 
 Status Worker::handle_end(DeputyProcess& p, HomePid tid) {
     bool is_leader = tid == p.pid;
+    TRY(tell_last_fork(p, tid));
     expected_.erase(tid.value);
     p.threads.erase(tid);
     p.server->remove_thread(tid);

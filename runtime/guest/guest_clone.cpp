@@ -206,6 +206,10 @@ Status GuestSupervisor::clone_event(GuestThread& t, const Stop& stop) {
     }
     // Before the parent goes on: it may end at once, and the child has to be known by then.
     auto adopted = adopt_child(static_cast<pid_t>(message));
+    if (t.process->ends_after_clone) {
+        kill_process(*t.process);
+        return adopted;
+    }
     // A vfork's parent is not held for a freeze: it could not be stopped until the child is gone anyway.
     t.stopped = false;
     TRY(resume(t.outer));

@@ -31,6 +31,7 @@ Status GuestSupervisor::wait_for_events() {
     // What came while an injection was waited for has used up its wake-up: look before sleeping.
     TRY(handle_notifications());
     TRY(handle_children());
+    TRY(start_next_clone());  // whose turn it was may have ended
     if (!early_.empty()) return {};
     // Whoever looks at a file that the program stores in, without hearing from it, sees it soon.
     constexpr int kFlushMs = 50;
@@ -102,6 +103,13 @@ Status GuestSupervisor::handle_frame(const Frame& frame) {
     if (p == nullptr) return {};  // it ended meanwhile
     switch (type) {
         case FrameType::ProcessGone:
+            // Home has its child: it is to have one here, from this memory.
+            if (cloning_ && cloning_->parent->process == p && cloning_->is_fork && cloning_->child) {
+                p->ends_after_clone = true;
+                return {};
+            }
+            kill_process(*p);
+            return {};
         case FrameType::Drop:
             kill_process(*p);
             return {};

@@ -101,6 +101,7 @@ struct GuestProcess {
     bool drained = false;          // home has said that nothing more will come
     bool frozen = false;           // the image has been sent
     bool going = false;            // home has been asked to take it
+    bool ends_after_clone = false; // home has said that it is gone; a child of it is still being made
     std::map<HomePid, std::unique_ptr<GuestThread>> threads;
 
     // A thread that still has the program's memory: the leader, unless it has exited before the others.

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "interpose/agent/agent.h"
 #include "runtime/base/fd.h"
 #include "runtime/kernel/shared_memory.h"
 
@@ -164,6 +166,28 @@ Reason check_shared_address_space(const Subject& s) {
     return std::nullopt;
 }
 
+// Whoever moves the program has to live with the hard limits that pmirun was started with: it would fail in the
+// middle of a move, or be killed while the program is away.
+Reason check_own_limits() {
+    struct Need {
+        __rlimit_resource_t resource;
+        const char* what;
+        rlim_t least;
+    };
+    constexpr Need kNeeds[] = {
+        {RLIMIT_NOFILE, "descriptors (ulimit -n)", 64},
+        {RLIMIT_AS, "address space (ulimit -v), in bytes,", 256 << 20},
+        {RLIMIT_DATA, "data (ulimit -d), in bytes,", 48 << 20},
+        {RLIMIT_FSIZE, "file sizes (ulimit -f), in bytes,", kAgentSize},  // the memory that is shared with the agent is a file
+    };
+    for (const auto& need : kNeeds) {
+        rlimit limit{};
+        if (::getrlimit(need.resource, &limit) != 0 || limit.rlim_cur >= need.least) continue;
+        return fmt::format("pmirun was started with a limit on {} of {}; a move needs {}", need.what, limit.rlim_cur, need.least);
+    }
+    return std::nullopt;
+}
+
 Reason check_memory(const Subject& s) {
     auto maps = read_smaps(s.memory_of);
     if (!maps) return std::nullopt;  // it ended just now; the move itself will say so
@@ -212,6 +236,7 @@ std::optional<std::string> cantmove_reason(pid_t pid, const MovableContext& cont
     if (auto r = check_word_size(*subject)) return r;
     if (auto r = check_descriptors(*subject)) return r;
     if (auto r = check_timers(*subject)) return r;
+    if (auto r = check_own_limits()) return r;
     return check_memory(*subject);
 }
 

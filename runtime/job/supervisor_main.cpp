@@ -21,6 +21,7 @@ using namespace pmi::job;
 void prepare_process() {
     ::prctl(PR_SET_NAME, "pmi-supervisor");
     ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGXFSZ, SIG_IGN);  // the program's limit on file sizes may be ours too, and must not kill us
     ::unsetenv("PMI_JOB");
     ::unsetenv("LD_PRELOAD");
     ::umask(077);

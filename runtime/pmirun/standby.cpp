@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <string_view>
 
@@ -174,13 +176,26 @@ void reset_signals() {
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+void close_all_but(std::array<int, 3> kept) {
+    std::sort(kept.begin(), kept.end());
+    unsigned from = 0;
+    for (int fd : kept) {
+        auto until = static_cast<unsigned>(fd);
+        if (until > from) (void)::syscall(SYS_close_range, from, until - 1, 0);
+        from = until + 1;
+    }
+    (void)::syscall(SYS_close_range, from, ~0U, 0);
+}
+
 // Keeps three descriptors, under fixed numbers; everything else is PROGRAM's: a terminal or pipe held here
-// would never see its last writer go.
+// would never see its last writer go. Closed first: a program that may have few descriptors leaves us no more.
 bool rearrange_descriptors(int listener, int program, int lifeline) {
-    int from[] = {listener, program, lifeline};
-    for (int& fd : from) fd = ::fcntl(fd, F_DUPFD_CLOEXEC, kFirstFree);
+    std::array<int, 3> from{listener, program, lifeline};
+    close_all_but(from);
+    for (int& fd : from)
+        if (fd < kFirstFree) fd = ::fcntl(fd, F_DUPFD_CLOEXEC, kFirstFree);
     for (int i = 0; i < 3; i++)
-        if (from[i] < 0 || ::dup3(from[i], kListener + i, O_CLOEXEC) < 0) return false;
+        if (from[static_cast<size_t>(i)] < 0 || ::dup3(from[static_cast<size_t>(i)], kListener + i, O_CLOEXEC) < 0) return false;
     int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = 0; fd < 3; fd++)
         if (::dup2(null, fd) < 0) return false;

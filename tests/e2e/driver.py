@@ -51,7 +51,7 @@ class Job:
     """pmirun PROGRAM in `directory`. `nodes` are those that descend from us and aren't the job's."""
 
     def __init__(self, run, directory, nodes, program, env=None, stdin=subprocess.DEVNULL, stdout=None, stderr=None,
-                 options=(), timeout=30.0, cwd=None, node_pids=(), log_level="debug"):
+                 options=(), timeout=30.0, cwd=None, node_pids=(), log_level="debug", wrapped=()):
         self.run, self.directory, self.nodes, self.timeout = run, directory, list(nodes), timeout
         self.without = {n.init for n in self.nodes if n.init} | set(node_pids)
         self.log = os.path.join(directory, "supervisor.log")
@@ -63,7 +63,8 @@ class Job:
         self.stdout_path, self.stderr_path = os.path.join(directory, "stdout"), os.path.join(directory, "stderr")
         self.moves, self.lock = 0, threading.Lock()
         self.node_log_sizes = {n.name: n.log_size() for n in self.nodes}
-        command = [run.tool("pmirun"), "--control", self.control, "--keys", run.keys, "--log", self.log, "--log-level",
+        # `wrapped`: a command that execs the one behind it.
+        command = [*wrapped, run.tool("pmirun"), "--control", self.control, "--keys", run.keys, "--log", self.log, "--log-level",
                    log_level, *options, "--", *program]
         out = stdout if stdout is not None else open(self.stdout_path, "wb")
         err = stderr if stderr is not None else open(self.stderr_path, "wb")

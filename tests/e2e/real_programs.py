@@ -52,6 +52,7 @@ class Case:
 
     def __init__(self, run, nodes, directory, options, seed):
         self.run, self.nodes, self.directory, self.options, self.seed = run, nodes, directory, options, seed
+        self.ids = {} if run.user is None else {"user": run.user, "group": run.user, "extra_groups": []}
         self.jobs, self.movers, self.moves, self.notes = [], [], 0, []
         self.environment = {"PATH": CLEAN_PATH, "HOME": directory, "LANG": "C.UTF-8", "TZ": "UTC", "TMPDIR": directory}
 
@@ -85,11 +86,15 @@ class Case:
             raise Skipped(f"{path} isn't built")
         return path
 
+    def need_root(self):
+        if self.run.user is not None:
+            raise Skipped("needs root")
+
     # ---- running
 
     def unmoved(self, command, stdin=None, cwd=None, status=0):
         done = subprocess.run(command, input=stdin, stdin=subprocess.DEVNULL if stdin is None else None, capture_output=True,
-                              cwd=cwd or self.directory, env=self.environment, timeout=self.options.timeout)
+                              cwd=cwd or self.directory, env=self.environment, timeout=self.options.timeout, **self.ids)
         if done.returncode != status:
             raise Failed(f"the unmoved run: status {done.returncode}: {done.stderr.decode(errors='replace')[-300:]}")
         return done.stdout
@@ -98,11 +103,11 @@ class Case:
         directory = self.path(f"job{len(self.jobs)}")
         os.mkdir(directory, 0o700)
         env = {**self.environment, "XDG_RUNTIME_DIR": directory, **kwargs.pop("env", {})}
+        kwargs["options"] = (*kwargs.get("options", ()), *self.options.pmirun_option)
         saved = dict(os.environ)
         os.environ.clear()  # the program starts from the case's environment only
         os.environ.update({"PATH": CLEAN_PATH})
         try:
-            kwargs.setdefault("options", self.options.pmirun_option)
             job = Job(self.run, directory, self.nodes, command, env=env, timeout=self.options.command_timeout,
                       cwd=kwargs.pop("cwd", self.directory), **kwargs)
         finally:
@@ -222,6 +227,70 @@ def case_dash_pipelines(c):
     c.same(["sh", "-c", "i=0; while [ $i -lt 60 ]; do seq 1 3000 | grep 7 | tail -n 3 | tr '\\n' ' '; i=$((i+1)); done; echo $i"])
 
 
+def case_bash_features(c):
+    """Coprocesses, process substitution, traps, job control, wait."""
+    script = c.write("features.sh", r"""
+coproc C { while read l; do echo "got $l"; [ "$l" = end ] && break; done; }
+for i in 1 2 3 4 5; do echo "m$i" >&${C[1]}; read -u ${C[0]} r; echo "$r"; /bin/sleep 0.05; done
+echo end >&${C[1]}; read -u ${C[0]} r; echo $r; wait $C_PID; echo co $?
+cat <<X
+here $((6*7)) $(echo sub)
+X
+cat <<<"string"; diff <(seq 1 200) <(seq 1 201); echo d $?
+for i in 1 2 3; do (sleep 0.$i; exit $i) & p[$i]=$!; done; for i in 1 2 3; do wait ${p[$i]}; echo w $?; done
+trap 'echo usr1' USR1; trap 'echo chld' CHLD; kill -USR1 $$; sleep 0.1 & wait; trap - CHLD; trap 'echo exit' EXIT
+(trap 'echo sub term; exit 9' TERM; sleep 2 & wait) & s=$!; sleep 0.5; kill $s; wait $s; echo s $?
+sleep 100 & k=$!; kill -9 $k; wait $k 2>/dev/null; echo $?; set -o pipefail; false | true; echo pf $?
+yes | head -3000 | tail -1; echo ${PIPESTATUS[*]}
+set -m; sleep 0.3 & wait %1; echo $?; sh -c 'kill -STOP $$; echo resumed' & sleep 0.4; jobs -l | awk '{print $1,$3}'
+kill -CONT %%; wait %%; echo c $?; set +m; read -t 0.2 x < <(sleep 1); echo rt $(($? > 128))
+ulimit -n 50; ulimit -n; mapfile -t a < <(seq 1 500); echo ${#a[@]}; printf '%s\n' "${a[@]}" | sort -rn | head -2
+exec 3> >(cat); echo through >&3; exec 3>&-; wait; sleep 2; exit 77
+""")
+    expected = c.unmoved(["bash", script], status=77)
+    c.until_moved_enough(lambda: compare(c.moved(["bash", script], at_least=0, status=77), expected))
+
+
+def case_low_limits(c):
+    """Limits that leave no room for whoever moves the program: it says so, and works on."""
+    work = ["bash", "-c", "for i in 1 2 3 4 5 6; do echo $i | rev; sleep 0.2; done; exit 7"]
+    for option, amount in (("n", 12), ("f", 1), ("v", 40000)):
+        limited = ["bash", "-c", f'ulimit -{option} {amount}; exec "$@"', "bash"]
+        expected = c.unmoved([*limited, *work], status=7)
+        job = c.start(work, wrapped=limited)
+        mover = c.mover(job)
+        compare(c.finish(job, mover, at_least=0, status=7), expected, f"output with ulimit -{option}")
+        if mover.done or not any(f"ulimit -{option}" in reason for reason in mover.refused):
+            raise Failed(f"ulimit -{option}: {mover.done} moves, refused {mover.refused}")
+
+
+def case_git(c):
+    c.need("git")
+    c.same(["bash", "-c", r"""
+export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b GIT_AUTHOR_DATE='2020-01-01T00:00:00Z' GIT_COMMITTER_DATE='2020-01-01T00:00:00Z' GIT_CONFIG_NOSYSTEM=1
+set -e
+d=$(mktemp -d); cd $d; git init -q -b main r; cd r
+for i in $(seq 1 12); do for k in $(seq 1 20); do echo "line $i $k" >> f$k; done; git add -A; git commit -qm "commit $i"; done
+git checkout -qb topic HEAD~6; echo topic > t; git add t; git commit -qm topic; echo 2 >> t; git commit -qam topic2
+git rebase -q main; git log --oneline | md5sum; git fsck --full 2>&1
+git gc -q --aggressive; git fsck; git count-objects -v | grep -v size
+git grep -n 'line 7' | sort | md5sum
+cd ..; git clone -q --no-local r c; cd c; git log --format=%H origin/topic | md5sum; git diff --stat origin/main origin/topic | cat
+git bundle create -q ../b --all; git clone -q ../b ../d; git -C ../d rev-parse HEAD; git blame f3 | md5sum; git stash list; git archive HEAD | tar t | wc -l
+cd /; rm -rf $d; echo done
+"""])
+
+
+def case_rsync(c):
+    c.need("rsync")
+    c.same(["bash", "-c", r"""
+set -e
+d=$(mktemp -d); cd $d; mkdir -p a/linux; cp /usr/include/linux/[a-h]*.h a/linux; rsync -a a/ b/; diff -r a b && echo same
+echo more >> a/linux/fs.h; rsync -avc --itemize-changes a/ b/ | grep fs.h; diff -r a b && echo same; rsync -a --delete --checksum -z a/linux/ b/; diff -r a/linux b && echo same3
+rm -rf $d
+"""])
+
+
 def case_make(c):
     c.need("make", "gcc")
 
@@ -339,6 +408,61 @@ asyncio.run(main())
 """])
 
 
+def case_python_own_tests(c):
+    """Python's own tests of what moves could disturb: each test's verdict is that of the unmoved run."""
+    python = c.need("/usr/bin/python3")
+    if not os.path.exists("/usr/lib/python3.11/test/test_eintr.py"):
+        raise Skipped("libpython3.11-testsuite isn't installed")
+
+    def verdicts(text):
+        found, name = {}, None
+        for line in text.decode(errors="replace").splitlines():
+            named, said = re.match(r"test\w* \(([\w.]+)\)", line), re.search(r"(?:\.\.\. ?|^)(ok|FAIL|ERROR|skipped)\b", line)
+            name = named[1] if named else name
+            if said and name:
+                found[name], name = said[1], None
+        return found
+    tests = "test_fork1 test_os test_posix test_select test_time".split()
+    command = ["bash", "-c", '"$@" 2>&1', "bash", python, "-m", "test", "-v", *tests]
+    expected, got = verdicts(c.unmoved(command)), verdicts(c.moved(command))
+    different = [f"{name}: {got.get(name)}, not {verdict}" for name, verdict in expected.items() if got.get(name) != verdict]
+    if different or len(expected) < 100:
+        raise Failed(f"{len(different)} of {len(expected)} tests: {'; '.join(different[:5])}")
+    c.notes.append(f"{len(expected)} tests")
+
+
+def case_ruby(c):
+    c.need("ruby")
+    c.same(["ruby", "-e", r"""
+require 'socket'; require 'digest'; require 'open3'; require 'timeout'; require 'tempfile'; $stdout.sync = true
+q = Queue.new
+ths = 4.times.map { |k| Thread.new { 50.times { |i| q << Digest::SHA256.hexdigest((k*1000+i).to_s * 1000); sleep 0.002 } } }
+ths.each(&:join); a = []; a << q.pop until q.empty?; puts Digest::SHA256.hexdigest(a.sort.join)
+s = TCPServer.new('127.0.0.1', 0); t = Thread.new { 20.times { c = s.accept; while (l = c.gets); c.puts l.reverse.strip; end; c.close } }
+20.times { |k| c = TCPSocket.new('127.0.0.1', s.addr[1]); 20.times { |i| c.puts "hello #{k} #{i}"; raise unless c.gets.strip == "hello #{k} #{i}".reverse }; c.close }; t.join
+30.times { |i| o, st = Open3.capture2('tr a-z A-Z', stdin_data: "abc#{i}"); puts "#{o} #{st.exitstatus}" }
+r, w = IO.pipe; pid = fork { r.close; 100.times { |i| w.puts i }; exit! 3 }; w.close; puts r.read.split.map(&:to_i).sum; Process.wait pid; puts $?.exitstatus
+trap(:USR1) { puts 'usr1' }; Process.kill :USR1, $$; sleep 0.1
+begin; Timeout.timeout(0.3) { sleep 5 }; rescue Timeout::Error; puts 'timeout'; end
+f = Fiber.new { 3.times { |i| Fiber.yield i }; :end }; 4.times { puts f.resume.inspect }
+GC.stress = false; 5.times { GC.start; ('a'..'zz').to_a.permutation(1).count }; puts `echo sub`
+"""])
+
+
+def case_tcl(c):
+    c.same(["tclsh", c.write("w.tcl", r"""
+set done 0; proc accept {ch a p} { fconfigure $ch -buffering line -blocking 0; fileevent $ch readable [list echo $ch] }
+proc echo {ch} { if {[gets $ch l] >= 0} { puts $ch [string reverse $l] } elseif {[eof $ch]} { close $ch } }
+set s [socket -server accept -myaddr 127.0.0.1 0]; set port [lindex [fconfigure $s -sockname] 2]
+set c [socket 127.0.0.1 $port]; fconfigure $c -buffering line -blocking 0; set n 0
+proc got {} { global c n done; if {[gets $c l] >= 0} { puts $l; incr n; if {$n >= 200} {set done 1} else { after 2 {puts $c "line $n"} } } }
+fileevent $c readable got; puts $c start; vwait done
+for {set i 0} {$i < 20} {incr i} { puts [exec echo $i | tr 0-9 a-j | cat] }
+catch {exec sh -c {exit 4}} m o; puts [lindex [dict get $o -errorcode] 2]
+set t0 [clock milliseconds]; after 300; puts [expr {[clock milliseconds] - $t0 >= 300}]
+""")])
+
+
 def case_perl(c):
     perl = c.need("perl")
     c.same([perl, "-e", r"""
@@ -368,6 +492,27 @@ step();
 """])
 
 
+def case_node_server(c):
+    node = c.need("node")
+    c.same([node, "-e", r"""
+const http = require('http'), {Worker, isMainThread} = require('worker_threads'), cp = require('child_process'), crypto = require('crypto'), fs = require('fs'), zlib = require('zlib');
+const s = http.createServer((q, r) => { let b = []; q.on('data', d => b.push(d)).on('end', () => { r.end(crypto.createHash('md5').update(Buffer.concat(b)).digest('hex')); }); });
+s.listen(0, '127.0.0.1', async () => {
+  const port = s.address().port, agent = new http.Agent({keepAlive: true, maxSockets: 4});
+  const ask = (i) => new Promise((ok, no) => { const body = 'x'.repeat(i * 37 % 50000); const q = http.request({port, host: '127.0.0.1', method: 'POST', agent}, r => { let t = ''; r.on('data', d => t += d).on('end', () => ok(t)); }); q.on('error', no); q.end(body); });
+  let all = []; for (let r = 0; r < 40; r++) { all.push(...await Promise.all([...Array(8).keys()].map(k => ask(r * 8 + k)))); }
+  console.log(crypto.createHash('md5').update(all.join('')).digest('hex'));
+  const w = await Promise.all([1,2,3].map(n => new Promise((ok, no) => { const w = new Worker(`const {parentPort, workerData} = require('worker_threads'); let x = workerData; for (let i = 0; i < 3e7; i++) x = (x * 16807) % 2147483647; parentPort.postMessage(x);`, {eval: true, workerData: n}); w.on('message', ok); w.on('error', no); })));
+  console.log(w);
+  for (let i = 0; i < 10; i++) console.log(cp.execFileSync('rev', {input: 'abc' + i}).toString().trim());
+  await new Promise(ok => { const p = cp.fork('-e', [], {execArgv: ['-e', "process.on('message', m => { process.send(m * 2); if (m == 49) process.disconnect(); })"]}); let n = 0; p.on('message', m => { n += m; }); p.on('exit', (code) => { console.log('child', n, code); ok(); }); for (let i = 0; i < 50; i++) p.send(i); });
+  const f = process.env.TMPDIR + '/nf'; fs.writeFileSync(f, 'y'.repeat(3000000)); await new Promise(ok => fs.createReadStream(f).pipe(zlib.createGzip()).pipe(fs.createWriteStream(f + '.gz')).on('finish', ok)); console.log(zlib.gunzipSync(fs.readFileSync(f + '.gz')).length);
+  let t = Date.now(); await new Promise(ok => setTimeout(ok, 300)); console.log(Date.now() - t >= 299);
+  s.close(); agent.destroy();
+});
+"""])
+
+
 JAVA = r"""
 import java.util.*; import java.util.concurrent.*; import java.security.*;
 public class Work {
@@ -394,6 +539,29 @@ def case_java(c):
     c.write("Work.java", JAVA)
     c.unmoved(["javac", "Work.java"])
     c.same([java, "-Xmx128m", "-cp", c.directory, "Work"])
+
+
+def case_java_net(c):
+    c.need("javac")
+    c.write("Net.java", r"""
+import java.net.*; import java.io.*; import java.util.*; import java.util.concurrent.*; import java.util.stream.*;
+public class Net { 
+  static class Sum extends RecursiveTask<Long> { int a, b; Sum(int a, int b) { this.a = a; this.b = b; } protected Long compute() { if (b - a < 1000) { long s = 0; for (int i = a; i < b; i++) s += (long) i * i % 1009; return s; } Sum l = new Sum(a, (a + b) / 2), r = new Sum((a + b) / 2, b); l.fork(); return r.compute() + l.join(); } }
+  public static void main(String[] x) throws Exception {
+    ServerSocket s = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
+    Thread t = new Thread(() -> { try { while (true) { Socket c = s.accept(); new Thread(() -> { try (c) { BufferedReader r = new BufferedReader(new InputStreamReader(c.getInputStream())); PrintWriter w = new PrintWriter(c.getOutputStream(), true); String l; while ((l = r.readLine()) != null) w.println(new StringBuilder(l).reverse()); } catch (IOException e) { System.out.println(e); } }).start(); } } catch (IOException e) { } }); t.setDaemon(true); t.start();
+    ExecutorService p = Executors.newCachedThreadPool(); List<Future<Integer>> f = new ArrayList<>();
+    for (int k = 0; k < 6; k++) { final int n = k; f.add(p.submit(() -> { int ok = 0; try (Socket c = new Socket(InetAddress.getLoopbackAddress(), s.getLocalPort())) { BufferedReader r = new BufferedReader(new InputStreamReader(c.getInputStream())); PrintWriter w = new PrintWriter(c.getOutputStream(), true); for (int i = 0; i < 200; i++) { String m = n + " message " + i; w.println(m); if (new StringBuilder(m).reverse().toString().equals(r.readLine())) ok++; Thread.sleep(1); } } return ok; })); }
+    for (Future<Integer> g : f) System.out.println(g.get()); p.shutdown();
+    for (int i = 0; i < 20; i++) System.out.println(ForkJoinPool.commonPool().invoke(new Sum(0, 2000000)));
+    System.out.println(IntStream.range(0, 1000000).parallel().mapToLong(i -> (long) i * i % 7).sum());
+    Process q = new ProcessBuilder("sort", "-n").start(); try (PrintWriter w = new PrintWriter(q.getOutputStream())) { for (int i = 0; i < 2000; i++) w.println(i * 7919 % 2003); } System.out.println(new BufferedReader(new InputStreamReader(q.getInputStream())).lines().collect(Collectors.joining(",")).hashCode() + " " + q.waitFor());
+    long t0 = System.nanoTime(); Thread.sleep(300); System.out.println((System.nanoTime() - t0) / 1000000 >= 300);
+    Timer tm = new Timer(true); CountDownLatch cd = new CountDownLatch(20); tm.schedule(new TimerTask() { public void run() { cd.countDown(); } }, 5, 10); System.out.println(cd.await(20, TimeUnit.SECONDS));
+  } }
+""")
+    c.unmoved(["javac", "Net.java"])
+    c.same(["java", "-Xmx200m", "-cp", c.directory, "Net"])
 
 
 GO = r"""
@@ -1027,6 +1195,8 @@ def run_case(run, number, name, options, seed):
     """In a process of its own. Gives the result as a dictionary."""
     directory = os.path.join(run.directory, f"case-{number}-{name}")
     os.mkdir(directory, 0o755)
+    if run.user is not None:
+        os.chown(directory, run.user, run.user)
     mine, case = [], None
     begin = time.monotonic()
     result = {"verdict": "ok", "why": "", "details": ""}
@@ -1100,6 +1270,7 @@ def main(arguments):
     parser.add_argument("--nodes", choices=("auto", "namespace", "plain"), default="auto")
     parser.add_argument("--pmirun-option", action="append", default=[], help="option for pmirun, such as --no-preload")
     nodes_module.add_options(parser)
+    parser.add_argument("--user", type=int, help="run as this user (UID)")
     parser.add_argument("--same-clocks", action="store_true", help="nodes in namespaces have home's clocks")
     parser.add_argument("--moves", type=int, default=10, help="at least so many in a case")
     parser.add_argument("--round-trips", type=int, default=20, help="of a sample")
@@ -1127,7 +1298,7 @@ def main(arguments):
     system.become_subreaper()
     expected = read_list(os.path.join(HERE, "expected_failures.txt"), 3)
     bad, count = [], 0
-    with nodes_module.Run(options.build, options.nodes, other_clocks=not options.same_clocks, others=options.node,
+    with nodes_module.Run(options.build, options.nodes, options.user, other_clocks=not options.same_clocks, others=options.node,
                           keys=options.keys) as run:
         print(f"# {len(names)} cases; nodes: {run.mode}; seed {options.seed}; in {run.directory}", flush=True)
         if options.keep_logs:
