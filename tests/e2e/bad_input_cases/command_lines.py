@@ -7,8 +7,6 @@ import zmtp
 from bad_input_cases.tester import CANT_RUN, LAUNCHER, NOT_FOUND, USAGE, Failed, write
 
 
-
-
 def case_help_and_version(t):
     for tool in ("pmirun", "pmictl", "pmid"):
         for option in ("--help", "-h"):
@@ -23,8 +21,6 @@ def case_help_and_version(t):
         t.works("pmictl", command, "--help")
     for action in ("show", "list", "trust", "remove"):
         t.works("pmictl", "key", action, "--help")
-
-
 
 
 def case_pmictl_usage(t):
@@ -53,8 +49,6 @@ def case_pmictl_usage(t):
     usage("migrate", "abc", "there", says="abc is no PID")
 
 
-
-
 def case_pmid_usage(t):
     def usage(*words, says=()):
         t.fails("pmid", *words, status=USAGE, says=says)
@@ -71,8 +65,6 @@ def case_pmid_usage(t):
     usage("--log-level", "loud", says=("loud", "trace"))
 
 
-
-
 def case_pmid_cannot_start(t):
     with zmtp.Server(lambda c: None) as busy:
         t.fails("pmid", "--listen", busy.address, says=(busy.address, "Address already in use"))
@@ -80,8 +72,6 @@ def case_pmid_cannot_start(t):
     t.fails("pmid", "--listen", "nosuchhost.invalid:7700", says="nosuchhost.invalid")
     t.fails("pmid", "--listen", "127.0.0.1:0", "--log", "/proc/none/pmid.log", says=("/proc/none/pmid.log", "No such file"))
     t.fails("pmid", "--listen", "127.0.0.1:0", "--keys", "/proc/none", says="/proc/none", PMI_KEYS=None)
-
-
 
 
 def case_pmirun_usage(t):
@@ -103,8 +93,6 @@ def case_pmirun_usage(t):
     usage("--cpu-baseline", "i386", "true", says="i386")
 
 
-
-
 def case_pmirun_paths(t):
     def fails(*words, says=(), **more):
         t.fails("pmirun", *words, "true", status=LAUNCHER, says=says, **more)
@@ -118,8 +106,6 @@ def case_pmirun_paths(t):
     fails("--control", t.witness.control, says=(t.witness.control, "Address already in use"))
     fails("--log", f"{directory}/none/log", says=("--log", f"{directory}/none/log", "No such file"))
     fails("--log", directory, says=("--log", directory, "Is a directory"))
-
-
 
 
 def case_pmirun_program(t):

@@ -22,8 +22,6 @@ BAD_CONFIGURATIONS = {
 }
 
 
-
-
 def commands_that_read_it(t, path, word, home):
     place = f"{path}:"
     for command in (["nodes"], ["ping", "there"]):
@@ -55,8 +53,6 @@ def commands_that_read_it(t, path, word, home):
         program.wait()
 
 
-
-
 def case_configuration_of_the_user(t):
     for name, (text, word) in BAD_CONFIGURATIONS.items():
         home = t.fresh("home")
@@ -75,8 +71,6 @@ def case_configuration_of_the_user(t):
         home = t.fresh("home")
         write(f"{home}/.config/pmi/pmi.toml", "", 0o000)
         t.fails("pmictl", "nodes", says=(f"{home}/.config/pmi/pmi.toml", "Permission denied"), HOME=home)
-
-
 
 
 def case_configuration_of_the_machine(t):

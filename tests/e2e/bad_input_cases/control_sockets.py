@@ -10,8 +10,6 @@ from bad_input_cases.tester import LAUNCHER, Failed, at_once, write
 from driver import HOME
 
 
-
-
 def case_control_paths(t):
     directory = t.fresh("control")
     none, file, stale = f"{directory}/none", write(f"{directory}/file", ""), f"{directory}/stale"
@@ -23,8 +21,6 @@ def case_control_paths(t):
         t.fails("pmictl", "--control", directory, *command, says=(directory,))
         t.fails("pmictl", "--control", stale, *command, says=(stale, "no supervisor listens there any more"))
         t.fails("pmictl", "--control", "", *command, says="control")
-
-
 
 
 def case_control_socket_stale(t):
@@ -41,8 +37,6 @@ def case_control_socket_stale(t):
     with socket.socket(socket.AF_UNIX) as s:
         s.bind(path)
     t.works("pmirun", "--control", path, "true")
-
-
 
 
 def case_control_socket_of_something_else(t):
@@ -79,8 +73,6 @@ def case_control_socket_of_something_else(t):
         s.close()
 
 
-
-
 def case_supervisor_stands_still(t):
     """A supervisor that doesn't answer makes pmictl say so, not wait for ever; and go on once it does."""
     job = t.another_job(4)
@@ -96,8 +88,6 @@ def case_supervisor_stands_still(t):
     if job.where(job.pid) != HOME:
         raise Failed("the program has moved")
     t.end_job(job)
-
-
 
 
 def case_control_directory(t):

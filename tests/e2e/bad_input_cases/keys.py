@@ -4,11 +4,9 @@ import os
 import re
 
 from bad_input_cases.tester import PMI_FAILED, Failed, write
-from driver import HOME, CommandError
+from driver import CommandError
 
 KEY = re.compile(r"[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")
-
-
 
 
 def case_key_files(t):
@@ -49,8 +47,6 @@ def case_key_files(t):
         t.end_job(job)
 
 
-
-
 def case_key_directories(t):
     file = write(f"{t.fresh('keys')}/file", "")
     for keys, says in ((file, "Not a directory"), (f"{file}/below", "Not a directory"), ("/proc/none", "/proc/none")):
@@ -62,8 +58,6 @@ def case_key_directories(t):
         os.chmod(unwritable, 0o500)
         t.fails("pmictl", "key", "show", says=(unwritable, "Permission denied"), PMI_KEYS=unwritable)
         t.fails("pmictl", "key", "show", says=(f"{unwritable}/below", "Permission denied"), PMI_KEYS=f"{unwritable}/below")
-
-
 
 
 def case_key_commands(t):

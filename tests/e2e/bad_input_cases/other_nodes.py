@@ -10,8 +10,6 @@ import zmtp
 from bad_input_cases.tester import PMI_FAILED, USAGE, Failed, both, insecure_ping_fails
 
 
-
-
 def case_node_names(t):
     for command in (["migrate", t.pid], ["ping"]):
         status = USAGE if command == ["ping"] else PMI_FAILED
@@ -20,21 +18,15 @@ def case_node_names(t):
         t.fails("pmictl", *command, "nosuchhost.invalid", says="nosuchhost.invalid")
 
 
-
-
 def case_node_closed(t):
     with socket.create_server(("127.0.0.1", 0)) as s:
         port = s.getsockname()[1]
     both(t, f"127.0.0.1:{port}", "Connection refused")
 
 
-
-
 def case_node_silent(t):
     with zmtp.Server(lambda c: threading.Event().wait(60)) as server:
         both(t, server.address, "doesn't answer")
-
-
 
 
 def case_node_stopped(t):
@@ -46,8 +38,6 @@ def case_node_stopped(t):
         finally:
             os.kill(node.pid, signal.SIGCONT)
         t.works("pmictl", "ping", node.address)
-
-
 
 
 def case_node_black_hole(t):
@@ -65,8 +55,6 @@ def case_node_black_hole(t):
         both(t, f"127.0.0.1:{address[1]}", "no answer")
         for one in waiting:
             one.close()
-
-
 
 
 def case_node_garbage(t):
@@ -93,8 +81,6 @@ def case_node_garbage(t):
         both(t, server.address, "doesn't answer")
 
 
-
-
 def case_node_nonsense_after_handshake(t):
     """A node that is one as far as the connection goes, and then answers nonsense, for another request, or not at all."""
     for reply in (b"\xff" * 40, b"", zmtp.number_field(1, 4711), zmtp.bytes_field(2, b"no\nsuch \x1b[31mluck")):
@@ -108,8 +94,6 @@ def case_node_nonsense_after_handshake(t):
         threading.Event().wait(60)
     with zmtp.Server(never) as server:
         insecure_ping_fails(t, server.address, "no reply")
-
-
 
 
 def case_node_other_version(t):
@@ -130,8 +114,6 @@ def case_node_other_version(t):
         insecure_ping_fails(t, server.address, text.decode())
 
 
-
-
 def case_node_refuses(t):
     def node(number, *options, run=t.run):
         return nodes.Node(run, number, pmid_options=options)
@@ -143,8 +125,6 @@ def case_node_refuses(t):
         both(t, open_node.address, "--insecure")
     t.fails("pmictl", "ping", t.node.address, says=(t.node.address, "key"), PMI_KEYS=t.fresh("stranger"))
     insecure_ping_fails(t, t.node.address, "runs with keys")
-
-
 
 
 def case_node_does_not_trust_us(t):

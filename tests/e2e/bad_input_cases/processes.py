@@ -8,8 +8,6 @@ from bad_input_cases.tester import Failed
 from driver import HOME, CommandError
 
 
-
-
 def case_no_such_process(t):
     free = next(pid for pid in range(30000, 1, -1) if not os.path.exists(f"/proc/{pid}"))
     zombie = os.fork()
@@ -28,8 +26,6 @@ def case_no_such_process(t):
     os.waitpid(zombie, 0)
 
 
-
-
 def case_moves_that_make_no_sense(t):
     t.wont_move_to("home", "home is no node")
     t.fails("pmictl", "cancel", t.pid, says=(str(t.pid), "no move under way"))
@@ -38,8 +34,6 @@ def case_moves_that_make_no_sense(t):
     t.works("pmictl", "migrate", t.pid, t.node.address)
     t.fails("pmictl", "migrate", t.pid, t.node.address, says=(str(t.pid), "already runs on"))
     t.works("pmictl", "home", t.pid)
-
-
 
 
 def case_steered_to_nowhere(t):
@@ -57,8 +51,6 @@ def case_steered_to_nowhere(t):
         if job.errors() or job.where(job.pid) != HOME:
             raise Failed(f"a signal to go to {node!r}: {job.errors()!r}")
         t.end_job(job)
-
-
 
 
 def case_second_move(t):

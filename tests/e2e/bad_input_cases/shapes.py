@@ -8,8 +8,6 @@ from bad_input_cases.tester import Failed, write
 from driver import HOME
 
 
-
-
 def expect_members(value, **kinds):
     for name, kind in kinds.items():
         optional, name = name.startswith("_"), name.removeprefix("_")
@@ -20,8 +18,6 @@ def expect_members(value, **kinds):
     unknown = set(value) - {name.removeprefix("_") for name in kinds}
     if unknown:
         raise Failed(f"{unknown} in {value} isn't documented")
-
-
 
 
 def case_json(t):

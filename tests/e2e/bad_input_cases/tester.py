@@ -12,18 +12,12 @@ PMI_FAILED, USAGE, LAUNCHER, CANT_RUN, NOT_FOUND = 1, 2, 125, 126, 127
 WITHIN = 8.0  # seconds: 5 is what pmi allows itself to wait, the rest is the machine's
 
 
-
-
 class Failed(Exception):
     pass
 
 
-
-
 class Skipped(Exception):
     pass
-
-
 
 
 class Tester:
@@ -131,8 +125,6 @@ class Tester:
         self.node.stop()
 
 
-
-
 def write(path, text, mode=0o600):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w") as f:
@@ -141,22 +133,16 @@ def write(path, text, mode=0o600):
     return path
 
 
-
-
 def at_once(*actions):
     """All of them in threads of their own, since some wait for seconds; raises what the first one that fails raises."""
     with ThreadPoolExecutor(len(actions)) as pool:
         return [future.result() for future in [pool.submit(action) for action in actions]]
 
 
-
-
 def both(t, address, *says):
     """migrate and ping say the same of such a node."""
     at_once(lambda: t.fails("pmictl", "migrate", t.pid, address, says=(address, *says)),
             lambda: t.fails("pmictl", "ping", address, says=(address, *says)))
-
-
 
 
 def insecure_ping_fails(t, address, *says):
