@@ -45,7 +45,8 @@ ParsedOptions parse_options(int argc, char** argv) {
         ->type_name("DIR");
     app.add_option("--log", log_file, "log file (default: standard error)")->type_name("FILE");
     app.add_option("--log-level", log_level, "trace, debug, info (default), warn, error or off")
-        ->type_name("LEVEL");
+        ->type_name("LEVEL")
+        ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}));
     app.add_option("--max-guests", max_guests, "how many programs may be here at a time (default 64)")
         ->type_name("N");
     app.add_option("--memory-max", memory_max, "memory for all of them together, such as 8G")
@@ -61,12 +62,12 @@ ParsedOptions parse_options(int argc, char** argv) {
     auto config = load_config();
     if (!config) return stop(kUsage, config.error().message());
     PmidOptions options;
-    if (listen.empty()) listen = config->pmid.listen.empty() ? "0.0.0.0:7700" : config->pmid.listen;
+    if (app.count("--listen") == 0) listen = config->pmid.listen.empty() ? "0.0.0.0:7700" : config->pmid.listen;
     auto address = parse_host_port(listen);
     if (!address) return stop(kUsage, std::move(address.error()).within("--listen").message());
     options.listen = *address;
-    if (name.empty()) name = config->pmid.name.empty() ? host_name() : config->pmid.name;
-    if (!is_node_name(name)) return stop(kUsage, "--name: want 1 to 64 letters, digits, '.', '-', '_'");
+    if (app.count("--name") == 0) name = config->pmid.name.empty() ? host_name() : config->pmid.name;
+    if (!is_node_name(name)) return stop(kUsage, fmt::format("--name \"{}\": want 1 to 64 letters, digits, '.', '-', '_'", name));
     options.name = name;
     options.keys = keys.empty() && ::getenv("PMI_KEYS") == nullptr ? config->keys : keys;
     options.log_file = log_file.empty() ? config->log : log_file;

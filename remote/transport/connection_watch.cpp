@@ -115,10 +115,16 @@ Error explain_unreachable(const std::string& where, const SocketAddress& address
     return fail_code(probe ? ECONNRESET : probe.error().code(), "connect to {}", where);
 }
 
+Error no_answer(const std::string& where) {
+    return fail_code(ETIMEDOUT, "{}: the port is open but doesn't answer the handshake", where);
+}
+
 // Nor why a handshake failed.
 Error explain_no_handshake(ZmqContext& context, const std::string& where, const SocketAddress& address,
                            int timeout_ms) {
-    std::string theirs = probe_mechanism(address, timeout_ms);
+    auto probed = probe_mechanism(address, timeout_ms);
+    if (!probed) return no_answer(where);
+    const std::string& theirs = *probed;
     std::string ours = context.security() == Security::Curve ? "CURVE" : "NULL";
     if (theirs == "CURVE" && ours == "NULL")
         return fail("{}: runs with keys, this side with --insecure", where);
@@ -141,7 +147,7 @@ Error explain(ConnectionWatch::Outcome outcome, ZmqContext& context, const std::
         case Outcome::Unreachable:
             return explain_unreachable(where, address, probe_ms);
         case Outcome::TimeoutConnected:
-            return fail_code(ETIMEDOUT, "{}: the port is open but doesn't answer the handshake", where);
+            return no_answer(where);
         default:
             return fail_code(ETIMEDOUT, "connect to {}: no answer", where);
     }

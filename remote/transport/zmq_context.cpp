@@ -31,7 +31,7 @@ ZmqContext::~ZmqContext() {
 zmq::socket_t ZmqContext::make_socket(zmq::socket_type type, size_t max_message) {
     zmq::socket_t socket(context_, type);
     socket.set(zmq::sockopt::maxmsgsize, static_cast<int64_t>(max_message));
-    socket.set(zmq::sockopt::handshake_ivl, 3000);
+    socket.set(zmq::sockopt::handshake_ivl, kConnectTimeoutMs);
     socket.set(zmq::sockopt::linger, 2000);
     set_liveness(socket);
     return socket;
@@ -49,6 +49,7 @@ void ZmqContext::make_server(zmq::socket_t& socket, const std::string& domain) {
 void ZmqContext::make_client(zmq::socket_t& socket, const std::string& server_key) {
     // A lost connection is an error for whoever uses it: a silent new one could have lost messages.
     socket.set(zmq::sockopt::reconnect_ivl, -1);
+    socket.set(zmq::sockopt::handshake_ivl, 0);  // whoever connects has a deadline
     if (security_ == Security::Insecure) return;
     socket.set(zmq::sockopt::curve_serverkey, server_key);
     socket.set(zmq::sockopt::curve_publickey, ring_->own().public_key);

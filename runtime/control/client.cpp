@@ -53,12 +53,12 @@ Expected<std::string> ControlClient::read_line(std::optional<milliseconds> limit
         pollfd p{fd_.get(), POLLIN, 0};
         int ready = ::poll(&p, 1, wait);
         if (ready < 0 && errno == EINTR) continue;
-        if (ready == 0) return fail("{}: the supervisor doesn't answer", path_);
+        if (ready == 0) return fail_code(ETIMEDOUT, "{}: the supervisor doesn't answer", path_);
         char buffer[16384];
         ssize_t n = ::recv(fd_.get(), buffer, sizeof buffer, 0);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return fail_errno("read from {}", path_);
-        if (n == 0) return fail("{}: the supervisor ended", path_);
+        if (n == 0) return fail_code(ECONNRESET, "{}: the supervisor ended", path_);
         received_.append(buffer, static_cast<size_t>(n));
     }
 }

@@ -28,6 +28,12 @@ std::string from_environment() {
     return path + "/pmi";
 }
 
+// For new sockets.
+std::string own_directory() {
+    std::string path = from_environment();
+    return path.empty() ? in_tmp() : path;
+}
+
 }  // namespace
 
 Status check_socket_directory(const std::string& path) {
@@ -40,8 +46,7 @@ Status check_socket_directory(const std::string& path) {
 }
 
 Expected<std::string> make_socket_directory() {
-    std::string path = from_environment();
-    if (path.empty()) path = in_tmp();
+    std::string path = own_directory();
     // mkdir doesn't follow a symbolic link at the end. A umask may have taken even our own bits away.
     if (::mkdir(path.c_str(), 0700) == 0)
         ::chmod(path.c_str(), 0700);
@@ -49,6 +54,13 @@ Expected<std::string> make_socket_directory() {
         return fail_errno("make control directory {}", path);
     TRY(check_socket_directory(path));
     return path;
+}
+
+Status check_own_directory() {
+    std::string path = own_directory();
+    struct stat st {};
+    if (::lstat(path.c_str(), &st) != 0 && errno == ENOENT) return {};
+    return check_socket_directory(path);
 }
 
 std::vector<std::string> socket_directories() {

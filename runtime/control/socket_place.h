@@ -14,6 +14,8 @@ constexpr const char* kSocketSuffix = ".sock";
 
 // The directory for new sockets, made if need be and checked.
 Expected<std::string> make_socket_directory();
+// That the directory for new sockets is fit for them, if it is there.
+Status check_own_directory();
 // All directories in which this user's sockets may be; only those that exist and pass the check.
 std::vector<std::string> socket_directories();
 // Every control socket of this user (live or stale), full paths.

@@ -24,7 +24,8 @@ Expected<Address> address_of(const std::string& path) {
         TRY_ASSIGN(a.directory, open_file(path.substr(0, slash + 1), O_PATH | O_DIRECTORY));
         name = fmt::format("/proc/self/fd/{}/{}", a.directory.get(), path.substr(slash + 1));
     }
-    if (name.empty() || name.size() >= sizeof a.value.sun_path)
+    if (name.empty()) return fail("control socket: an empty path");
+    if (name.size() >= sizeof a.value.sun_path)
         return fail_code(ENAMETOOLONG, "socket {}", path);
     std::memcpy(a.value.sun_path, name.c_str(), name.size() + 1);
     return a;

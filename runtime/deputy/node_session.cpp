@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "remote/pmid/node_client.h"
+#include "remote/transport/deadline.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/deputy/home_clock.h"
@@ -13,7 +14,7 @@
 namespace pmi {
 namespace {
 
-constexpr int kAnswerTimeoutMs = 5000;
+constexpr int kAnswerTimeoutMs = 5000;  // for connecting and the clocks together; then for each later step
 
 Expected<ChannelKeys> keys_of(const wire::Place& place) {
     ChannelKeys keys;
@@ -30,12 +31,12 @@ Expected<ChannelKeys> keys_of(const wire::Place& place) {
 // Home's clocks minus the node's, from the quickest of a few round trips. The node's answer is older than our
 // reading of our own clock: the offset is too large by at most that trip, so that a sleep never looks too short to
 // the program. Coming home takes longer than the trip, so that no clock goes back then.
-Status measure_clocks(NodeClient& client, wire::Host& host) {
+Status measure_clocks(NodeClient& client, wire::Host& host, const Deadline& deadline) {
     constexpr int kPings = 4;
     int64_t best = INT64_MAX;
     for (int i = 0; i < kPings; i++) {
         int64_t sent = clock_ns(CLOCK_MONOTONIC);
-        TRY_ASSIGN(NodeClient::Clocks node, client.clocks());
+        TRY_ASSIGN(NodeClient::Clocks node, client.clocks(deadline.left_ms()));
         int64_t received = clock_ns(CLOCK_MONOTONIC), boot = clock_ns(CLOCK_BOOTTIME);
         if (received - sent >= best) continue;
         best = received - sent;
@@ -88,8 +89,9 @@ std::vector<SessionEvent> SessionEvents::take() {
 
 Expected<std::unique_ptr<NodeSession>> NodeSession::open(Transport& transport, const Keyring* ring, Security security,
                                                          const NodeAddress& to, wire::Host host) {
-    TRY_ASSIGN(auto client, NodeClient::connect(transport, ring, to));
-    TRY(measure_clocks(*client, host));
+    Deadline deadline(kAnswerTimeoutMs);
+    TRY_ASSIGN(auto client, NodeClient::connect(transport, ring, to, deadline.left_ms()));
+    TRY(measure_clocks(*client, host, deadline));
     TRY_ASSIGN(wire::Place place, client->host(host));
     TRY_ASSIGN(ChannelKeys keys, keys_of(place));
     TRY_ASSIGN(auto channel, CallChannel::connect(to.host, static_cast<uint16_t>(place.call_port()), keys, security, kAnswerTimeoutMs));

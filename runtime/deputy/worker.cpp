@@ -49,8 +49,20 @@ Status Worker::set_up() {
     return {};
 }
 
+// It can do nothing for anybody: whoever made it is told why.
+Status Worker::refuse(const Error& why) const {
+    std::vector<char> packet(65536);
+    ssize_t n = 0;
+    while ((n = ::recv(setup_.channel, packet.data(), packet.size(), 0)) < 0 && errno == EINTR) {
+    }
+    if (n <= 0) return {};
+    json request = json::parse(packet.data(), packet.data() + n, nullptr, false);
+    if (request.is_object()) send({{"id", request.value("id", json(0))}, {"ok", false}, {"error", why.message()}});
+    return {};
+}
+
 Status Worker::run() {
-    TRY(set_up());
+    if (auto ready = set_up(); !ready) return refuse(ready.error());
     // A worker without a program is of no use, once it had one; nor is one whose supervisor is gone and that has none.
     while (!supervisor_gone_ || !processes_.empty() || !unfinished_.empty()) {
         std::array<pollfd, 5> fds{{{supervisor_gone_ ? -1 : setup_.channel, POLLIN, 0},

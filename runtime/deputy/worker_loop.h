@@ -88,6 +88,7 @@ class Worker : private StopWaiter {
   private:
     // -- worker.cpp
     Status set_up();
+    Status refuse(const Error& why) const;
     Status one_event(int timeout_ms);  // requests excluded
     Status handle_packets();
     void handle_request(const nlohmann::json& request);

@@ -96,6 +96,7 @@ Status FileTwins::prepare(const wire::Image& image) {
         if (r.kind() != wire::Region::FILE || !r.shared() || !has_vm_flag(r.vm_flags(), "mw")) continue;
         Twin& twin = *of_image_[r.file()];
         twin.is_stored_in = true;
+        twin.storer = HomePid(image.pid());
         twin.loaded.add(r.offset(), r.offset() + (r.end() - r.start()));
     }
     return {};
@@ -104,7 +105,8 @@ Status FileTwins::prepare(const wire::Image& image) {
 int FileTwins::fd_of(uint32_t index) const { return index < of_image_.size() ? of_image_[index]->fd.get() : -1; }
 int FileTwins::read_only_fd_of(uint32_t index) const { return index < of_image_.size() ? of_image_[index]->read_only.get() : -1; }
 
-Expected<int> FileTwins::load(const MapFileInfo& info, uint64_t offset, std::span<const std::byte> contents, bool read_only) {
+Expected<int> FileTwins::load(HomePid pid, const MapFileInfo& info, uint64_t offset, std::span<const std::byte> contents,
+                              bool read_only) {
     wire::MappedFile file;
     file.set_device(info.device);
     file.set_inode(info.inode);
@@ -113,6 +115,7 @@ Expected<int> FileTwins::load(const MapFileInfo& info, uint64_t offset, std::spa
     TRY_ASSIGN(Twin * twin, find_or_make(file));
     if (info.written_back != 0) {
         twin->is_stored_in = true;
+        twin->storer = pid;
         twin->file.set_written_back(info.written_back);
         if (!twin->pristine.valid()) TRY(make_pristine(*twin));
     }
@@ -128,6 +131,18 @@ Expected<int> FileTwins::load(const MapFileInfo& info, uint64_t offset, std::spa
         if (twin->pristine.valid()) TRY(write_at(twin->pristine.get(), part.start, bytes));
     }
     return read_only ? twin->read_only.get() : twin->fd.get();
+}
+
+void FileTwins::release(HomePid pid) {
+    for (auto& t : twins_) {
+        if (!t->is_stored_in || t->storer != pid) continue;
+        t->is_stored_in = false;
+        t->file.set_written_back(0);
+        t->loaded = {};
+        t->pristine.reset();
+        t->view.reset();
+        t->pristine_view.reset();
+    }
 }
 
 Status FileTwins::make_pristine(Twin& twin) {

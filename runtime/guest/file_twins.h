@@ -14,6 +14,7 @@
 #include "remote/wire/image.pb.h"
 #include "runtime/base/error.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/ids.h"
 #include "remote/wire/frames.h"
 #include "runtime/memory/parts.h"
 
@@ -28,7 +29,9 @@ class FileTwins {
     // The same for mappings that may never be made writable, as home's may not.
     int read_only_fd_of(uint32_t index) const;
     // What a mapping that was made away shows, from home; its twin's descriptor.
-    Expected<int> load(const MapFileInfo& info, uint64_t offset, std::span<const std::byte> contents, bool read_only);
+    Expected<int> load(HomePid pid, const MapFileInfo& info, uint64_t offset, std::span<const std::byte> contents, bool read_only);
+    // This process is gone from here: what it stored in is an ordinary file's twin again, and no newer than home's.
+    void release(HomePid pid);
     // Remembers how the contents are now, of what the program can store in: what changed later is what has to be
     // written back.
     Status remember();
@@ -49,6 +52,7 @@ class FileTwins {
         uint64_t twin_device = 0, twin_inode = 0;
         // Where the program can store:
         bool is_stored_in = false;
+        HomePid storer;  // by whom: home lets only one process of the family
         Fd pristine;  // contents as they came, or as home has them since the last take_changes()
         Parts loaded; // what is there; for the rest the pages are still at home
         Mapping view, pristine_view;

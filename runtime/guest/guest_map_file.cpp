@@ -120,7 +120,7 @@ Status GuestSupervisor::map_here(GuestThread& t, uint64_t address, const Reply& 
     bool is_shared = (a[3] & MAP_TYPE) != MAP_PRIVATE;
     bool may_store = is_shared && info.writable != 0;
     if (may_store) t.process->stores_in_files = true;
-    TRY_ASSIGN(int twin, twins_.load(info, a[5], contents, is_shared && !may_store));
+    TRY_ASSIGN(int twin, twins_.load(t.process->pid, info, a[5], contents, is_shared && !may_store));
     TRY_ASSIGN(int guest_fd, listener_->add_fd(t.notification->id, twin));
     TRY(stop_then(t, [this, &t, a, address, guest_fd]() -> Status {
         t.injecting = true;

@@ -262,6 +262,7 @@ void GuestSupervisor::forget_process(HomePid pid) {
     if (it == processes_.end()) return;
     if (GuestProcess* parent = process_of(it->second->vfork_parent)) parent->vfork_children--;
     for (auto& [tid, t] : it->second->threads) by_outer_.erase(t->outer);
+    twins_.release(pid);
     processes_.erase(it);
 }
 

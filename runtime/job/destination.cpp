@@ -135,14 +135,14 @@ Expected<Destination> resolve_destination(const std::string& node) {
     return Destination{address.name, address.host, address.port, address.key};
 }
 
-std::string configured_default_node() {
-    auto config = load_config();
-    return config ? config->node : std::string();
+Expected<std::string> configured_default_node() {
+    TRY_ASSIGN(Config config, load_config());
+    return config.node;
 }
 
-std::string configured_keys() {
-    auto config = load_config();
-    return config ? config->keys : std::string();
+Expected<std::string> configured_keys() {
+    TRY_ASSIGN(Config config, load_config());
+    return config.keys;
 }
 
 }  // namespace pmi::job

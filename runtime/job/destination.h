@@ -22,9 +22,9 @@ struct Destination {
 // HOST[:PORT], or a name from the configuration. "home" is refused.
 Expected<Destination> resolve_destination(const std::string& node);
 // The configuration's default node, or empty.
-std::string configured_default_node();
+Expected<std::string> configured_default_node();
 // The configuration's key directory, or empty.
-std::string configured_keys();
+Expected<std::string> configured_keys();
 
 // Asks all known nodes how they are (pmictl does, in a process of its own: the supervisor never waits for a
 // network) and takes the one with the most idle processors. `done` is called exactly once.

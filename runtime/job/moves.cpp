@@ -156,7 +156,7 @@ void Job::leave_worker(JobProcess& process) {
 
 Expected<WorkerLink*> Job::start_worker() {
     WorkerSetup setup;
-    setup.keys_directory = options_.keys.empty() ? configured_keys() : options_.keys;
+    TRY_ASSIGN(setup.keys_directory, options_.keys.empty() ? configured_keys() : Expected(options_.keys));
     setup.insecure = options_.insecure;
     setup.job = options_.name;
     WorkerLink::Events events;
@@ -262,8 +262,9 @@ void Job::steer(JobProcess& process, const std::string& want) {
     pid_t pid = process.pid;
     if (want == "home") return come_home(process, [this, pid](const json& reply) { on_steered(pid, reply); });
     if (process.moving()) return on_steered(pid, refused(kAlreadyMoving));
-    std::string node = options_.node.empty() ? configured_default_node() : options_.node;
-    if (!node.empty()) return steer_away(pid, node);
+    auto node = options_.node.empty() ? configured_default_node() : Expected(options_.node);
+    if (!node) return on_steered(pid, refused(node.error().message()));
+    if (!node->empty()) return steer_away(pid, *node);
     find_best_node(loop_, options_.keys, options_.insecure, [this, pid](Expected<std::string> best) {
         if (best)
             steer_away(pid, *best);

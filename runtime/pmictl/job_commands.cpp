@@ -118,9 +118,11 @@ int run_ps(const JobOptions& options) {
     json rows = json::array();
     for (auto& job : *jobs) {
         auto reply = job.ask({{"op", "ps"}}, kListWithin);
-        // A job that ended in between is no error; one that hangs is worth a line.
-        if (!reply && reply.error().message().find("doesn't answer") != std::string::npos)
-            complain("ps: " + reply.error().message());
+        // One that was asked for by its path has to answer. Of the others, one that ended in between is no error; one
+        // that hangs or makes no sense is worth a line.
+        bool ended = !reply && reply.error().code() == ECONNRESET;
+        if (!reply && options.control) return complain("ps: " + reply.error().message());
+        if (!reply && !ended) complain("ps: " + reply.error().message());
         if (!reply) continue;
         for (auto& row : (*reply)["processes"])
             if (row.is_object()) {

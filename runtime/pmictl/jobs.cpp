@@ -15,7 +15,7 @@ namespace {
 using control::ControlClient;
 
 // For what a supervisor answers from memory. Its first request may have to wait for its start.
-constexpr std::chrono::milliseconds kAnswersWithin(2000);
+constexpr std::chrono::milliseconds kAnswersWithin(4000);
 constexpr time_t kNewbornFor = 10;  // seconds
 
 // A socket that was just bound refuses connections until its supervisor listens: only an old one is stale.
@@ -67,17 +67,29 @@ Expected<std::vector<ControlClient>> connect_to_jobs(const std::optional<std::st
         jobs.push_back(std::move(job));
         return jobs;
     }
+    TRY(control::check_own_directory());
     for (const auto& path : control::list_sockets())
         if (auto job = connect_live(path)) jobs.push_back(std::move(*job));
     return jobs;
 }
 
 Expected<ControlClient> find_job_of(pid_t pid, const std::optional<std::string>& control) {
-    if (control) return connect_to_one(*control);
+    nlohmann::json question = {{"op", "where"}, {"pid", pid}};
+    if (control) {
+        TRY_ASSIGN(auto job, connect_to_one(*control));
+        TRY(job.ask(question, kAnswersWithin));
+        return job;
+    }
+    std::optional<Error> silent;  // it may be this one's
     for (const auto& path : sockets_for(pid)) {
         auto job = connect_live(path);
-        if (job && job->ask({{"op", "where"}, {"pid", pid}}, kAnswersWithin)) return std::move(*job);
+        if (!job) continue;
+        auto answer = job->ask(question, kAnswersWithin);
+        if (answer) return std::move(*job);
+        if (answer.error().code() == ETIMEDOUT) silent = std::move(answer.error());
     }
+    if (silent) return std::move(*silent);
+    TRY(control::check_own_directory());
     return not_found(pid);
 }
 

@@ -71,10 +71,16 @@ void add_node_commands(CLI::App& app, pmi::NodeOptions& o, Command& chosen) {
 }
 
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
-    std::string line = error.what();
-    auto unknown = app.remaining();
-    if (app.get_subcommands().empty() && !unknown.empty()) line = unknown.front() + ": no such command";
-    line = line.substr(0, line.find('\n'));
+    std::string line = error.what(), command;
+    const CLI::App* at = &app;
+    while (!at->get_subcommands().empty()) {
+        at = at->get_subcommands().front();
+        command += at->get_name() + ": ";
+    }
+    bool wants_command = !at->get_subcommands(std::function<bool(const CLI::App*)>()).empty();
+    auto unknown = app.remaining(true);
+    if (wants_command && !unknown.empty()) line = unknown.front() + ": no such command";
+    line = command + line.substr(0, line.find('\n'));
     std::fprintf(stderr, "pmictl: %s (see pmictl --help)\n", line.c_str());
     return kUsage;
 }

@@ -1,5 +1,6 @@
 #include "runtime/pmirun/options.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "runtime/base/fd.h"
 #include "runtime/pmirun/cpu_baseline.h"
 
 namespace pmi::launch {
@@ -44,12 +46,19 @@ const option kLong[] = {{"node", required_argument, nullptr, Node},
                         {nullptr, 0, nullptr, 0}};
 
 // The supervisor lives in "/": paths are made absolute while the working directory is still the user's.
-Expected<std::string> absolute(const std::string& path) {
-    if (path.empty()) return fail("an empty path");
+Expected<std::string> absolute(const char* option, const std::string& path) {
+    if (path.empty()) return fail("{}: an empty path", option);
     if (path[0] == '/') return path;
     char directory[PATH_MAX];
     if (::getcwd(directory, sizeof directory) == nullptr) return fail_errno("working directory");
     return std::string(directory) + "/" + path;
+}
+
+// The supervisor opens it later, when there is nobody left to tell.
+Status check_log_file(const std::string& path) {
+    Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_CLOEXEC, 0666));
+    if (!fd.valid()) return fail_errno("--log {}", path);
+    return {};
 }
 
 bool is_log_level(const std::string& level) {
@@ -67,11 +76,11 @@ Status take(Options& o, int which, const std::string& value) {
             o.away = true;
             return {};
         case Control: {
-            TRY_ASSIGN(o.control, absolute(value));
+            TRY_ASSIGN(o.control, absolute("--control", value));
             return {};
         }
         case Keys: {
-            TRY_ASSIGN(o.keys, absolute(value));
+            TRY_ASSIGN(o.keys, absolute("--keys", value));
             return {};
         }
         case Insecure:
@@ -81,8 +90,8 @@ Status take(Options& o, int which, const std::string& value) {
             o.name = value;
             return {};
         case Log: {
-            TRY_ASSIGN(o.log, absolute(value));
-            return {};
+            TRY_ASSIGN(o.log, absolute("--log", value));
+            return check_log_file(o.log);
         }
         case LogLevel:
             o.log_level = value;

@@ -114,16 +114,22 @@ class Run:
     def _take_binaries(self):
         os.mkdir(self.bin)
         for name in ("bin/pmirun", "bin/pmictl", "bin/pmi-supervisor", "bin/libpmi.so", "bin/pmid"):
-            source, target = os.path.join(self.build, name), os.path.join(self.bin, os.path.basename(name))
-            if os.path.exists(target) or not os.path.exists(source):
-                continue
-            try:
-                os.link(source, target)  # a linker makes a new file: ours stays as it is
-            except OSError:
-                shutil.copy2(source, target)
+            if os.path.exists(os.path.join(self.build, name)):
+                self.take(os.path.join(self.build, name), self.bin)
         missing = {"pmirun", "pmictl", "pmi-supervisor", "pmid"} - set(os.listdir(self.bin))
         if missing:
             raise NodeError(f"{self.build} holds no {', '.join(sorted(missing))}")
+
+    @staticmethod
+    def take(source, directory):
+        """Gives the name of the file in `directory`: there everybody can reach it, and a linker that makes a new file
+        leaves it as it is."""
+        target = os.path.join(directory, os.path.basename(source))
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copy2(source, target)
+        return target
 
     def tool(self, name):
         return os.path.join(self.bin, name)

@@ -1,34 +1,46 @@
-// FUTEX_CMP_REQUEUE moves waiters to another word; FUTEX_WAKE_OP changes a word and wakes.
+// FUTEX_CMP_REQUEUE moves waiters to another word; FUTEX_WAKE_OP changes a word and wakes. A waiter that was moved and is
+// stopped meanwhile (by SIGSTOP too) begins its wait anew, with the first word: so whoever moves waiters changes that
+// word before, and they find it changed, as condition variables do.
 #include "pmi_test.h"
-static _Atomic uint32_t first, second;
+enum { WAITERS = 4 };
+static _Atomic uint32_t sequence, permits;
 static atomic_int waiting, awake;
 static void* waiter(void* argument) {
     waiting++;
-    long result = syscall(SYS_futex, &first, FUTEX_WAIT_PRIVATE, 0, NULL);
-    CHECK_EQ(result, 0);
+    long result = syscall(SYS_futex, &sequence, FUTEX_WAIT_PRIVATE, 0, NULL);
+    CHECK(result == 0 || (result == -1 && errno == EAGAIN && sequence != 0));
+    for (uint32_t seen;;) {
+        if ((seen = permits) == 0)
+            syscall(SYS_futex, &permits, FUTEX_WAIT_PRIVATE, 0, NULL);
+        else if (atomic_compare_exchange_strong(&permits, &seen, seen - 1))
+            break;
+    }
     awake++;
     return argument;
 }
 int main(void) {
-    pthread_t threads[4];
-    for (int i = 0; i < 4; i++) CHECK_ZERO(pthread_create(&threads[i], NULL, waiter, NULL));
-    WAIT_FOR(waiting == 4);
-    CHECK_ERRNO(syscall(SYS_futex, &first, FUTEX_CMP_REQUEUE_PRIVATE, 1, 3L, &second, 9), EAGAIN);
+    pthread_t threads[WAITERS];
+    for (int i = 0; i < WAITERS; i++) CHECK_ZERO(pthread_create(&threads[i], NULL, waiter, NULL));
+    WAIT_FOR(waiting == WAITERS);
+    CHECK_ERRNO(syscall(SYS_futex, &sequence, FUTEX_CMP_REQUEUE_PRIVATE, 1, 3L, &permits, 9), EAGAIN);
     MIGRATE_POINT();
-    int moved = 0;
-    while (moved < 4)  // those not yet asleep come with the next call
-        moved += (int)CHECK_SYS(syscall(SYS_futex, &first, FUTEX_CMP_REQUEUE_PRIVATE, 0, 4L, &second, 0));
-    CHECK_EQ(moved, 4);
+    sequence = 1;
+    long moved = CHECK_SYS(syscall(SYS_futex, &sequence, FUTEX_CMP_REQUEUE_PRIVATE, 0, (long)WAITERS, &permits, 1));
+    CHECK(moved >= 0 && moved <= WAITERS);  // who was not asleep yet has seen the change
     MIGRATE_POINT();
-    CHECK_EQ(syscall(SYS_futex, &first, FUTEX_WAKE_PRIVATE, 4), 0);
+    CHECK_EQ(syscall(SYS_futex, &sequence, FUTEX_WAKE_PRIVATE, WAITERS), 0);
     CHECK_EQ(awake, 0);
-    CHECK_EQ(syscall(SYS_futex, &second, FUTEX_WAKE_PRIVATE, 1), 1);
+    permits = 1;
+    CHECK(CHECK_SYS(syscall(SYS_futex, &permits, FUTEX_WAKE_PRIVATE, 1)) <= 1);
     WAIT_FOR(awake == 1);
     MIGRATE_POINT();
-    long result = CHECK_SYS(syscall(SYS_futex, &second, FUTEX_WAKE_OP_PRIVATE, 3, 0L, &first,
-                                    FUTEX_OP(FUTEX_OP_ADD, 5, FUTEX_OP_CMP_EQ, 0)));
-    CHECK_EQ(result, 3);
-    CHECK_EQ(first, 5);
-    for (int i = 0; i < 4; i++) CHECK_ZERO(pthread_join(threads[i], NULL));
+    CHECK_EQ(awake, 1);
+    permits = 3;
+    long woken = CHECK_SYS(syscall(SYS_futex, &permits, FUTEX_WAKE_OP_PRIVATE, 3, 0L, &sequence,
+                                   FUTEX_OP(FUTEX_OP_ADD, 5, FUTEX_OP_CMP_EQ, 0)));
+    CHECK(woken <= 3);
+    CHECK_EQ(sequence, 6);
+    for (int i = 0; i < WAITERS; i++) CHECK_ZERO(pthread_join(threads[i], NULL));
+    CHECK_EQ(awake, WAITERS);
     test_done();
 }

@@ -371,10 +371,12 @@ TEST_F(Launch, TheProgramHasNoChildAndHadNone) {
 }
 
 TEST_F(Launch, ChildrenFromBeforeAreStillThere) {
-    // exec pmirun in a shell that already has a background child: PROGRAM can wait for it. No python3 here: where it is
-    // a shell script that execs the true one, that shell reaps the child.
-    Result r = run({"bash", "-c", std::string("sleep 0.2 & exec ") + PMIRUN + R"( perl -e 'wait > 0 or die; print "reaped $?\n"')"});
-    EXPECT_EQ(r.out, "reaped 0\n") << r.err;
+    // exec pmirun in a shell that already has a background child: PROGRAM can wait for it. The child stays until PROGRAM is
+    // there (a shell reaps what ends before its exec), and PROGRAM is no shell (nor a script of one, as python3 may be).
+    Result r = run({"bash", "-c",
+                    std::string("(until grep -q perl /proc/$$/comm; do sleep 0.01; done; exit 3) & exec ") + PMIRUN +
+                        R"( perl -e 'my $pid = wait; print $pid > 0 ? "reaped " . ($? >> 8) : "none", "\n"')"});
+    EXPECT_EQ(r.out, "reaped 3\n") << r.err;
 }
 
 TEST_F(Launch, PipesEndAtOnce) {
