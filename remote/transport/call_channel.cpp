@@ -178,6 +178,10 @@ Expected<std::optional<Frame>> CallChannel::try_receive() {
     return frame;
 }
 
+bool CallChannel::has_read_ahead() const {
+    return !state_->in.empty();
+}
+
 void CallChannel::shut_down() {
     state_->shut_down();
 }

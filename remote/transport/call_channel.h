@@ -51,10 +51,11 @@ class CallChannel {
     Status send(uint8_t type, std::span<const std::byte> head, std::span<const std::byte> tail = {});
     // One receiving thread. Blocks.
     Expected<Frame> receive();
-    // One receiving thread, for an event loop on fd(): nothing when no whole frame is there yet. Call it
-    // until it gives nothing: frames may have been read ahead of fd(). Error (ECONNRESET) when the peer
-    // closed.
+    // One receiving thread, for an event loop on fd(): nothing when no whole frame is there yet. Call it until it gives
+    // nothing, or has_read_ahead() says no: what was read ahead is not seen at fd() any more. Error (ECONNRESET) when the
+    // peer closed.
     Expected<std::optional<Frame>> try_receive();
+    bool has_read_ahead() const;
     // Makes both ends' receives fail, from any thread.
     void shut_down();
 

@@ -30,9 +30,9 @@ Status GuestSupervisor::wait_for_events() {
                                {listener_ ? listener_->fd() : -1, POLLIN, 0}}};
     // What came while an injection was waited for has used up its wake-up: look before sleeping.
     TRY(handle_notifications());
-    TRY(handle_children());
+    if (std::exchange(children_changed_, false)) TRY(handle_children());
     TRY(start_next_clone());  // whose turn it was may have ended
-    if (!early_.empty()) return {};
+    if (!early_.empty() || children_changed_) return {};
     // Whoever looks at a file that the program stores in, without hearing from it, sees it soon.
     constexpr int kFlushMs = 50;
     int timeout_ms = wait_for_clock_ms();
@@ -50,15 +50,17 @@ Status GuestSupervisor::wait_for_events() {
     if (fds[1].revents != 0) {
         signalfd_siginfo drop{};
         (void)!::read(parts_.children.get(), &drop, sizeof drop);
+        children_changed_ = true;
     }
-    if (fds[0].revents != 0) {
-        for (;;) {
-            auto frame = parts_.channel->try_receive();
-            if (!frame) return std::move(frame.error()).within("home");
-            if (!*frame) break;
-            TRY(handle_frame(**frame));
-            if (had_guest_ && processes_.empty()) return {};
-        }
+    // What the socket still has is there at the next poll: asked for now, it would mostly be nothing.
+    bool more = fds[0].revents != 0;
+    while (more) {
+        auto frame = parts_.channel->try_receive();
+        if (!frame) return std::move(frame.error()).within("home");
+        if (!*frame) break;
+        TRY(handle_frame(**frame));
+        if (had_guest_ && processes_.empty()) return {};
+        more = parts_.channel->has_read_ahead();
     }
     if (parts_.stream && fds[2].revents != 0) {
         for (;;) {
@@ -301,6 +303,8 @@ Status GuestSupervisor::send_text(FrameType type, HomePid pid, const std::string
 
 // Waits for one thread's stop during an injection, and serves what only this thread's progress depends on.
 Expected<int> GuestSupervisor::wait(pid_t tid, int timeout_ms) {
+    // Others' wake-ups are used up here; and of a leader whose last thread is reaped here no signal may tell (release_task).
+    children_changed_ = true;
     int64_t deadline = monotonic_ns() + int64_t{timeout_ms} * 1'000'000;
     for (;;) {
         int status = 0;

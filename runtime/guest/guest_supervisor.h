@@ -169,6 +169,7 @@ class GuestSupervisor : private StopWaiter {
     std::map<HomePid, std::unique_ptr<GuestProcess>> processes_;
     std::map<pid_t, GuestThread*> by_outer_;
     std::deque<Notification> early_;   // received while an injection was waited for
+    bool children_changed_ = true;     // wait(2) has something to say, maybe
     uint64_t next_call_ = 1;
     bool had_guest_ = false;
     GuestVdso vdso_;
