@@ -23,6 +23,7 @@
 
 namespace pmi {
 
+constexpr int kMaxReconnectSeconds = 86400;
 constexpr uint32_t kMaxFrame = 272u << 20;  // bytes: a full arena and its tables
 
 struct Frame {

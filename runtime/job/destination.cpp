@@ -140,6 +140,11 @@ std::string configured_default_node() {
     return config ? config->node : std::string();
 }
 
+uint32_t configured_reconnect_seconds() {
+    auto config = load_config();
+    return config ? config->reconnect_seconds : Config().reconnect_seconds;
+}
+
 std::string configured_keys() {
     auto config = load_config();
     return config ? config->keys : std::string();

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <future>
 #include <random>
 #include <thread>
 
@@ -172,10 +173,17 @@ TEST_P(Resumption, FramesOfACutAreKept) {
         ASSERT_TRUE(home_->send(1, as_bytes(std::to_string(i) + ":")));
         ASSERT_TRUE(node_->send(1, as_bytes(std::to_string(i) + ":")));
     }
-    std::thread home([&] { receive_numbered(*home_, 100); });
+    std::promise<void> has_all;
+    std::thread home([&] {
+        receive_numbered(*home_, 100);
+        has_all.set_value();
+        EXPECT_FALSE(home_->receive());  // until it is shut down: whoever receives gets connections back
+    });
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     relay_->block(false);
     receive_numbered(*node_, 100);
+    has_all.get_future().wait();
+    home_->shut_down();
     home.join();
 }
 
