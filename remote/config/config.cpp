@@ -9,6 +9,7 @@
 // Header-only use would be compiled into every includer; only this file includes it.
 #include <toml++/toml.h>
 
+#include "remote/transport/call_channel.h"
 #include "remote/transport/key_pair.h"
 #include "runtime/base/fd.h"
 
@@ -47,6 +48,13 @@ Expected<uint64_t> as_size(const Place& at, const std::string& key) {
     return fail("{}: {} must be a size, such as \"8G\" or a number of bytes", at.show(), key);
 }
 
+Expected<uint32_t> as_seconds(const Place& at, const std::string& key) {
+    auto number = at.node.value_exact<int64_t>();
+    if (!number || *number < 0 || *number > kMaxReconnectSeconds)
+        return fail("{}: {} must be a number of seconds, 0 to {}", at.show(), key, kMaxReconnectSeconds);
+    return static_cast<uint32_t>(*number);
+}
+
 Error unknown_key(const Place& at, const std::string& table, std::string_view key) {
     return fail("{}: unknown key \"{}\" in [{}]", at.show(), key, table);
 }
@@ -55,6 +63,10 @@ Status read_pmi(const toml::table& table, const std::string& file, Config* confi
     for (auto&& [name, node] : table) {
         Place at{file, node};
         std::string key(name.str());
+        if (key == "reconnect_seconds") {
+            TRY_ASSIGN(config->reconnect_seconds, as_seconds(at, key));
+            continue;
+        }
         std::string* target = key == "node"   ? &config->node
                               : key == "keys" ? &config->keys
                               : key == "log"  ? &config->log

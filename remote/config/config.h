@@ -1,5 +1,5 @@
 // The configuration: /etc/pmi/pmi.toml, then ~/.config/pmi/pmi.toml, whose values win.
-//   [pmi]          node = "HOST[:PORT] or name"   keys = "DIR"   log = "FILE"
+//   [pmi]          node = "HOST[:PORT] or name"   keys = "DIR"   log = "FILE"   reconnect_seconds = 60
 //   [nodes.NAME]   address = "HOST[:PORT]"        key = "public key, Z85"
 //   [pmid]         listen = "ADDR[:PORT]"   name = "NAME"   max_guests = 64   memory_max = "8G" or bytes
 #pragma once
@@ -21,6 +21,7 @@ struct ConfiguredNode {
 
 struct Config {
     std::string node, keys, log;  // empty: not set
+    uint32_t reconnect_seconds = 60;  // how long a program that is away waits for a cut connection
     std::map<std::string, ConfiguredNode> nodes;
     struct {
         std::string listen, name;

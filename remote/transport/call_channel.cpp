@@ -1,178 +1,211 @@
 #include "remote/transport/call_channel.h"
 
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
-#include <atomic>
 #include <cstring>
-#include <list>
 
-#include "remote/transport/call_handshake.h"
-#include "remote/transport/deadline.h"
-#include "remote/transport/frame_buffer.h"
-#include "remote/transport/tcp.h"
+#include "remote/transport/call_channel_state.h"
 
 namespace pmi {
 
 namespace {
 
-constexpr size_t kMaxPending = 16;  // connections that have not said hello yet
-constexpr size_t kKeptSendBuffer = 1u << 20;
+// A frame of the channel's own: nothing but its trailer.
+constexpr uint8_t kReceivedFrame = 0xff;
+// Behind each frame's body: how many frames of the peer its sender has received.
+constexpr size_t kTrailer = sizeof(uint64_t);
+// What has been received without an occasion to say so, after which it is said in a frame of its own.
+constexpr size_t kUntoldBytes = 1u << 20;
+constexpr uint64_t kUntoldFrames = 256;
 
-// Reads what is still missing of `buffer`; false: more has to come. Error: the connection is of no use.
-Expected<bool> read_more(int fd, unsigned char* buffer, size_t size, size_t* have) {
-    ssize_t n = ::recv(fd, buffer + *have, size - *have, MSG_DONTWAIT);
-    if (n == 0) return fail_code(ECONNRESET, "call channel: handshake");
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return false;
-    if (n < 0) return fail_errno("call channel: handshake");
-    *have += static_cast<size_t>(n);
-    return *have == size;
+// Errors of a connection that say nothing of the peer's life.
+bool is_of_the_link(int code) {
+    return code == ETIMEDOUT || code == EHOSTUNREACH || code == ENETUNREACH || code == ENETDOWN || code == EHOSTDOWN ||
+           code == ECONNRESET || code == ECONNABORTED || code == ENETRESET;
 }
 
-Status send_now(int fd, const void* data, size_t size) {
-    // At the start of a connection so few bytes fit into the send buffer.
-    ssize_t n = ::send(fd, data, size, MSG_NOSIGNAL);
-    if (n != static_cast<ssize_t>(size)) return fail_errno("call channel: handshake");
-    return {};
-}
-
-int poll_until(std::vector<pollfd>& items, const Deadline& deadline) {
-    int ready = ::poll(items.data(), items.size(), deadline.left_ms());
-    return ready < 0 && errno == EINTR ? 0 : ready;
-}
-
-// Writes all of it, in one call unless the peer is slow.
-Status send_vector(int fd, iovec* parts, size_t count) {
-    msghdr message{};
-    message.msg_iov = parts;
-    message.msg_iovlen = count;
-    while (message.msg_iovlen > 0) {
-        ssize_t n = ::sendmsg(fd, &message, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return fail_errno("call channel: send");
-        auto left = static_cast<size_t>(n);
-        while (message.msg_iovlen > 0 && left >= message.msg_iov->iov_len) {
-            left -= message.msg_iov->iov_len;
-            message.msg_iov++;
-            message.msg_iovlen--;
-        }
-        if (message.msg_iovlen == 0) break;
-        message.msg_iov->iov_base = static_cast<char*>(message.msg_iov->iov_base) + left;
-        message.msg_iov->iov_len -= left;
-    }
-    return {};
-}
-
-iovec part(const void* data, size_t size) {
-    return {const_cast<void*>(data), size};
+// An error of a connection is told once, to whoever asks first; a receiver whose sender has taken it sees what looks like
+// the end.
+bool has_peer_closed(int fd) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    return ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || info.tcpi_state != TCP_CLOSE;
 }
 
 }  // namespace
 
-struct CallChannel::State {
-    State(Fd socket, const SessionKeys& keys, Side side)
-        : fd(std::move(socket)),
-          cipher(keys.cipher),
-          sealer(keys.cipher, side == Side::Home ? keys.to_node : keys.to_home),
-          in(FrameSealer(keys.cipher, side == Side::Home ? keys.to_home : keys.to_node)) {}
+CallChannel::State::State(Fd socket, const SessionKeys& session, Setup made)
+    : setup(std::move(made)),
+      cipher(session.cipher),
+      fd(std::move(socket)),
+      sealer(session.cipher, setup.side == Side::Home ? session.to_node : session.to_home),
+      in(FrameSealer(session.cipher, setup.side == Side::Home ? session.to_home : session.to_node)),
+      wake(setup.side == Side::Home ? ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1) {}
 
-    Status send_clear(uint8_t type, std::span<const std::byte> head, std::span<const std::byte> tail);
-    Status send_sealed(uint8_t type, std::span<const std::byte> head, std::span<const std::byte> tail);
-    Expected<std::optional<Frame>> receive(int flags);
-    void shut_down() {
-        broken = true;
-        ::shutdown(fd.get(), SHUT_RDWR);
-    }
-
-    Fd fd;
-    Cipher cipher;
-    std::atomic<bool> broken{false};
-    std::mutex send_lock;
-    FrameSealer sealer;               // under send_lock
-    std::vector<std::byte> outgoing;  // under send_lock
-    FrameBuffer in;                   // the receiving thread's
-};
-
-Status CallChannel::State::send_clear(uint8_t type, std::span<const std::byte> head,
-                                      std::span<const std::byte> tail) {
-    auto length = static_cast<uint32_t>(1 + head.size() + tail.size());
-    unsigned char start[5];
-    std::memcpy(start, &length, 4);
-    start[4] = type;
-    iovec parts[3] = {part(start, 5), part(head.data(), head.size()), part(tail.data(), tail.size())};
-    return send_vector(fd.get(), parts, 3);
+CallChannel::State::~State() {
+    shut_down();
+    if (resender.joinable()) resender.join();
 }
 
-Status CallChannel::State::send_sealed(uint8_t type, std::span<const std::byte> head,
-                                       std::span<const std::byte> tail) {
-    size_t text = 1 + head.size() + tail.size();
-    auto length = static_cast<uint32_t>(text + kSealOverhead);
-    outgoing.resize(4 + length);
-    std::memcpy(outgoing.data(), &length, 4);
-    outgoing[4] = std::byte{type};
-    if (!head.empty()) std::memcpy(outgoing.data() + 5, head.data(), head.size());
-    if (!tail.empty()) std::memcpy(outgoing.data() + 5 + head.size(), tail.data(), tail.size());
-    std::span<std::byte> all(outgoing);
-    sealer.seal(all.first(4), all.subspan(4, text), std::span<std::byte, 16>(outgoing.data() + 4 + text, 16));
-    iovec whole = part(outgoing.data(), outgoing.size());
-    auto sent = send_vector(fd.get(), &whole, 1);
-    if (outgoing.size() > kKeptSendBuffer) std::vector<std::byte>().swap(outgoing);
-    return sent;
+void CallChannel::State::shut_down() {
+    broken = true;
+    std::lock_guard guard(fd_lock);
+    ::shutdown(fd.get(), SHUT_RDWR);
+    uint64_t one = 1;
+    if (wake.valid()) (void)!::write(wake.get(), &one, sizeof one);
+}
+
+Status CallChannel::State::send(uint8_t type, std::span<const std::byte> head, std::span<const std::byte> tail) {
+    if (broken) return fail_code(ECONNRESET, "call channel: send");
+    size_t text = 1 + head.size() + tail.size() + kTrailer;
+    size_t overhead = cipher == Cipher::None ? 0 : kSealOverhead;
+    auto length = static_cast<uint32_t>(text + overhead);
+    auto frame = sent.buffer();
+    frame->resize(4 + length);
+    std::byte* at = frame->data();
+    std::memcpy(at, &length, 4);
+    at[4] = std::byte{type};
+    if (!head.empty()) std::memcpy(at + 5, head.data(), head.size());
+    if (!tail.empty()) std::memcpy(at + 5 + head.size(), tail.data(), tail.size());
+    uint64_t have = received;
+    std::memcpy(at + 4 + text - kTrailer, &have, kTrailer);
+    told = have;
+    std::span<std::byte> all(*frame);
+    if (overhead != 0) sealer.seal(all.first(4), all.subspan(4, text), std::span<std::byte, 16>(at + 4 + text, 16));
+    if (auto kept = sent.keep(frame); !kept) {
+        shut_down();
+        return kept;
+    }
+    return cut ? Status() : transmit(*frame);
+}
+
+// Writes all of it, in one call unless the peer is slow. A frame that did not get through is sent again later.
+Status CallChannel::State::transmit(const std::vector<std::byte>& frame) {
+    for (size_t done = 0; done < frame.size();) {
+        ssize_t n = ::send(fd.get(), frame.data() + done, frame.size() - done, MSG_NOSIGNAL);
+        if (n >= 0) {
+            done += static_cast<size_t>(n);
+            continue;
+        }
+        if (errno == EINTR) continue;
+        int code = errno;
+        // EPIPE: it has been shut down, or the peer has ended; the receiver will find out which.
+        if (setup.resume_ms > 0 && (is_of_the_link(code) || code == EPIPE) && !broken) {
+            if (code != EPIPE) note_cut(code);
+            return {};
+        }
+        // Half a frame may be out: nothing can follow it.
+        shut_down();
+        return fail_code(code, "call channel: send");
+    }
+    return {};
 }
 
 Expected<std::optional<Frame>> CallChannel::State::receive(int flags) {
     for (;;) {
-        TRY_ASSIGN(auto frame, in.next());
-        if (frame) return frame;
+        auto frame = in.next();
+        if (!frame) return frame;
+        if (frame->has_value()) {
+            TRY(take_trailer(**frame));
+            tell_received();
+            if ((*frame)->type == kReceivedFrame) continue;
+            return frame;
+        }
         auto room = in.room();
         ssize_t n = ::recv(fd.get(), room.data(), room.size(), flags);
         if (n > 0) {
             in.filled(static_cast<size_t>(n));
             continue;
         }
-        if (n == 0)
-            return fail_code(ECONNRESET, "call channel: the peer closed{}",
-                             in.empty() ? "" : " within a frame");
-        if (errno == EINTR) continue;
-        if (errno == EAGAIN) return std::optional<Frame>();
-        return fail_errno("call channel: receive");
+        int code = n == 0 ? 0 : errno;
+        if (code == EINTR) continue;
+        if (code == EAGAIN) return std::optional<Frame>();
+        if (broken) return fail_code(ECONNRESET, "call channel: receive");
+        if (code == 0 && (cut || !has_peer_closed(fd.get()))) code = ECONNRESET;
+        if (setup.resume_ms > 0 && is_of_the_link(code)) {
+            note_cut(code);
+            if (setup.side == Side::Node) return std::optional<Frame>();
+            TRY(reconnect());
+            continue;
+        }
+        if (code != 0) return fail_code(code, "call channel: receive");
+        return fail_code(ECONNRESET, "call channel: the peer closed{}", in.empty() ? "" : " within a frame");
     }
+}
+
+Status CallChannel::State::take_trailer(Frame& frame) {
+    if (frame.body.size() < kTrailer) return fail_code(EBADMSG, "call channel: frame of {} bytes", frame.body.size());
+    uint64_t peer_has = 0;
+    size_t size = frame.body.size() - kTrailer;
+    std::memcpy(&peer_has, frame.body.data() + size, kTrailer);
+    frame.body.resize(size);
+    TRY(sent.acknowledge(peer_has));
+    received++;
+    untold_bytes += size;
+    return {};
+}
+
+// Whoever sends little has to say by itself what it has received, or the peer would keep all of it. Never waits: the
+// receiving thread is the one that keeps both sides going.
+void CallChannel::State::tell_received() {
+    if (told == received) untold_bytes = 0;
+    if (untold_bytes < kUntoldBytes && received - told < kUntoldFrames) return;
+    std::unique_lock guard(send_lock, std::try_to_lock);
+    if (!guard.owns_lock() || cut) return;
+    pollfd item{fd.get(), POLLOUT, 0};
+    if (::poll(&item, 1, 0) != 1 || (item.revents & POLLOUT) == 0) return;
+    untold_bytes = 0;
+    (void)send(kReceivedFrame, {}, {});
 }
 
 CallChannel::CallChannel(std::unique_ptr<State> state) : state_(std::move(state)) {}
 CallChannel::~CallChannel() = default;
 
 int CallChannel::fd() const {
-    return state_->fd.get();
+    bool is_silent = state_->setup.listener && (state_->cut || state_->setup.listener->is_answering());
+    return is_silent && !state_->broken ? -1 : state_->fd.get();
 }
 
+int CallChannel::resume_fd() const { return state_->setup.listener ? state_->setup.listener->fd() : -1; }
+
+Status CallChannel::serve_resumption() { return state_->serve_resumption(); }
+
+bool CallChannel::is_cut() const { return state_->cut && !state_->broken; }
+
 Status CallChannel::send(uint8_t type, std::span<const std::byte> head, std::span<const std::byte> tail) {
-    size_t overhead = 1 + kSealOverhead;
+    size_t overhead = 1 + kTrailer + kSealOverhead;
     if (head.size() > kMaxFrame - overhead || tail.size() > kMaxFrame - overhead - head.size())
         return fail_code(EMSGSIZE, "call channel: send {} bytes", head.size() + tail.size());
     std::lock_guard guard(state_->send_lock);
-    if (state_->broken) return fail_code(ECONNRESET, "call channel: send");
-    auto sent = state_->cipher == Cipher::None ? state_->send_clear(type, head, tail)
-                                               : state_->send_sealed(type, head, tail);
-    // Half a frame may be out: nothing can follow it.
-    if (!sent) state_->shut_down();
-    return sent;
+    return state_->send(type, head, tail);
 }
 
 Expected<Frame> CallChannel::receive() {
-    if (state_->broken) return fail_code(ECONNRESET, "call channel: receive");
-    auto frame = state_->receive(0);
-    if (!frame) {
-        state_->shut_down();
-        return std::move(frame.error());
+    for (;;) {
+        if (state_->broken) return fail_code(ECONNRESET, "call channel: receive");
+        if (fd() >= 0) {
+            auto frame = state_->receive(0);
+            if (!frame) state_->shut_down();
+            if (!frame) return std::move(frame.error());
+            if (frame->has_value()) return std::move(**frame);
+        }
+        // The node's end, cut.
+        pollfd item{resume_fd(), POLLIN, 0};
+        if (::poll(&item, 1, -1) < 0 && errno != EINTR) return fail_errno("poll");
+        TRY(serve_resumption());
     }
-    PMI_ASSERT(frame->has_value());
-    return std::move(**frame);
 }
 
 Expected<std::optional<Frame>> CallChannel::try_receive() {
     if (state_->broken) return fail_code(ECONNRESET, "call channel: receive");
+    if (fd() < 0) return std::optional<Frame>();
     auto frame = state_->receive(MSG_DONTWAIT);
     if (!frame) state_->shut_down();
     return frame;
@@ -184,88 +217,6 @@ bool CallChannel::has_read_ahead() const {
 
 void CallChannel::shut_down() {
     state_->shut_down();
-}
-
-Expected<std::unique_ptr<CallChannel>> CallChannel::connect(const std::string& host, uint16_t port,
-                                                            const ChannelKeys& keys, Security security,
-                                                            int timeout_ms) {
-    Deadline deadline(timeout_ms);
-    TRY_ASSIGN(Fd fd, connect_tcp(host, port, timeout_ms));
-    TRY(set_call_options(fd.get()));
-    Hello hello = make_hello(keys, security);
-    TRY(send_now(fd.get(), hello.data(), hello.size()));
-    HelloAnswer answer{};
-    size_t have = 0;
-    std::vector<pollfd> item{{fd.get(), POLLIN, 0}};
-    for (;;) {
-        TRY_ASSIGN(bool whole, read_more(fd.get(), answer.data(), answer.size(), &have));
-        if (whole) break;
-        if (deadline.over())
-            return fail_code(ETIMEDOUT, "call channel to {}: no answer", show_host_port(host, port));
-        poll_until(item, deadline);
-    }
-    TRY_ASSIGN(SessionKeys session, check_answer(hello, answer, keys, security));
-    auto state = std::make_unique<State>(std::move(fd), session, Side::Home);
-    return std::unique_ptr<CallChannel>(new CallChannel(std::move(state)));
-}
-
-namespace {
-
-// A connection that has not proved yet that it is home. Others may connect too: a port scanner, somebody
-// hostile.
-struct Candidate {
-    Fd fd;
-    Hello hello{};
-    size_t have = 0;
-};
-
-// Takes a candidate's bytes: its session when it is home, nothing when more has to come, an error when it is
-// not.
-Expected<std::optional<SessionKeys>> hear(Candidate& candidate, const ChannelKeys& keys, Security security) {
-    TRY_ASSIGN(bool whole, read_more(candidate.fd.get(), candidate.hello.data(), candidate.hello.size(),
-                                     &candidate.have));
-    if (!whole) return std::optional<SessionKeys>();
-    HelloAnswer answer{};
-    TRY_ASSIGN(SessionKeys session, answer_hello(candidate.hello, keys, security, &answer));
-    TRY(send_now(candidate.fd.get(), answer.data(), answer.size()));
-    return std::optional<SessionKeys>(session);
-}
-
-void accept_candidate(int listener, std::list<Candidate>& candidates) {
-    Fd fd(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
-    if (!fd.valid() || !set_call_options(fd.get())) return;
-    if (candidates.size() == kMaxPending) candidates.pop_front();
-    candidates.emplace_back().fd = std::move(fd);
-}
-
-}  // namespace
-
-Expected<std::unique_ptr<CallChannel>> CallChannel::accept(int listener, const ChannelKeys& keys,
-                                                           Security security, int timeout_ms) {
-    Deadline deadline(timeout_ms);
-    std::list<Candidate> candidates;
-    Error last = fail_code(ETIMEDOUT, "call channel: home didn't connect in {} ms", timeout_ms);
-    while (!deadline.over()) {
-        std::vector<pollfd> items{{listener, POLLIN, 0}};
-        for (auto& c : candidates) items.push_back({c.fd.get(), POLLIN, 0});
-        if (poll_until(items, deadline) < 0) return fail_errno("poll");
-        size_t i = 1;
-        for (auto c = candidates.begin(); c != candidates.end(); i++) {
-            if (items[i].revents == 0) {
-                ++c;
-                continue;
-            }
-            auto session = hear(*c, keys, security);
-            if (session && session->has_value()) {
-                auto state = std::make_unique<State>(std::move(c->fd), **session, Side::Node);
-                return std::unique_ptr<CallChannel>(new CallChannel(std::move(state)));
-            }
-            if (!session) last = fail_code(ETIMEDOUT, "call channel: no home; {}", session.error().message());
-            c = session ? std::next(c) : candidates.erase(c);
-        }
-        if ((items[0].revents & POLLIN) != 0) accept_candidate(listener, candidates);
-    }
-    return last;
 }
 
 }  // namespace pmi

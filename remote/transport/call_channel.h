@@ -2,7 +2,10 @@
 // connection with TCP_NODELAY, one write a frame, AEAD (call_cipher.h; a counter as nonce, one key a
 // direction) on each; call_handshake.h says how it starts. A dead peer or a cut link is noticed after about 9
 // s, and so is a peer that lets its receive buffer stay full for so long. Frame on the wire: u32 length of
-// what follows (<= kMaxFrame), sealed{ u8 type, body }. With Security::Insecure the frames are in clear.
+// what follows (<= kMaxFrame), sealed{ u8 type, body, u64 frames received }. With Security::Insecure the frames are
+// in clear.
+// A connection that is cut (a dead link, a lost route, a reset) is made again, and no frame is lost or comes twice; until
+// then send() keeps what it is given. A peer that closes has ended.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -20,6 +23,7 @@
 
 namespace pmi {
 
+constexpr int kMaxReconnectSeconds = 86400;
 constexpr uint32_t kMaxFrame = 272u << 20;  // bytes: a full arena and its tables
 
 struct Frame {
@@ -37,15 +41,20 @@ struct ChannelKeys {
 class CallChannel {
   public:
     enum class Side { Home, Node };
-    // Home connects, node accepts; `listener` is a listening TCP socket. Both fail after timeout_ms.
+    // Home connects, node accepts; `listener` is a listening TCP socket. Both fail after timeout_ms. For resume_ms a
+    // connection that is cut is tried to be had again; 0: a cut is the end.
     static Expected<std::unique_ptr<CallChannel>> connect(const std::string& host, uint16_t port,
                                                           const ChannelKeys& keys, Security security,
-                                                          int timeout_ms);
+                                                          int timeout_ms, int resume_ms = 0);
     static Expected<std::unique_ptr<CallChannel>> accept(int listener, const ChannelKeys& keys,
-                                                         Security security, int timeout_ms);
+                                                         Security security, int timeout_ms, int resume_ms = 0);
     ~CallChannel();
 
-    int fd() const;
+    int fd() const;  // the node's: -1 while the connection is cut
+    // The node's, for its event loop: when this is readable, serve_resumption(). Its Error: home has not come back.
+    int resume_fd() const;
+    Status serve_resumption();
+    bool is_cut() const;
     // Thread-safe; frames of one thread keep their order. Blocks while the peer is slow. Body may be in two
     // parts so that no copy is needed to put a header before data.
     Status send(uint8_t type, std::span<const std::byte> head, std::span<const std::byte> tail = {});

@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "remote/transport/keyed_hash.h"
+
 namespace pmi {
 
 namespace {
@@ -16,22 +18,12 @@ constexpr size_t kMac = 16, kRandom = 16;
 
 using RawKey = std::array<unsigned char, 32>;
 
-struct Hash {
-    crypto_generichash_state state;
-    Hash(const RawKey& key, size_t size) { ::crypto_generichash_init(&state, key.data(), key.size(), size); }
-    Hash& add(const void* data, size_t size) {
-        ::crypto_generichash_update(&state, static_cast<const unsigned char*>(data), size);
-        return *this;
-    }
-    void finish(unsigned char* out, size_t size) { ::crypto_generichash_final(&state, out, size); }
-};
-
 void hello_mac(const Hello& hello, const ChannelKeys& keys, unsigned char* mac) {
-    Hash(keys.to_node, kMac).add(hello.data(), kHelloMacAt).finish(mac, kMac);
+    KeyedHash(keys.to_node, kMac).add(hello.data(), kHelloMacAt).finish(mac, kMac);
 }
 
 void answer_mac(const Hello& hello, const HelloAnswer& answer, const ChannelKeys& keys, unsigned char* mac) {
-    Hash(keys.to_home, kMac)
+    KeyedHash(keys.to_home, kMac)
         .add(hello.data(), hello.size())
         .add(answer.data(), kAnswerMacAt)
         .finish(mac, kMac);
@@ -61,7 +53,7 @@ SessionKeys derive(const Hello& hello, const HelloAnswer& answer, const ChannelK
     session.cipher = cipher;
     auto one = [&](const RawKey& key, CipherKey& out) {
         static const char kLabel[] = "pmi call channel frames";
-        Hash(key, out.size())
+        KeyedHash(key, out.size())
             .add(kLabel, sizeof kLabel)
             .add(hello.data() + kHelloRandomAt, kRandom)
             .add(answer.data() + kAnswerRandomAt, kRandom)

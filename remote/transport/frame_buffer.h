@@ -23,6 +23,8 @@ class FrameBuffer {
     // used.
     Expected<std::optional<Frame>> next();
     bool empty() const { return begin_ == end_; }
+    // A new connection: the peer begins again with the first frame that next() has not given.
+    void forget_bytes() { begin_ = end_ = wanted_ = 0; }
 
   private:
     size_t available() const { return end_ - begin_; }

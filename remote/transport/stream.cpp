@@ -39,6 +39,7 @@ class ZmqStream final : public Stream {
     }
 
     int poll_fd() const override { return pollable_.fd(); }
+    bool is_alive() override { return watch_.peer_alive(); }
     Status send(std::span<const std::byte> bytes) override;
     Status send_zero_copy(std::span<const std::byte> bytes, std::function<void()> release) override;
     Expected<std::unique_ptr<Message>> receive(int timeout_ms) override;

@@ -38,6 +38,7 @@ class Stream {
     virtual ~Stream() = default;
     // Readable when a message or the peer's end may be waiting: call try_receive until it gives null.
     virtual int poll_fd() const = 0;
+    virtual bool is_alive() = 0;  // false when the peer is gone, whatever is still to be received
     // Copies. Blocks (up to timeout) while the peer is slow; Error when the peer is gone.
     virtual Status send(std::span<const std::byte> bytes) = 0;
     // Zero-copy: `release` is called once, from any thread, when the bytes may be reused; after an error too.

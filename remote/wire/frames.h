@@ -24,6 +24,7 @@ enum class FrameType : uint8_t {
     GuestDied,      // ProcessHead, text: the guest is lost (out of memory on the node, ...)
     CpuUsed,        // CpuHead: before a Call of kind Exec
     FileChanges,    // FileChangesHead, FileRun...: what the program has stored in a shared mapping of a file
+    StreamAt,       // PortHead: answer to NewStream
     Flushed,        // ProcessHead: all stores so far have been sent (asked for by Flush, or before an image)
     AskClock,       // ClockHead: what time is it?
     // home -> node
@@ -38,6 +39,7 @@ enum class FrameType : uint8_t {
     Go,             // ProcessHead: the copy that was sent is the program from now on
     Stop,           // ProcessHead: job control stopped it
     Continue,       // ProcessHead
+    NewStream,      // ProcessHead: the stream was lost with a cut; make another one
     Flush,          // ProcessHead: the program is being killed: send what it has stored in files
     Clock,          // ClockHead: the answer to AskClock; or, with asked_ns 0, home's wall clock has been set
 };
@@ -62,6 +64,9 @@ struct MapFileInfo {
 
 struct ProcessHead {
     int32_t pid;
+};
+struct PortHead {
+    uint32_t port;  // of TCP, on the address of the call channel; 0: it could not be made
 };
 struct ThreadHead {
     int32_t pid, tid;

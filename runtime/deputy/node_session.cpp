@@ -94,10 +94,41 @@ Expected<std::unique_ptr<NodeSession>> NodeSession::open(Transport& transport, c
     TRY(measure_clocks(*client, host, deadline));
     TRY_ASSIGN(wire::Place place, client->host(host));
     TRY_ASSIGN(ChannelKeys keys, keys_of(place));
-    TRY_ASSIGN(auto channel, CallChannel::connect(to.host, static_cast<uint16_t>(place.call_port()), keys, security, kAnswerTimeoutMs));
-    TRY_ASSIGN(auto stream, transport.connect_stream(to.host, static_cast<uint16_t>(place.stream_port()), client->server_key(), kAnswerTimeoutMs));
-    return std::unique_ptr<NodeSession>(
-        new NodeSession(to.name, place.machine(), std::move(stream), std::shared_ptr<CallChannel>(std::move(channel))));
+    int resume_ms = static_cast<int>(host.reconnect_seconds()) * 1000;
+    TRY_ASSIGN(auto channel, CallChannel::connect(to.host, static_cast<uint16_t>(place.call_port()), keys, security, kAnswerTimeoutMs, resume_ms));
+    std::unique_ptr<NodeSession> session(new NodeSession(transport, to, client->server_key(), place.machine(), std::move(channel)));
+    TRY(session->connect_stream(static_cast<uint16_t>(place.stream_port())));
+    return session;
+}
+
+Status NodeSession::connect_stream(uint16_t port) {
+    TRY_ASSIGN(stream_, transport_.connect_stream(address_.host, port, server_key_, kAnswerTimeoutMs));
+    return {};
+}
+
+// A cut ends the stream's connection too, and what was on its way in it: that move has failed. The next one gets another.
+Status NodeSession::renew_stream() {
+    if (channel_->is_cut()) return fail("the connection to node {} is cut; it is tried to get it back", node());
+    if (stream_->is_alive()) return {};
+    {
+        std::lock_guard lock(port_mutex_);
+        stream_port_.reset();
+    }
+    TRY(send(FrameType::NewStream, ProcessHead{0}));
+    std::unique_lock lock(port_mutex_);
+    bool told = port_told_.wait_for(lock, std::chrono::milliseconds(kAnswerTimeoutMs), [&] { return stream_port_.has_value(); });
+    if (!told) return fail_code(ETIMEDOUT, "node {} makes no new stream", node());
+    if (*stream_port_ == 0) return fail("node {} can't make a new stream", node());
+    return connect_stream(*stream_port_);
+}
+
+Status NodeSession::take_stream_port(std::span<const std::byte> body) {
+    TRY_ASSIGN(auto head, take_head<PortHead>(body));
+    if (head.port > UINT16_MAX) return fail("a stream at port {}", head.port);
+    std::lock_guard lock(port_mutex_);
+    stream_port_ = static_cast<uint16_t>(head.port);
+    port_told_.notify_all();
+    return {};
 }
 
 NodeSession::~NodeSession() {
@@ -129,6 +160,10 @@ void NodeSession::receive_frames(CallServer& server, SessionEvents& events) {
             if (!question) return lose(std::move(question.error()));
             // The connection's loss is seen by the next receive.
             (void)send(FrameType::Clock, read_wall_clock(question->asked_ns));
+            continue;
+        }
+        if (frame->type == static_cast<uint8_t>(FrameType::StreamAt)) {
+            if (auto taken = take_stream_port(frame->body); !taken) return lose(std::move(taken.error()));
             continue;
         }
         if (frame->type == static_cast<uint8_t>(FrameType::Flushed)) {

@@ -1,6 +1,7 @@
 // Home's end of a session on a node: place asked for, connections made, and a thread that receives the call channel's
 // frames: calls go straight to the call server, everything else is queued for the tracer.
 #pragma once
+#include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -48,9 +49,13 @@ class NodeSession {
                                                        const NodeAddress& to, wire::Host host);
     ~NodeSession();
 
-    const std::string& node() const { return node_; }
+    const std::string& node() const { return address_.name; }
     const wire::Machine& machine() const { return machine_; }
     Stream& stream() { return *stream_; }
+    // Before a stream that has been idle is used: makes another one if it was lost with a cut. Error: the node can't be
+    // reached now.
+    Status renew_stream();
+    bool is_cut() const { return channel_->is_cut(); }
     std::shared_ptr<CallChannel> channel() const { return channel_; }
     // From now on frames are received. A session serves one family of deputies.
     void start(std::shared_ptr<CallServer> server, SessionEvents& events);
@@ -60,13 +65,25 @@ class NodeSession {
     }
 
   private:
-    NodeSession(std::string node, wire::Machine machine, std::unique_ptr<Stream> stream, std::shared_ptr<CallChannel> channel)
-        : node_(std::move(node)), machine_(std::move(machine)), stream_(std::move(stream)), channel_(std::move(channel)) {}
+    NodeSession(Transport& transport, NodeAddress to, std::string server_key, wire::Machine machine,
+                std::shared_ptr<CallChannel> channel)
+        : transport_(transport),
+          address_(std::move(to)),
+          server_key_(std::move(server_key)),
+          machine_(std::move(machine)),
+          channel_(std::move(channel)) {}
+    Status connect_stream(uint16_t port);
+    Status take_stream_port(std::span<const std::byte> body);
     void receive_frames(CallServer& server, SessionEvents& events);
-    std::string node_;
-    wire::Machine machine_;
+    Transport& transport_;
+    const NodeAddress address_;
+    const std::string server_key_;
+    const wire::Machine machine_;
     std::unique_ptr<Stream> stream_;
     std::shared_ptr<CallChannel> channel_;
+    std::mutex port_mutex_;
+    std::condition_variable port_told_;
+    std::optional<uint16_t> stream_port_;  // the node's answer to NewStream
     std::thread receiver_;
 };
 

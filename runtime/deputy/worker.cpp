@@ -157,6 +157,7 @@ json Worker::status_of_all() const {
         auto status = read_status(pid.value);
         all.push_back({{"pid", pid.value},
                        {"where", p->session == nullptr ? "home" : p->session->node()},
+                       {"cut", p->session != nullptr && p->session->is_cut()},
                        {"moves", p->moves},
                        {"calls", p->server->calls_of(pid)},
                        {"returns", p->returns},

@@ -10,7 +10,7 @@
 //     migrate and home: "pid","where","frozen_us","total_us","bytes","pages","zero_pages"
 //     "unfinished":true when the process is at home and threads of it stay traced to finish a call; then the worker is
 //     the one to ask for the next move, until the event "finished"
-//     status: "processes":[{"pid","where","moves","calls","returns","return_reason","memory_kib","threads"}]
+//     status: "processes":[{"pid","where","cut","moves","calls","returns","return_reason","memory_kib","threads"}]
 //     "cpu", from whoever came home and from a "moved" home, is handed back with the next "migrate" of that process
 //     (cpu_of_stays.h)
 //   events: {"event":"moved","pid":P,"where":"home"|NODE,"why":"..."}   also when the program itself came home
@@ -27,6 +27,7 @@ struct WorkerSetup {
     int channel = -1;            // this end of the SOCK_SEQPACKET pair
     std::string keys_directory;  // resolved
     bool insecure = false;
+    uint32_t reconnect_seconds = 0;  // for how long a cut connection is tried to be had again
     std::string job;             // for the log
 };
 

@@ -99,6 +99,7 @@ Expected<std::shared_ptr<NodeSession>> Worker::open_session(HomePid pid, const N
     host.set_program(stat ? stat->comm : "");
     char name[256] = "";
     if (::gethostname(name, sizeof name - 1) == 0) host.set_home_hostname(name);
+    host.set_reconnect_seconds(setup_.reconnect_seconds);
     Security security = setup_.insecure ? Security::Insecure : Security::Curve;
     TRY_ASSIGN(std::shared_ptr<NodeSession> session, NodeSession::open(*transport_, ring_.get(), security, to, std::move(host)));
     return session;
@@ -370,6 +371,7 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
     HomePid pid = p.pid;
     if (files_.changed(pid)) return fail("it is about to come home: a file that it maps was changed");
     auto old = p.session;  // held: a child that is still there may end meanwhile, and with it the last use of it
+    TRY(old->renew_stream());
     TRY_ASSIGN(auto session, open_session(pid, to));
     files_.expect_flush(pid);
     TRY(freeze_guest(p));

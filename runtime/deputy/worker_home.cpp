@@ -54,6 +54,7 @@ Expected<json> Worker::bring_home(HomePid pid) {
     DeputyProcess* p = process_of(pid);
     if (p == nullptr) return fail("process {} is not away", pid.value);
     int64_t began = monotonic_ns();
+    TRY(p->session->renew_stream());
     files_.expect_flush(pid);
     TRY(freeze_guest(*p));
     int64_t frozen_at = monotonic_ns();
@@ -101,8 +102,13 @@ Status Worker::freeze_guest(DeputyProcess& p) {
     for (;;) {
         p.freeze = Answer::None;
         TRY(p.session->send(FrameType::Freeze, ProcessHead{pid.value}));
-        TRY(pump(kFreezeTimeoutMs, "the node does not answer",
-                 [&] { return process_of(pid) == nullptr || p.freeze != Answer::None; }));
+        auto answered = pump(kFreezeTimeoutMs, "the node does not answer",
+                             [&] { return process_of(pid) == nullptr || p.freeze != Answer::None; });
+        if (!answered) {
+            // Its answer may be on its way, or the question.
+            if (process_of(pid) != nullptr) TRY(p.session->send(FrameType::Thaw, ProcessHead{pid.value}));
+            return answered;
+        }
         if (process_of(pid) == nullptr) return fail("process {} has ended", pid.value);
         if (p.freeze == Answer::Acknowledged) return make_quiet(p);
         // A process of it is just being started: that takes as long as it takes to exec or exit.

@@ -234,17 +234,24 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
     return image;
 }
 
+// Of a departure. If the stream is lost, home gives the move up, and thaws the program when it is back.
+Status GuestSupervisor::send_on_stream(std::span<const std::byte> bytes) {
+    auto sent = parts_.stream ? parts_.stream->send(bytes) : fail_code(ECONNRESET, "stream");
+    if (!sent) spdlog::warn("a move breaks off: {}", sent.error().message());
+    return {};
+}
+
 Status GuestSupervisor::send_image(GuestProcess& p) {
     TRY(answer_flush(p.pid));
     auto image = capture_image(p);
     if (!image) {
         std::string text = fmt::format("node {}: {}", parts_.node_name, image.error().message());
         spdlog::error("{}", text);
-        return parts_.stream->send(make_stream_message(StreamKind::Failed, p.pid.value, {}, std::as_bytes(std::span(text))));
+        return send_on_stream(make_stream_message(StreamKind::Failed, p.pid.value, {}, std::as_bytes(std::span(text))));
     }
     departing_ = std::move(*image);
     std::string bytes = departing_->SerializeAsString();
-    return parts_.stream->send(make_stream_message(StreamKind::Image, p.pid.value, {}, std::as_bytes(std::span(bytes))));
+    return send_on_stream(make_stream_message(StreamKind::Image, p.pid.value, {}, std::as_bytes(std::span(bytes))));
 }
 
 // The other side has the image and says what it needs beyond the program's own pages. A Need with a run of size 0
@@ -266,13 +273,14 @@ Status GuestSupervisor::send_memory(const StreamView& need) {
         const auto& f = departing_->files(static_cast<int>(file));
         return twins_.unchanged(f.device(), f.inode(), offset, page);
     };
+    if (!parts_.stream) return {};
     TRY_ASSIGN(auto mover, make_mover("stop"));
     auto totals = mover->send(order, *parts_.stream);
     if (!totals) {
         std::string text = fmt::format("node {}: {}", parts_.node_name, totals.error().message());
-        return parts_.stream->send(make_stream_message(StreamKind::Failed, p->pid.value, {}, std::as_bytes(std::span(text))));
+        return send_on_stream(make_stream_message(StreamKind::Failed, p->pid.value, {}, std::as_bytes(std::span(text))));
     }
-    return parts_.stream->send(
+    return send_on_stream(
         make_stream_message(StreamKind::End, p->pid.value, {}, std::as_bytes(std::span(&*totals, 1))));
 }
 

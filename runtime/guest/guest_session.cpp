@@ -5,6 +5,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "remote/transport/call_channel.h"
@@ -73,10 +74,13 @@ Expected<GuestSupervisor::Parts> open_session(const GuestSessionSetup& setup, co
     reply.set_id(request.id());
     fill_place(*reply.mutable_place(), keys, stream_port, call_port);
     TRY(report(setup.report_fd, reply));
-    TRY_ASSIGN(auto channel, CallChannel::accept(listener.get(), keys, security, kConnectTimeoutMs));
+    int resume_ms = static_cast<int>(std::min<uint32_t>(host.reconnect_seconds(), kMaxReconnectSeconds)) * 1000;
+    TRY_ASSIGN(auto channel, CallChannel::accept(listener.get(), keys, security, kConnectTimeoutMs, resume_ms));
     // The transport outlives the session; this process ends with it.
-    (void)transport.release();
-    return GuestSupervisor::Parts{std::move(channel), std::move(stream), std::move(jail), std::move(clock), std::move(children), offset,
+    auto make_stream = [transport = transport.release(), address = setup.listen_address](uint16_t* port) {
+        return transport->listen_stream(address, port);
+    };
+    return GuestSupervisor::Parts{std::move(channel), std::move(stream), make_stream, std::move(jail), std::move(clock), std::move(children), offset,
                                   setup.node_name};
 }
 

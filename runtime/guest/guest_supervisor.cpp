@@ -24,10 +24,11 @@ Status GuestSupervisor::run() {
 }
 
 Status GuestSupervisor::wait_for_events() {
-    std::array<pollfd, 4> fds{{{parts_.channel->fd(), POLLIN, 0},
+    std::array<pollfd, 5> fds{{{parts_.channel->fd(), POLLIN, 0},
                                {parts_.children.get(), POLLIN, 0},
                                {parts_.stream ? parts_.stream->poll_fd() : -1, POLLIN, 0},
-                               {listener_ ? listener_->fd() : -1, POLLIN, 0}}};
+                               {listener_ ? listener_->fd() : -1, POLLIN, 0},
+                               {parts_.channel->resume_fd(), POLLIN, 0}}};
     // What came while an injection was waited for has used up its wake-up: look before sleeping.
     TRY(handle_notifications());
     if (std::exchange(children_changed_, false)) TRY(handle_children());
@@ -52,25 +53,47 @@ Status GuestSupervisor::wait_for_events() {
         (void)!::read(parts_.children.get(), &drop, sizeof drop);
         children_changed_ = true;
     }
+    if (fds[0].revents != 0) TRY(handle_channel());
+    if (parts_.stream && fds[2].revents != 0) TRY(handle_stream_messages());
+    return fds[4].revents != 0 ? parts_.channel->serve_resumption() : Status();
+}
+
+Status GuestSupervisor::handle_channel() {
     // What the socket still has is there at the next poll: asked for now, it would mostly be nothing.
-    bool more = fds[0].revents != 0;
-    while (more) {
+    do {
         auto frame = parts_.channel->try_receive();
         if (!frame) return std::move(frame.error()).within("home");
-        if (!*frame) break;
+        if (!*frame) return {};
         TRY(handle_frame(**frame));
         if (had_guest_ && processes_.empty()) return {};
-        more = parts_.channel->has_read_ahead();
-    }
-    if (parts_.stream && fds[2].revents != 0) {
-        for (;;) {
-            auto message = parts_.stream->try_receive();
-            if (!message) return std::move(message.error()).within("home");
-            if (!*message) break;
-            TRY(handle_stream(**message));
+    } while (parts_.channel->has_read_ahead());
+    return {};
+}
+
+Status GuestSupervisor::handle_stream_messages() {
+    while (parts_.stream) {
+        auto message = parts_.stream->try_receive();
+        if (!message) {
+            // A guest that is not the program yet is of no use any more. Else home will ask for another stream, or has
+            // ended, which the call channel tells.
+            if (arrival_ || !had_guest_) return std::move(message.error()).within("home");
+            spdlog::info("the stream is lost: {}", message.error().message());
+            parts_.stream.reset();
+            return {};
         }
+        if (!*message) return {};
+        TRY(handle_stream(**message));
     }
     return {};
+}
+
+Status GuestSupervisor::renew_stream() {
+    parts_.stream.reset();
+    uint16_t port = 0;
+    auto made = parts_.make_stream(&port);
+    if (made) parts_.stream = std::move(*made);
+    if (!made) spdlog::error("make another stream: {}", made.error().message());
+    return parts_.channel->send(static_cast<uint8_t>(FrameType::StreamAt), head_bytes(PortHead{port}));
 }
 
 Status GuestSupervisor::handle_frame(const Frame& frame) {
@@ -85,6 +108,7 @@ Status GuestSupervisor::handle_frame(const Frame& frame) {
         TRY_ASSIGN(auto head, take_head<ClockHead>(body));
         return handle_clock_frame(head);
     }
+    if (type == FrameType::NewStream) return renew_stream();
     if (type == FrameType::Go) {
         TRY_ASSIGN(auto head, take_head<ProcessHead>(body));
         return go(head);

@@ -32,6 +32,8 @@ class GuestSupervisor : private StopWaiter {
     struct Parts {
         std::unique_ptr<CallChannel> channel;
         std::unique_ptr<Stream> stream;
+        // Another one, on a free port: the first may be lost with a cut.
+        std::function<Expected<std::unique_ptr<Stream>>(uint16_t* port)> make_stream;
         Jail jail;
         GuestClock clock;
         Fd children;                 // signalfd of SIGCHLD, which is blocked
@@ -47,6 +49,9 @@ class GuestSupervisor : private StopWaiter {
     // -- guest_supervisor.cpp
     Status wait_for_events();
     Status handle_frame(const Frame& frame);
+    Status handle_channel();
+    Status handle_stream_messages();
+    Status renew_stream();
     Status handle_children();
     Status handle_stop(pid_t outer, const Stop& stop);
     Status handle_event_stop(GuestThread& t, const Stop& stop);
@@ -133,6 +138,7 @@ class GuestSupervisor : private StopWaiter {
     Status begin_freeze(GuestProcess& p);
     Status stop_threads(GuestProcess& p);
     Status finish_freeze_if_ready(GuestProcess& p);
+    Status send_on_stream(std::span<const std::byte> bytes);
     Status send_image(GuestProcess& p);
     Expected<wire::Image> capture_image(GuestProcess& p);
     Status send_memory(const StreamView& need);

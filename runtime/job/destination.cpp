@@ -140,6 +140,11 @@ Expected<std::string> configured_default_node() {
     return config.node;
 }
 
+Expected<uint32_t> configured_reconnect_seconds() {
+    TRY_ASSIGN(Config config, load_config());
+    return config.reconnect_seconds;
+}
+
 Expected<std::string> configured_keys() {
     TRY_ASSIGN(Config config, load_config());
     return config.keys;

@@ -25,6 +25,7 @@ Expected<Destination> resolve_destination(const std::string& node);
 Expected<std::string> configured_default_node();
 // The configuration's key directory, or empty.
 Expected<std::string> configured_keys();
+Expected<uint32_t> configured_reconnect_seconds();
 
 // Asks all known nodes how they are (pmictl does, in a process of its own: the supervisor never waits for a
 // network) and takes the one with the most idle processors. `done` is called exactly once.

@@ -15,7 +15,7 @@ constexpr std::chrono::milliseconds kWorkersAnswerWithin(400);
 std::string state_word(const JobProcess& process, char state) {
     if (!process.lost.empty()) return "lost";
     if (process.moving()) return "moving";
-    if (!process.at_home()) return "away";
+    if (!process.at_home()) return process.cut_off ? "cut off" : "away";
     switch (state) {
         case 'R':
             return "running";

@@ -158,6 +158,7 @@ Expected<WorkerLink*> Job::start_worker() {
     WorkerSetup setup;
     TRY_ASSIGN(setup.keys_directory, options_.keys.empty() ? configured_keys() : Expected(options_.keys));
     setup.insecure = options_.insecure;
+    TRY_ASSIGN(setup.reconnect_seconds, configured_reconnect_seconds());
     setup.job = options_.name;
     WorkerLink::Events events;
     events.on_event = [this](WorkerLink& w, const json& event) { on_worker_event(w, event); };
@@ -250,6 +251,7 @@ void Job::take_counters(const json& from) {
             integer_member(entry, "calls").value_or(static_cast<int64_t>(process->calls_now)));
         process->returns_now = static_cast<uint64_t>(
             integer_member(entry, "returns").value_or(static_cast<int64_t>(process->returns_now)));
+        process->cut_off = entry.value("cut", false);
         process->away_memory_kib = static_cast<uint64_t>(
             integer_member(entry, "memory_kib").value_or(static_cast<int64_t>(process->away_memory_kib)));
         if (auto reason = string_member(entry, "return_reason"); reason && !reason->empty())

@@ -35,6 +35,7 @@ struct JobProcess {
     uint64_t returns_before = 0, returns_now = 0;  // times that it had to come home for a call
     std::string return_reason;
     uint64_t away_memory_kib = 0;
+    bool cut_off = false;  // away, and the connection to the node is cut
     nlohmann::json cpu_away;    // CPU time used away, as its last worker said it, for its next one
     std::string last_error;     // of a move that nobody waited for
     std::string held_image;     // pmi_hold was called by this image; empty: not held

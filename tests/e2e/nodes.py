@@ -220,7 +220,7 @@ class Node:
         try:
             line = self._read_line(read)
             if line == "network":
-                veth = f"pv{self.owner}.{self.number}"[-15:]
+                veth = self.veth = f"pv{self.owner}.{self.number}"[-15:]
                 _ip("link", "add", veth, "type", "veth", "peer", "name", "eth0", "netns", self.init)
                 _ip("link", "set", veth, "master", self.run.bridge, "up")
                 os.write(go, b"1")
@@ -325,6 +325,10 @@ class Node:
         os._exit(0)
 
     # ---- watching
+
+    def set_link(self, up):
+        """Cuts the node's cable, or mends it. Only of nodes in namespaces."""
+        _ip("link", "set", self.veth, "up" if up else "down")
 
     def processes(self):
         """Everything in the node apart from its init and pmid: sessions, jails, guests."""
