@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
+#include <link.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/times.h>
@@ -21,8 +22,9 @@
 enum { TICKS_PER_SECOND = 100 }; /* USER_HZ */
 #define NSEC_PER_SEC 1000000000LL
 
-/* Volatile: what writes it is out of the compiler's sight. */
-volatile struct pmi_cpu_account pmi_cpu_account __attribute__((visibility("hidden")));
+/* Volatile: what writes it is out of the compiler's sight. In the file, and before the data that is written at
+ * each start: as .bss it would cost each exec a mapping of its own. */
+volatile struct pmi_cpu_account pmi_cpu_account __attribute__((visibility("hidden"), section(".data.rel.ro")));
 
 __asm__(
     ".pushsection .note.pmi, \"a\", @note\n"
@@ -51,19 +53,21 @@ static clock_t raw_times(struct tms* to) {
     return result_of(RAW(SYS_times, to, 0, 0, 0, 0, 0));
 }
 
-static int (*next_clock_gettime)(clockid_t, struct timespec*) = raw_clock_gettime;
+static int find_clock_gettime(clockid_t clock, struct timespec* to);
+
+static int (*next_clock_gettime)(clockid_t, struct timespec*) = find_clock_gettime;
 static int (*next_getrusage)(int, struct rusage*) = raw_getrusage;
 static clock_t (*next_times)(struct tms*) = raw_times;
 
-/* Before glibc 2.34 dlsym is in a library that few programs have: the vDSO instead of the C library. */
+static const char* vdso; /* null: none */
 static int (*vdso_clock_gettime)(clockid_t, struct timespec*);
 
 static int call_vdso(clockid_t clock, struct timespec* to) {
     return (int)result_of(vdso_clock_gettime(clock, to));
 }
 
-/* The auxiliary vector follows the environment that the process was given: a program without dlsym
- * has not loaded us later than at its start. */
+/* The auxiliary vector follows the environment that the process was given: who has not asked for us at the
+ * program's start has dlsym. */
 static const char* vdso_after(char** envp) {
     if (!envp) return NULL;
     while (*envp) envp++;
@@ -85,17 +89,41 @@ static void* find_in_vdso(const char* image, const char* name) {
     return NULL;
 }
 
+/* The first call, maybe in a signal handler: nothing is locked, and whoever else is here finds the same. */
+static int find_clock_gettime(clockid_t clock, struct timespec* to) {
+    int (*found)(clockid_t, struct timespec*) = raw_clock_gettime;
+    if (vdso) vdso_clock_gettime = (int (*)(clockid_t, struct timespec*))find_in_vdso(vdso, "__vdso_clock_gettime");
+    if (vdso_clock_gettime) found = call_vdso;
+    __atomic_store_n(&next_clock_gettime, found, __ATOMIC_RELEASE);
+    return found(clock, to);
+}
+
+extern struct r_debug _r_debug __attribute__((weak));
+extern const char linker_made_dynamic[] __asm__("_DYNAMIC") __attribute__((visibility("hidden")));
+
+int has_glibc(void) {
+    return &_r_debug != NULL;
+}
+
+/* Does the C library come right behind us, where the loader looks for symbols? */
+static int libc_is_next(void) {
+    if (!has_glibc()) return 0;
+    const struct link_map* map = _r_debug.r_map;
+    while (map && (const char*)map->l_ld != linker_made_dynamic) map = map->l_next;
+    if (!map || !map->l_next) return 0;
+    const char *name = map->l_next->l_name, *last = name;
+    for (; *name; name++)
+        if (*name == '/') last = name + 1;
+    return begins_with(last, "libc.so.6");
+}
+
 extern void* dlsym(void* restrict, const char* restrict) __attribute__((weak));
 
+/* In most programs nothing but the C library can be meant, which does what the vDSO and the kernel say: then dlsym, which
+ * costs more than all the rest of the start, is not asked. Before glibc 2.34 it is in a library that few programs have. */
 void find_next_clocks(char** envp) {
-    if (!dlsym) {
-        const char* vdso = vdso_after(envp);
-        if (vdso)
-            vdso_clock_gettime =
-                (int (*)(clockid_t, struct timespec*))find_in_vdso(vdso, "__vdso_clock_gettime");
-        if (vdso_clock_gettime) next_clock_gettime = call_vdso;
-        return;
-    }
+    vdso = vdso_after(envp);
+    if (!dlsym || libc_is_next()) return;
     void* found;
     if ((found = dlsym(RTLD_NEXT, "clock_gettime")))
         next_clock_gettime = (int (*)(clockid_t, struct timespec*))found;

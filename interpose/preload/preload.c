@@ -1,6 +1,6 @@
-/* libpmi.so's constructor and its signal handler.
+/* What libpmi.so does when it is loaded, and its signal handler.
  *
- * At each exec of a dynamic program of a job the constructor (a) lets the job's supervisor attach where the
+ * At each exec of a dynamic program of a job it (a) lets the job's supervisor attach where the
  * Yama module asks for that, and (b) takes SIGRTMAX-1 and SIGRTMAX if nobody has: their handler passes the
  * wish on to the supervisor. A program that installs its own handlers later simply replaces these. It makes a
  * handful of system calls, opens nothing that stays open, and does nothing at all outside a job. */
@@ -47,7 +47,7 @@ static void take_signal(int signal) {
     RAW(SYS_rt_sigaction, signal, &mine, 0, sizeof mine.mask, 0, 0);
 }
 
-/* 1: only descendants, and whom PR_SET_PTRACER names, may attach. 0, or no Yama: nothing to do. */
+/* 1: only descendants, and whom PR_SET_PTRACER names, may attach. 0: nothing to do. */
 static int yama_asks(void) {
     char scope = '0';
     int fd =
@@ -72,25 +72,26 @@ static void let_supervisor_attach(void) {
     RAW(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
-static const char* job_in(char** envp) {
+static const char* value_in(char** envp, const char* name) {
     for (; envp && *envp; envp++)
-        if (begins_with(*envp, "PMI_JOB=/")) return *envp + 8;
+        if (begins_with(*envp, name)) return *envp + length_of(name);
     return NULL;
 }
 
-/* glibc hands main's arguments to constructors, but has not set environ yet if this library comes first (it
+/* glibc hands main's arguments to initialisers, but has not set environ yet if this library comes first (it
  * depends on nothing, so it does); musl has set environ, and hands over nothing. */
 extern char** environ __attribute__((weak));
-extern const char* gnu_get_libc_version(void) __attribute__((weak));
 
-__attribute__((constructor)) static void start(int argc, char** argv, char** envp) {
+/* DT_INIT, not a constructor: its address needs no relocation, which would be one more page that is written to. */
+__attribute__((visibility("hidden"))) void pmi_start(int argc, char** argv, char** envp) {
     (void)argc, (void)argv;
-    if (!gnu_get_libc_version) envp = &environ ? environ : NULL;
+    if (!has_glibc()) envp = &environ ? environ : NULL;
     find_next_clocks(envp);
-    const char* job = job_in(envp);
-    if (!job) return;
+    const char* job = value_in(envp, "PMI_JOB=");
+    if (!job || *job != '/') return;
     set_control_path(job);
-    if (yama_asks()) let_supervisor_attach();
+    /* pmirun has looked whether this kernel has Yama: to open a file that is not there takes longer than all of this. */
+    if (value_in(envp, "PMI_YAMA=") && yama_asks()) let_supervisor_attach();
     take_signal(SIGNAL_AWAY);
     take_signal(SIGNAL_HOME);
 }

@@ -1,5 +1,7 @@
 #include "runtime/pmirun/environment.h"
 
+#include <unistd.h>
+
 #include <string_view>
 
 #include "runtime/pmirun/cpu_baseline.h"
@@ -46,8 +48,12 @@ bool holds_word(std::string_view list, std::string_view word) {
 
 }  // namespace
 
-std::vector<std::string> program_environment(char** inherited, const Options& options,
-                                             const std::string& preload, const std::string& control_socket) {
+bool kernel_has_yama() {
+    return ::access("/proc/sys/kernel/yama/ptrace_scope", F_OK) == 0;
+}
+
+std::vector<std::string> program_environment(char** inherited, const Options& options, const std::string& preload,
+                                             const std::string& control_socket, bool has_yama) {
     Environment env(inherited);
     if (!preload.empty()) {
         std::string others = env.get("LD_PRELOAD");
@@ -61,6 +67,7 @@ std::vector<std::string> program_environment(char** inherited, const Options& op
         env.set(kBaselineVariable, options.cpu_baseline);
     }
     env.set("PMI_JOB", control_socket);
+    if (!preload.empty() && has_yama) env.set("PMI_YAMA", "1");
     return std::move(env.entries);
 }
 

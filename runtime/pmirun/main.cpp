@@ -29,7 +29,7 @@ int launch(const Options& options, char** argv) {
     auto socket = make_control_socket(options.control);
     if (!socket) return complain(kExitLauncherFailed, socket.error().message());
     std::string preload = options.preload ? find_preload_library() : "";
-    std::vector<std::string> environment = program_environment(environ, options, preload, socket->path);
+    std::vector<std::string> environment = program_environment(environ, options, preload, socket->path, kernel_has_yama());
     auto supervisor = start_supervisor(options, *socket, argv, environ);
     auto give_up = [&](int status, const std::string& why) {
         if (supervisor) supervisor->dismiss();

@@ -90,13 +90,14 @@ TEST(Environment, OnlyAddsWhatItMust) {
     char a[] = "A=1", preload[] = "LD_PRELOAD=/x.so", job[] = "PMI_JOB=/outer", twice[] = "A=1";
     char* env[] = {a, preload, job, twice, nullptr};
     Options o;
-    EXPECT_EQ(program_environment(env, o, "/lib/libpmi.so", "/new"),
+    EXPECT_EQ(program_environment(env, o, "/lib/libpmi.so", "/new", false),
               (Words{"A=1", "LD_PRELOAD=/lib/libpmi.so:/x.so", "PMI_JOB=/new", "A=1"}));
     char nested[] = "LD_PRELOAD=/lib/libpmi.so:/x.so";
     char* again[] = {nested, nullptr};
-    EXPECT_EQ(program_environment(again, o, "/lib/libpmi.so", "/new"), (Words{nested, "PMI_JOB=/new"}));
+    EXPECT_EQ(program_environment(again, o, "/lib/libpmi.so", "/new", true),
+              (Words{nested, "PMI_JOB=/new", "PMI_YAMA=1"}));
     char* none[] = {nullptr};
-    EXPECT_EQ(program_environment(none, o, "", "/new"), Words{"PMI_JOB=/new"});
+    EXPECT_EQ(program_environment(none, o, "", "/new", true), Words{"PMI_JOB=/new"});
 }
 
 TEST(CpuBaseline, MasksWhatIsAboveTheLevel) {
@@ -354,8 +355,10 @@ TEST_F(Launch, LeaksNoDescriptor) {
 TEST_F(Launch, ChangesNoOtherVariable) {
     std::string mine = run(under_pmirun({}, {"env"})).out, theirs = run({"env"}).out, rest;
     std::istringstream in(mine);
-    for (std::string line; std::getline(in, line);)
-        if (!line.starts_with("LD_PRELOAD=") && !line.starts_with("PMI_JOB=")) rest += line + "\n";
+    for (std::string line; std::getline(in, line);) {
+        bool is_ours = line.starts_with("LD_PRELOAD=") || line.starts_with("PMI_JOB=") || line.starts_with("PMI_YAMA=");
+        if (!is_ours) rest += line + "\n";
+    }
     EXPECT_EQ(rest, theirs);
     EXPECT_NE(mine.find("PMI_JOB=" + directory), std::string::npos);
     EXPECT_NE(mine.find("libpmi.so"), std::string::npos);
