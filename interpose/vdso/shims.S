@@ -61,50 +61,62 @@ pmi_shim_\name\()_end:
 pmi_shims_begin:
 .Lbegin:
 
-/* edi: MONOTONIC or MONOTONIC_COARSE. Gives home's wall clock: rcx seconds, rax nanoseconds. Called with rsp % 16 == 0. */
-read_wall:
-        sub     rsp, 40
-        mov     [rsp + 24], edi
-1:      mov     eax, [rip + .Lbegin + PAGE + SEQUENCE]
+/* Home's wall clock: rcx seconds, rax nanoseconds. edi: MONOTONIC or MONOTONIC_COARSE. rsp % 16 == 0, and 32 bytes there are
+   free to use. */
+        .macro read_wall
+        mov     [rsp + 16], edi
+        jmp     .Lwall2_\@
+.Lwall1_\@:
+        pause
+.Lwall2_\@:
+        mov     eax, [rip + .Lbegin + PAGE + SEQUENCE]
         test    al, 1
-        jnz     5f
-        mov     [rsp + 28], eax
-        mov     edi, [rsp + 24]
+        jnz     .Lwall1_\@
+        mov     [rsp + 20], eax
+        mov     edi, [rsp + 16]
         mov     rsi, rsp
         call    [rip + .Lbegin + PAGE + NODE_CLOCK_GETTIME]
         mov     rcx, [rsp]
-        mov     rdx, [rsp + 8]
-        imul    rax, rcx, SECOND
-        add     rax, rdx
-        sub     rax, [rip + .Lbegin + PAGE + SLEW_FROM]
-        mov     rdi, [rip + .Lbegin + PAGE + SLEW_LENGTH]
-        cmp     rax, rdi
-        cmovg   rax, rdi
-        xor     edi, edi
-        test    rax, rax
-        cmovs   rax, rdi
-        imul    rax, [rip + .Lbegin + PAGE + SLEW_RATE]
-        sar     rax, 32
-        add     rax, rdx
+        mov     rax, [rsp + 8]
+        cmp     qword ptr [rip + .Lbegin + PAGE + SLEW_LENGTH], 0
+        je      .Lwall3_\@
+        call    slew
+.Lwall3_\@:
         add     rax, [rip + .Lbegin + PAGE + OFFSET_NSEC]
         add     rcx, [rip + .Lbegin + PAGE + OFFSET_SEC]
         mov     edx, [rip + .Lbegin + PAGE + SEQUENCE]
-        cmp     edx, [rsp + 28]
-        jne     1b
-2:      cmp     rax, SECOND
-        jl      3f
+        cmp     edx, [rsp + 20]
+        jne     .Lwall2_\@
+.Lwall4_\@:
+        cmp     rax, SECOND
+        jl      .Lwall5_\@
         sub     rax, SECOND
         inc     rcx
-        jmp     2b
-3:      test    rax, rax
-        jns     4f
+        jmp     .Lwall4_\@
+.Lwall5_\@:
+        test    rax, rax
+        jns     .Lwall6_\@
         add     rax, SECOND
         dec     rcx
-        jmp     3b
-4:      add     rsp, 40
+        jmp     .Lwall5_\@
+.Lwall6_\@:
+        .endm
+
+/* rcx seconds, rax nanoseconds of CLOCK_MONOTONIC: adds to rax what has been slewed until then. */
+slew:
+        imul    rdx, rcx, SECOND
+        add     rdx, rax
+        sub     rdx, [rip + .Lbegin + PAGE + SLEW_FROM]
+        mov     rdi, [rip + .Lbegin + PAGE + SLEW_LENGTH]
+        cmp     rdx, rdi
+        cmovg   rdx, rdi
+        xor     edi, edi
+        test    rdx, rdx
+        cmovs   rdx, rdi
+        imul    rdx, [rip + .Lbegin + PAGE + SLEW_RATE]
+        sar     rdx, 32
+        add     rax, rdx
         ret
-5:      pause
-        jmp     1b
 
 /* int clock_gettime(clockid_t, struct timespec *) */
         shim clock_gettime
@@ -122,17 +134,17 @@ read_wall:
         jmp     rdx
 1:
         work clock_gettime
-        sub     rsp, 24
-        mov     [rsp], rsi
-        mov     [rsp + 8], rdi
+        sub     rsp, 56
+        mov     [rsp + 32], rsi
+        mov     [rsp + 40], rdi
         cmp     edi, CLOCK_REALTIME_COARSE
         mov     edi, CLOCK_MONOTONIC
         mov     eax, CLOCK_MONOTONIC_COARSE
         cmove   edi, eax
-        call    read_wall
-        mov     rdi, [rsp + 8]
-        mov     rsi, [rsp]
-        add     rsp, 24
+        read_wall
+        mov     rdi, [rsp + 40]
+        mov     rsi, [rsp + 32]
+        add     rsp, 56
         stores clock_gettime
         cmp     edi, CLOCK_TAI
         jne     2f
@@ -150,14 +162,14 @@ read_wall:
         test    rdi, rdi
         jz      1f
         work gettimeofday
-        sub     rsp, 24
-        mov     [rsp], rsi
-        mov     [rsp + 8], rdi
+        sub     rsp, 56
+        mov     [rsp + 32], rsi
+        mov     [rsp + 40], rdi
         mov     edi, CLOCK_MONOTONIC
-        call    read_wall
-        mov     rdi, [rsp + 8]
-        mov     rsi, [rsp]
-        add     rsp, 24
+        read_wall
+        mov     rdi, [rsp + 40]
+        mov     rsi, [rsp + 32]
+        add     rsp, 56
         stores gettimeofday
         imul    rax, rax, 274877907     /* / 1000 * 2^38, exact below 10^9 */
         shr     rax, 38
@@ -176,12 +188,12 @@ read_wall:
         cmp     qword ptr [rip + .Lbegin + PAGE + NODE_CLOCK_GETTIME], 0
         je      pmi_shim_time_call
         work time
-        sub     rsp, 24
-        mov     [rsp], rdi
+        sub     rsp, 56
+        mov     [rsp + 32], rdi
         mov     edi, CLOCK_MONOTONIC_COARSE
-        call    read_wall
-        mov     rdi, [rsp]
-        add     rsp, 24
+        read_wall
+        mov     rdi, [rsp + 32]
+        add     rsp, 56
         stores time
         mov     rax, rcx
         test    rdi, rdi
