@@ -42,6 +42,17 @@ Status MemoryInstaller::install_pages(const StreamView& view) {
     return {};
 }
 
+Expected<std::vector<AddressRange>> MemoryInstaller::dropped(const StreamView& view) const {
+    std::vector<AddressRange> ranges;
+    for (size_t i = 0; i < view.head.runs; i++) {
+        MemoryRun run = view.run(i);
+        bool fits = run.size > 0 && run.where + run.size > run.where && run.where % kPage == 0 && run.size % kPage == 0;
+        if (!fits || !covered(run.where, run.size)) return fail("pages at {:#x} that are outside the program's map", run.where);
+        ranges.push_back({run.where, run.where + run.size});
+    }
+    return ranges;
+}
+
 Status MemoryInstaller::install_file_data(const StreamView& view) {
     auto rest = view.payload;
     for (size_t i = 0; i < view.head.runs; i++) {

@@ -21,6 +21,7 @@ class MemorySender {
     Status add(StreamKind kind, uint64_t where, uint64_t address, uint64_t size, Zeros zeros);
     Status add_bytes(StreamKind kind, uint64_t where, std::span<const std::byte> bytes);
     Status flush();
+    void count_zero_page() { totals_.zero_pages++; }
     const MoveTotals& totals() const { return totals_; }
 
   private:

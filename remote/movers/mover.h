@@ -1,5 +1,6 @@
-// Movers bring the contents of a process's memory to another machine. All stand behind one interface and one
-// conformance test; which one a move uses is chosen by `mode`.
+// Movers bring the contents of a process's memory to another machine. All stand behind one interface and one conformance
+// test: stop and copy (stop_copy.cpp), and what has followed the program while it ran (memory_follower.h). Which one a move
+// uses is chosen in round_policy.h.
 #pragma once
 #include <sys/types.h>
 
@@ -33,8 +34,12 @@ class Mover {
     virtual Expected<MoveTotals> send(const SendOrder& order, Stream& stream) = 0;
 };
 
-// "auto" and "stop" are there; other modes are an Error that names them.
-Expected<std::unique_ptr<Mover>> make_mover(const std::string& mode);
+std::unique_ptr<Mover> make_stop_copy();
+
+// Whether its pages are the program's alone.
+bool is_private(const wire::Region& region);
+// Whether a page of zeros is news there.
+bool zeros_matter(const wire::Image& image, const wire::Region& region);
 
 // The receiving end, the same for all movers.
 class MemoryInstaller {
@@ -43,6 +48,8 @@ class MemoryInstaller {
     MemoryInstaller(pid_t pid, const wire::Image& image, std::function<int(uint32_t index)> file_fd);
     // A Pages or FileData message. Runs outside the image's regions or files are errors, nothing is written then.
     Status install(const StreamView& view);
+    // The runs of a Drop message, checked likewise.
+    Expected<std::vector<AddressRange>> dropped(const StreamView& view) const;
 
   private:
     Status install_pages(const StreamView& view);

@@ -42,6 +42,7 @@ class ZmqStream final : public Stream {
     bool is_alive() override { return watch_.peer_alive(); }
     Status send(std::span<const std::byte> bytes) override;
     Status send_zero_copy(std::span<const std::byte> bytes, std::function<void()> release) override;
+    bool can_send() override;
     Expected<std::unique_ptr<Message>> receive(int timeout_ms) override;
     Expected<std::unique_ptr<Message>> try_receive() override;
 
@@ -109,6 +110,16 @@ Status ZmqStream::send_zero_copy(std::span<const std::byte> bytes, std::function
         return send_message(message);
     } catch (const zmq::error_t& e) {
         return fail_code(e.num(), "stream: send");
+    }
+}
+
+bool ZmqStream::can_send() {
+    try {
+        bool can = (socket_.get(zmq::sockopt::events) & ZMQ_POLLOUT) != 0;
+        update_poll_fd();  // asking has eaten the edge of what came meanwhile
+        return can || !watch_.peer_alive();
+    } catch (const zmq::error_t&) {
+        return true;  // send() says what is wrong
     }
 }
 

@@ -43,6 +43,8 @@ class Stream {
     virtual Status send(std::span<const std::byte> bytes) = 0;
     // Zero-copy: `release` is called once, from any thread, when the bytes may be reused; after an error too.
     virtual Status send_zero_copy(std::span<const std::byte> bytes, std::function<void()> release) = 0;
+    // Whether a message would be taken at once.
+    virtual bool can_send() = 0;
     virtual Expected<std::unique_ptr<Message>> receive(int timeout_ms) = 0;  // Error ETIMEDOUT
     virtual Expected<std::unique_ptr<Message>> try_receive() = 0;            // null: nothing there
 };

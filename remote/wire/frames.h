@@ -42,6 +42,7 @@ enum class FrameType : uint8_t {
     NewStream,      // ProcessHead: the stream was lost with a cut; make another one
     Flush,          // ProcessHead: the program is being killed: send what it has stored in files
     Clock,          // ClockHead: the answer to AskClock; or, with asked_ns 0, home's wall clock has been set
+    Freed,          // ProcessHead: home has given its copy of the memory up: all of it will have to travel
 };
 
 enum class CallKind : uint8_t {

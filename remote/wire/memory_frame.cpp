@@ -15,7 +15,7 @@ Expected<StreamView> parse_stream_message(std::span<const std::byte> message) {
     if (message.size() < sizeof view.head) return fail("a stream message of {} bytes is too short", message.size());
     std::memcpy(&view.head, message.data(), sizeof view.head);
     message = message.subspan(sizeof view.head);
-    if (view.head.kind < StreamKind::Image || view.head.kind > StreamKind::Failed)
+    if (view.head.kind < StreamKind::Image || view.head.kind > StreamKind::RoundAck)
         return fail("a stream message of unknown kind {}", static_cast<uint32_t>(view.head.kind));
     if (view.head.runs > kMaxRuns || message.size() < view.head.runs * sizeof(MemoryRun))
         return fail("a stream message with {} runs has {} bytes", view.head.runs, message.size());

@@ -16,8 +16,13 @@ enum class StreamKind : uint32_t {
     Pages,      // runs are addresses
     FileData,   // runs are file index << 48 | offset
     End,        // all has been sent; payload: MoveTotals
-    Ready,      // destination -> source: installed, frozen, waits for Go
+    Ready,      // destination -> source: installed, frozen, waits for Go; payload: ReadyNote
     Failed,     // either: the move is off; payload: text
+    // While the program still runs at the source:
+    Layout,     // payload: wire::Image with the regions and files as they are now
+    Drop,       // runs (without bytes) of pages that are the program's own no more: they show zeros, or their file
+    RoundEnd,   // all of a round has been sent
+    RoundAck,   // the answer: all of it is installed
 };
 
 constexpr size_t kMemoryMessage = 1u << 20;  // bytes of memory in one message
@@ -35,6 +40,11 @@ struct MemoryRun {
 };
 struct MoveTotals {
     uint64_t bytes, pages, zero_pages;
+};
+
+struct ReadyNote {
+    uint32_t tracks;  // 1: the node will know which pages the program has written there
+    uint32_t reserved;
 };
 
 struct StreamView {

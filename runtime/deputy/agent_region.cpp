@@ -35,12 +35,14 @@ Expected<int> make_file_there(Injector& injector, const RemoteMemory& memory, ui
 
 }  // namespace
 
-Expected<std::shared_ptr<AgentRegion>> AgentRegion::place(pid_t pid, StopWaiter& waiter) {
+Expected<std::shared_ptr<AgentRegion>> AgentRegion::place(pid_t pid, StopWaiter& waiter, uint64_t base) {
     RemoteMemory memory(pid);
     TRY_ASSIGN(VdsoRange vdso, find_vdso(pid));
     TRY_ASSIGN(uint64_t instruction, find_syscall_instruction(memory, vdso.start, vdso.end));
-    TRY_ASSIGN(auto maps, read_maps(pid));
-    TRY_ASSIGN(uint64_t base, choose_agent_base(maps));
+    if (base == 0) {
+        TRY_ASSIGN(auto maps, read_maps(pid));
+        TRY_ASSIGN(base, choose_agent_base(maps));
+    }
     Injector injector(pid, waiter);
     TRY_ASSIGN(int there, make_file_there(injector, memory, instruction, vdso));
     auto inject = [&](int64_t nr, std::array<uint64_t, 6> args) { return injector.call_at(instruction, nr, args); };

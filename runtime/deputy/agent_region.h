@@ -21,8 +21,8 @@ namespace pmi {
 
 class AgentRegion {
   public:
-    // `pid`'s threads are stopped, signals blocked.
-    static Expected<std::shared_ptr<AgentRegion>> place(pid_t pid, StopWaiter& waiter);
+    // `pid`'s threads are stopped, signals blocked. At `base`, or (0) where there is most room.
+    static Expected<std::shared_ptr<AgentRegion>> place(pid_t pid, StopWaiter& waiter, uint64_t base = 0);
     // Unmaps it from a stopped process.
     static Status remove(pid_t pid, uint64_t base, StopWaiter& waiter);
 

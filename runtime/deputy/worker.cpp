@@ -110,17 +110,48 @@ Status Worker::pump(int timeout_ms, const char* what, const std::function<bool()
 }
 
 Status Worker::handle_packets() {
+    for (const auto& request : receive_requests()) handle_request(request);
+    while (!deferred_.empty())
+        for (const auto& request : std::exchange(deferred_, {})) handle_request(request);
+    return {};
+}
+
+std::vector<json> Worker::receive_requests() {
+    std::vector<json> requests;
     std::vector<char> packet(65536);
     for (;;) {
         ssize_t n = ::recv(setup_.channel, packet.data(), packet.size(), MSG_DONTWAIT);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR)) return {};
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) return requests;
         if (n <= 0) {
             supervisor_gone_ = true;
-            return {};
+            return requests;
         }
         json request = json::parse(packet.data(), packet.data() + n, nullptr, false);
-        if (request.is_object()) handle_request(request);
+        if (request.is_object()) requests.push_back(std::move(request));
     }
+}
+
+// A wish to cancel can't wait for the end of what it is about; all else can.
+Status Worker::check_cancelled(HomePid pid) {
+    if (supervisor_gone_) return {};
+    cancellable_ = pid;
+    for (auto& request : receive_requests()) {
+        std::string op = request.value("op", "");
+        if (op == "cancel" || op == "status")
+            handle_request(request);
+        else
+            deferred_.push_back(std::move(request));
+    }
+    cancellable_ = HomePid();
+    bool is_cancelled = cancelled_ == pid;
+    cancelled_ = HomePid();
+    return is_cancelled ? fail_code(ECANCELED, "the move was cancelled") : Status();
+}
+
+Expected<json> Worker::cancel_move(HomePid pid) {
+    if (cancellable_ != pid) return fail("no move of it is under way that could be cancelled");
+    cancelled_ = pid;
+    return json{{"pid", pid.value}};
 }
 
 void Worker::send(const json& message) const {
@@ -141,7 +172,7 @@ void Worker::handle_request(const json& request) {
             return migrate(pid, to, request.value("mode", "auto"), request.value("cpu", json()));
         }
         if (op == "home") return bring_home(pid);
-        if (op == "cancel") return fail("no move under way");
+        if (op == "cancel") return cancel_move(pid);
         return fail("unknown operation {}", op);
     }();
     json reply = answer ? std::move(*answer) : json{{"ok", false}, {"error", answer.error().message()}};

@@ -48,15 +48,6 @@ Status check_open_files(HomePid pid, pid_t alive) {
     return {};
 }
 
-// The guest gets a copy of it.
-Status describe_vdso(pid_t alive, wire::Image& image) {
-    TRY_ASSIGN(VdsoRange vdso, find_vdso(alive));
-    std::string bytes(vdso.end - vdso.start, '\0');
-    TRY(RemoteMemory(alive).read(vdso.start, std::as_writable_bytes(std::span(bytes))));
-    image.set_vdso(std::move(bytes));
-    return {};
-}
-
 // What the program was started with (pmirun --cpu-baseline): its libraries use no more than that.
 Status limit_to_programs_baseline(pid_t pid, wire::Machine& home) {
     auto environment = read_file(fmt::format("/proc/{}/environ", pid));
@@ -80,7 +71,6 @@ json summary(HomePid pid, const std::string& where, const MoveTotals& totals, in
 }  // namespace
 
 Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::string& mode, const json& cpu) {
-    TRY(make_mover(mode));
     DeputyProcess* p = process_of(pid);
     // A worker has done its work with the move that fails, or that brings the last program home.
     bool come_home = p == nullptr && std::exchange(had_process_, true) && !unfinished_.has(pid);
@@ -108,10 +98,11 @@ Expected<std::shared_ptr<NodeSession>> Worker::open_session(HomePid pid, const N
 Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std::string& mode, const json& cpu) {
     int64_t began = monotonic_ns();
     TRY_ASSIGN(auto session, open_session(pid, to));
+    TRY_ASSIGN(auto early, copy_early(pid, *session, mode));
     TRY_ASSIGN(Frozen frozen, freeze_home(pid));
     int64_t frozen_at = monotonic_ns();
     std::shared_ptr<AgentRegion> region;
-    auto image = capture(frozen, pid, session->machine(), &region);
+    auto image = capture(frozen, pid, session->machine(), early ? early->agent_base : 0, &region);
     if (!image) {
         TRY(thaw_home(frozen));
         return std::move(image.error());
@@ -122,10 +113,11 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
     if (!account) spdlog::warn("process {}: look for its account of CPU time: {}", pid.value, account.error().message());
     image->set_cpu_account(account.value_or(0));
     MoveTotals totals{};
+    ReadyNote ready{};
     bool stripped = false;
     auto moved = [&]() -> Status {
-        TRY(send_out(*session, *image, frozen.alive(), mode, &totals));
-        TRY(wait_for_ready(*session));
+        TRY(send_out(*session, *image, frozen.alive(), early.get(), &totals));
+        TRY_ASSIGN(ready, wait_for_ready(*session));
         stripped = true;
         TRY(become_deputies(frozen, *image, region, session));
         return commit(*process_of(pid), *session);
@@ -138,9 +130,14 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
     int64_t running_at = monotonic_ns();
     DeputyProcess& p = *process_of(pid);
     p.moves++;
-    if (auto hollowed = hollow_out(p, *image); !hollowed)
-        spdlog::warn("process {} keeps its memory at home: {}", pid.value, hollowed.error().message());
-    return summary(pid, to.name, totals, running_at - frozen_at, running_at - began);
+    size_t rounds = early ? early->rounds.size() : 0;
+    // In pieces: nobody's call waits for all of it.
+    while (early && early->follower->let_go_some()) TRY(one_event(0));
+    if (DeputyProcess* there = process_of(pid)) TRY(keep_or_free(*there, *image, ready.tracks != 0));
+    json answer = summary(pid, to.name, totals, running_at - frozen_at, running_at - began);
+    answer["mode"] = early ? "precopy" : "stop";
+    answer["rounds"] = rounds;
+    return answer;
 }
 
 Expected<Frozen> Worker::freeze_home(HomePid pid) {
@@ -174,17 +171,17 @@ Status Worker::thaw_home(const Frozen& frozen) {
 }
 
 // The agent goes in first: it answers what can't be seen from outside.
-Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, const wire::Machine& node,
+Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, const wire::Machine& node, uint64_t agent_base,
                                       std::shared_ptr<AgentRegion>* region) {
     pid_t alive = frozen.alive();
-    TRY_ASSIGN(*region, AgentRegion::place(alive, *this));
+    TRY_ASSIGN(*region, AgentRegion::place(alive, *this, agent_base));
     uint64_t base = (*region)->base();
     wire::Image image;
     auto captured = [&]() -> Status {
         TRY(assist_->capture(frozen, (*region)->place_for_batches(), *this, image));
         TRY(check_live_xstate(image, node));
         TRY(describe_regions(alive, {base, base + kAgentSize}, image));
-        TRY(describe_vdso(alive, image));
+        TRY(describe_home_vdso(alive, image));
         TRY(check_open_files(pid, alive));
         return files_.watch_image(pid, HomePid(alive), image);
     }();
@@ -194,23 +191,34 @@ Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, const w
     return std::move(captured.error());
 }
 
-Status Worker::send_out(NodeSession& session, const wire::Image& image, pid_t pid, const std::string& mode, MoveTotals* totals) {
+Status Worker::send_out(NodeSession& session, const wire::Image& image, pid_t pid, EarlyCopy* early, MoveTotals* totals) {
     std::string bytes = image.SerializeAsString();
     TRY(session.stream().send(make_stream_message(StreamKind::Image, image.pid(), {}, std::as_bytes(std::span(bytes)))));
-    TRY_ASSIGN(auto mover, make_mover(mode));
     SendOrder order;
     order.pid = pid;
     order.image = &image;
     order.file_contents = true;
-    TRY_ASSIGN(*totals, mover->send(order, session.stream()));
+    if (early != nullptr && early->files.changed(HomePid(image.pid()))) early->follower->files_changed();
+    auto everything = make_stop_copy();
+    Mover& mover = early != nullptr ? static_cast<Mover&>(*early->follower) : *everything;
+    TRY_ASSIGN(*totals, mover.send(order, session.stream()));
     totals->bytes += bytes.size();
+    if (early != nullptr) {
+        totals->bytes += early->totals.bytes;
+        totals->pages += early->totals.pages;
+        totals->zero_pages += early->totals.zero_pages;
+    }
     return session.stream().send(make_stream_message(StreamKind::End, image.pid(), {}, std::as_bytes(std::span(totals, 1))));
 }
 
-Status Worker::wait_for_ready(NodeSession& session) {
+Expected<ReadyNote> Worker::wait_for_ready(NodeSession& session) {
     TRY_ASSIGN(auto message, session.stream().receive(kReadyTimeoutMs));
     TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
-    if (view.head.kind == StreamKind::Ready) return {};
+    ReadyNote note{};
+    if (view.head.kind == StreamKind::Ready) {
+        if (view.payload.size() == sizeof note) std::memcpy(&note, view.payload.data(), sizeof note);
+        return note;
+    }
     if (view.head.kind == StreamKind::Failed)
         return fail("{}", std::string(reinterpret_cast<const char*>(view.payload.data()), std::min<size_t>(view.payload.size(), 400)));
     return fail("node {} answers {} instead of Ready", session.node(), static_cast<uint32_t>(view.head.kind));
@@ -306,69 +314,12 @@ Status Worker::roll_back(const Frozen& frozen, const wire::Image& image, const A
     return thaw_home(frozen);
 }
 
-namespace {
-
-// One region's runs of pages as slices that hold at most so much, with the holes between: a reservation of terabytes with a
-// few pages is one slice.
-void add_slices(const std::vector<PageRun>& runs, std::vector<AddressRange>& slices) {
-    constexpr uint64_t kSlice = 32 << 20;
-    uint64_t room = 0;  // in the last slice
-    for (const auto& run : runs)
-        for (uint64_t at = run.start; at < run.end;) {
-            if (room == 0) {
-                slices.push_back({at, at});
-                room = kSlice;
-            }
-            uint64_t size = std::min(room, run.end - at);
-            room -= size;
-            at = slices.back().end = at + size;
-        }
-}
-
-}  // namespace
-
-// Home keeps the skeleton of the address space, and of its contents what files have anyway and what ps reads.
-Status Worker::hollow_out(DeputyProcess& p, const wire::Image& image) {
-    HomePid pid = p.pid;
-    TRY_ASSIGN(PageMap pages, PageMap::open(p.alive()));
-    std::vector<AddressRange> slices;
-    uint64_t keep_from = image.layout().arg_start() & ~(kPage - 1);
-    for (const auto& r : image.regions()) {
-        if (r.kind() != wire::Region::ANONYMOUS || r.shared()) continue;
-        bool has_arguments = r.start() <= keep_from && keep_from < r.end();
-        uint64_t end = has_arguments ? keep_from : r.end();
-        TRY_ASSIGN(auto own, pages.own_pages(r.start(), end));
-        add_slices(own, slices);
-    }
-    // One stop of one deputy thread a slice: a call that is being served is held up no longer than a slice takes.
-    constexpr uint64_t kDontNeedLocked = 24;  // MADV_DONTNEED_LOCKED, Linux 5.18
-    for (size_t next = 0; next < slices.size();) {
-        TRY(one_event(0));
-        if (process_of(pid) == nullptr) return {};
-        DeputyThread& t = p.threads.at(HomePid(p.alive()));
-        if (t.stopped) return fail("it is stopped");
-        TRY(interrupt(t.tid.value));
-        TRY_ASSIGN(int status, wait(t.tid.value, 1000));
-        Stop stop = classify(status);
-        if (stop.kind != Stop::Kind::Interrupt && stop.kind != Stop::Kind::Group) {
-            TRY(handle_stop(t.tid.value, stop));
-            continue;
-        }
-        const AddressRange& slice = slices[next++];
-        TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
-        TRY(set_signal_mask(t.tid.value, kInjectionMask));
-        Batch batch(t.tid.value, t.tid.value, p.region().place_for_batches(), *this);
-        batch.call(SYS_madvise, slice.start, slice.end - slice.start, kDontNeedLocked);
-        TRY(batch.run());
-        TRY(set_signal_mask(t.tid.value, mask));
-        TRY(stop.kind == Stop::Kind::Group ? go_on(p, t) : handle_stop(t.tid.value, stop));
-    }
-    return {};
-}
-
 Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::string& mode) {
     int64_t began = monotonic_ns();
     HomePid pid = p.pid;
+    MoveFacts facts;
+    facts.asked = mode;
+    TRY(choose_mode(facts));
     if (files_.changed(pid)) return fail("it is about to come home: a file that it maps was changed");
     auto old = p.session;  // held: a child that is still there may end meanwhile, and with it the last use of it
     TRY(old->renew_stream());
@@ -377,12 +328,13 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
     TRY(freeze_guest(p));
     int64_t frozen_at = monotonic_ns();
     MoveTotals totals{};
+    ReadyNote ready{};
     auto image = receive_image(p);
     auto moved = [&]() -> Status {
         if (!image) return std::move(image.error());
         note_cpu_used_at_home(pid, *image);
         image->set_cpu_account(p.cpu_account);
-        TRY(describe_vdso(p.alive(), *image));
+        TRY(describe_home_vdso(p.alive(), *image));
         TRY(check_live_xstate(*image, session->machine()));
         TRY(files_.wait_flushed(pid, kReadyTimeoutMs));
         std::string bytes = image->SerializeAsString();
@@ -400,7 +352,7 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
             if (view.head.kind == StreamKind::End) break;
         }
         TRY(std::move(passed_on));
-        TRY(wait_for_ready(*session));
+        TRY_ASSIGN(ready, wait_for_ready(*session));
         session->start(p.server, *events_);
         p.session = session;
         p.running = false;
@@ -419,11 +371,12 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
         TRY(give_up_return(p, moved.error()));
         return std::move(moved.error());
     }
-    (void)mode;
     int64_t running_at = monotonic_ns();
     p.moves++;
     auto dropped = old->send(FrameType::Drop, ProcessHead{pid.value});
     if (!dropped) spdlog::info("node {}: {}", old->node(), dropped.error().message());
+    // What was written on the old node is not here, and only that one knows what it was.
+    TRY(free_copy(p, *image));
     return summary(pid, to.name, totals, running_at - frozen_at, running_at - began);
 }
 

@@ -68,6 +68,7 @@ Expected<json> Worker::bring_home(HomePid pid) {
         TRY(files_.wait_flushed(pid, kImageTimeoutMs));
         TRY(stop_deputies(*p));
         TRY(shape_skeleton(*p, *image, &plan));
+        if (!p->keeps_copy) TRY(drop_stale(*p));
         TRY(protect_shared(*p, *image, PROT_WRITE));
         TRY(receive_memory(*p, *image, plan, &totals));
         return protect_shared(*p, *image, 0);
@@ -277,6 +278,11 @@ Status Worker::protect_shared(DeputyProcess& p, const wire::Image& image, uint32
     return {};
 }
 
+Status Worker::take_drop(const DeputyProcess& p, const MemoryInstaller& installer, const StreamView& view) {
+    TRY_ASSIGN(auto ranges, installer.dropped(view));
+    return drop_here(p, ranges);
+}
+
 Status Worker::receive_memory(DeputyProcess& p, const wire::Image& image, const RegionPlan& plan, MoveTotals* totals) {
     std::vector<MemoryRun> runs;
     for (const auto& range : plan.whole) runs.push_back({range.start, range.end - range.start});
@@ -291,9 +297,10 @@ Status Worker::receive_memory(DeputyProcess& p, const wire::Image& image, const 
             if (view.payload.size() == sizeof *totals) std::memcpy(totals, view.payload.data(), sizeof *totals);
             return installed;
         }
-        if (view.head.kind != StreamKind::Pages) return fail("node {} sends no memory", p.session->node());
+        if (view.head.kind != StreamKind::Pages && view.head.kind != StreamKind::Drop)
+            return fail("node {} sends no memory", p.session->node());
         // What was sent is received in any case: the next move finds the stream empty.
-        if (installed) installed = installer.install(view);
+        if (installed) installed = view.head.kind == StreamKind::Drop ? take_drop(p, installer, view) : installer.install(view);
     }
 }
 

@@ -3,6 +3,8 @@
 //   worker.cpp        requests of the job supervisor, the loop
 //   worker_stops.cpp  what a deputy's stop means: signals, job control, fork, exec, exit
 //   worker_away.cpp   home -> node, node -> node
+//   worker_precopy.cpp   memory that travels while the program still runs at home
+//   worker_copy.cpp      what home keeps of the memory of a program that is away
 //   worker_home.cpp   node -> home
 #pragma once
 #include <functional>
@@ -14,7 +16,9 @@
 #include <string>
 
 #include "kernel-assist/assist.h"
+#include "remote/movers/memory_follower.h"
 #include "remote/movers/mover.h"
+#include "remote/movers/round_policy.h"
 #include "runtime/deputy/agent_region.h"
 #include "runtime/deputy/call_server.h"
 #include "runtime/deputy/cpu_of_stays.h"
@@ -68,6 +72,7 @@ struct DeputyProcess {
     uint64_t moves = 0, returns = 0;
     std::string return_reason;
     CpuHead cpu_before_exec{};     // as the node said when an exec was about to be made
+    bool keeps_copy = false;       // its memory here is as it was when it left, and the node knows what it has written since
     uint64_t cpu_account = 0;      // where libpmi.so keeps the CPU time used away, 0: nowhere
 
     AgentRegion& region() const { return server->region(); }
@@ -77,6 +82,19 @@ struct DeputyProcess {
         for (const auto& [tid, t] : threads)
             if (!t.exiting) return tid.value;
         return pid.value;
+    }
+};
+
+// What has travelled of a program's memory while it ran at home. When it goes the program is not followed any more.
+struct EarlyCopy {
+    std::unique_ptr<MemoryFollower> follower;
+    WatchedFiles files;        // those whose contents have been sent
+    uint64_t agent_base = 0;
+    std::vector<Round> rounds;
+    MoveTotals totals{};
+    ~EarlyCopy() {
+        while (follower && follower->let_go_some()) {
+        }
     }
 };
 
@@ -92,6 +110,9 @@ class Worker : private StopWaiter {
     Status one_event(int timeout_ms);  // requests excluded
     Status handle_packets();
     void handle_request(const nlohmann::json& request);
+    Expected<nlohmann::json> cancel_move(HomePid pid);
+    std::vector<nlohmann::json> receive_requests();
+    Status check_cancelled(HomePid pid);  // in the middle of a move
     nlohmann::json status_of_all() const;
     void send(const nlohmann::json& message) const;
     Status serve_returns();
@@ -148,17 +169,34 @@ class Worker : private StopWaiter {
     Expected<nlohmann::json> leave_home(HomePid pid, const NodeAddress& to, const std::string& mode, const nlohmann::json& cpu);
     Expected<nlohmann::json> hop(DeputyProcess& p, const NodeAddress& to, const std::string& mode);
     Expected<std::shared_ptr<NodeSession>> open_session(HomePid pid, const NodeAddress& to);
-    Expected<wire::Image> capture(const Frozen& frozen, HomePid pid, const wire::Machine& node, std::shared_ptr<AgentRegion>* region);
-    Status send_out(NodeSession& session, const wire::Image& image, pid_t pid, const std::string& mode, MoveTotals* totals);
-    Status wait_for_ready(NodeSession& session);
+    Expected<wire::Image> capture(const Frozen& frozen, HomePid pid, const wire::Machine& node, uint64_t agent_base,
+                                  std::shared_ptr<AgentRegion>* region);
+    Status send_out(NodeSession& session, const wire::Image& image, pid_t pid, EarlyCopy* early, MoveTotals* totals);
+    Expected<ReadyNote> wait_for_ready(NodeSession& session);
     Status become_deputies(const Frozen& frozen, const wire::Image& image, std::shared_ptr<AgentRegion> region,
                            std::shared_ptr<NodeSession> session);
     Status commit(DeputyProcess& p, NodeSession& session);
     Expected<Frozen> freeze_home(HomePid pid);
     Status thaw_home(const Frozen& frozen);
     Status roll_back(const Frozen& frozen, const wire::Image& image, const AgentRegion& region, bool stripped);
-    Status hollow_out(DeputyProcess& p, const wire::Image& image);
     Status settle_pending_signals(DeputyProcess& p);
+
+    // -- worker_precopy.cpp
+    // Null: the program is to stand still for all of its memory.
+    Expected<std::unique_ptr<EarlyCopy>> copy_early(HomePid pid, NodeSession& session, const std::string& mode);
+    Expected<std::unique_ptr<DirtyTracking>> start_following(HomePid pid);
+    Expected<wire::Image> describe_running(HomePid pid, pid_t alive, uint64_t agent_base);
+    Status send_round(HomePid pid, NodeSession& session, EarlyCopy& copy);
+    Status wait_for_round(HomePid pid, NodeSession& session);
+
+    // -- worker_copy.cpp
+    Status keep_or_free(DeputyProcess& p, const wire::Image& image, bool node_tracks);
+    Status free_copy(DeputyProcess& p, const wire::Image& image);
+    Status hollow_out(DeputyProcess& p, const wire::Image& image);
+    Status drop_here(const DeputyProcess& p, const std::vector<AddressRange>& ranges);
+    Status drop_stale(const DeputyProcess& p);
+    // One thread stops for `work`, as short as that may be; its calls are held up meanwhile.
+    Status with_stopped_deputy(HomePid pid, const std::function<Status(pid_t tid)>& work);
 
     // -- worker_home.cpp
     Expected<nlohmann::json> bring_home(HomePid pid);
@@ -171,6 +209,7 @@ class Worker : private StopWaiter {
     Status apply_plan(const DeputyProcess& p, const RegionPlan& plan);
     Status protect_shared(DeputyProcess& p, const wire::Image& image, uint32_t also);
     Status receive_memory(DeputyProcess& p, const wire::Image& image, const RegionPlan& plan, MoveTotals* totals);
+    Status take_drop(const DeputyProcess& p, const MemoryInstaller& installer, const StreamView& view);
     Status settle_in(DeputyProcess& p, const wire::Image& image);
     Status give_up_return(DeputyProcess& p, const Error& why);
 
@@ -188,6 +227,9 @@ class Worker : private StopWaiter {
     std::vector<std::pair<pid_t, int>> ended_;  // tasks whose end a wait() for something else has met, and the status
     std::set<pid_t> early_children_;      // new tasks that stopped before their parent's event
     bool had_process_ = false;
+    // A move whose program still runs where it was can be cancelled.
+    HomePid cancellable_, cancelled_;
+    std::vector<nlohmann::json> deferred_;  // requests that came in the middle of a move
     bool supervisor_gone_ = false;
 };
 

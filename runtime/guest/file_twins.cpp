@@ -90,6 +90,10 @@ Status FileTwins::prepare(const wire::Image& image) {
     of_image_.clear();
     for (const auto& f : image.files()) {
         TRY_ASSIGN(Twin * twin, find_or_make(f));
+        // What home says of it now counts: a program that still runs has shown it before.
+        uint64_t size = twin->file.size();
+        twin->file = f;
+        twin->file.set_size(size);
         of_image_.push_back(twin);
     }
     for (const auto& r : image.regions()) {

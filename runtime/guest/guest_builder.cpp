@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -36,7 +37,7 @@ Status all_worked(const Batch& batch, const std::vector<std::pair<size_t, std::s
 
 }  // namespace
 
-Status GuestBuilder::check() const {
+Status GuestBuilder::check_layout() const {
     uint64_t base = image_.agent_base();
     if (base % kPage != 0 || base < kPage || base > kHighest - kAgentSize) return fail("an agent at {:#x}", base);
     AddressRange agent{base, base + kAgentSize};
@@ -49,6 +50,11 @@ Status GuestBuilder::check() const {
             return fail("a region of file {} of {}", r.file(), image_.files_size());
         previous = r.end();
     }
+    return {};
+}
+
+Status GuestBuilder::check() const {
+    TRY(check_layout());
     if (image_.threads_size() == 0 || image_.threads(0).tid() != image_.pid()) return fail("an image without its leader");
     int ended = 0;
     for (const auto& t : image_.threads()) ended += t.ended() ? 1 : 0;
@@ -69,14 +75,18 @@ Status GuestBuilder::lay_out() {
 Status GuestBuilder::start_stub() {
     TRY_ASSIGN(Fd stub, make_stub(image_.agent_base()));
     std::vector<int> fds;
-    for (uint32_t i = 0; i < static_cast<uint32_t>(image_.files_size()); i++) fds.push_back(twins_.fd_of(i));
     for (const auto& r : image_.regions()) {
-        if (!is_for_reading(r) || read_only_.contains(r.file())) continue;
-        read_only_[r.file()] = fds.size();
-        fds.push_back(twins_.read_only_fd_of(r.file()));
+        if (r.kind() != wire::Region::FILE || !stub_fds_.try_emplace(key_of(r), fds.size()).second) continue;
+        fds.push_back(twin_fd_for(r));
     }
     clock_fd_ = fds.size();
     fds.push_back(clock_.read_only_fd());
+    int pair[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return fail_errno("socketpair");
+    Fd theirs(pair[1]);
+    line_.reset(pair[0]);
+    line_there_ = fds.size();
+    fds.push_back(theirs.get());
     TRY_ASSIGN(auto spawned, jail_.spawn(HomePid(image_.pid()), stub.get(), fds));
     outer_ = spawned.outer;
     pidfd_ = std::move(spawned.pidfd);
@@ -188,8 +198,17 @@ Status GuestBuilder::clear_address_space() {
     return place_home_vdso();
 }
 
+GuestBuilder::FileKey GuestBuilder::key_of(const wire::Region& r) const {
+    const auto& file = image_.files(static_cast<int>(r.file()));
+    return {file.device(), file.inode(), is_for_reading(r)};
+}
+
+int GuestBuilder::twin_fd_for(const wire::Region& r) const {
+    return is_for_reading(r) ? twins_.read_only_fd_of(r.file()) : twins_.fd_of(r.file());
+}
+
 // The descriptor of its file in the stub.
-uint64_t GuestBuilder::fd_for(const wire::Region& r) const { return is_for_reading(r) ? read_only_.at(r.file()) : r.file(); }
+uint64_t GuestBuilder::fd_for(const wire::Region& r) const { return stub_fds_.at(key_of(r)); }
 
 Status GuestBuilder::map_regions() {
     for (int next = 0; next < image_.regions_size();) {

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "kernel-assist/assist.h"
@@ -16,6 +17,8 @@
 #include "runtime/guest/guest_clock.h"
 #include "runtime/guest/guest_vdso.h"
 #include "runtime/kernel/procfs.h"
+#include "runtime/memory/dirty_tracking.h"
+#include "runtime/memory/regions.h"
 
 namespace pmi {
 
@@ -24,10 +27,17 @@ class GuestBuilder {
     GuestBuilder(Jail& jail, const wire::Image& image, FileTwins& twins, GuestClock& clock, Assist& assist, StopWaiter& waiter)
         : jail_(jail), image_(image), twins_(twins), clock_(clock), assist_(assist), waiter_(waiter) {}
 
-    // The image is a peer's: refuses what would touch the agent's own range or is no address of a program.
+    // The image is a peer's: refuses what would touch the agent's own range or is no address of a program. Of a program that
+    // still runs only the address space is known.
+    Status check_layout() const;
     Status check() const;
     // Spawns the stub and lays out its address space; afterwards memory can be written.
     Status lay_out();
+    // The image is another one now: the address space is made what it has become since `before`. What is new is empty.
+    Status reshape(const wire::Image& before);
+    // These pages show zeros again, or their file.
+    Status drop(const std::vector<AddressRange>& ranges);
+    Expected<DirtyTracking> start_tracking();
     // Threads, state, filter. Everything is stopped then; returns the notification listener.
     Expected<Fd> finish();
 
@@ -46,7 +56,12 @@ class GuestBuilder {
     Status find_node_functions();
     Status place_home_vdso();
     Status map_regions();
+    using FileKey = std::tuple<uint64_t, uint64_t, bool>;  // device, inode, read-only
+    FileKey key_of(const wire::Region& r) const;
     uint64_t fd_for(const wire::Region& r) const;
+    int twin_fd_for(const wire::Region& r) const;
+    Status pass_new_files();
+    Status apply(const RegionPlan& plan);
     Status set_limits() const;
     Status lock_regions();
     Status make_threads();
@@ -62,9 +77,11 @@ class GuestBuilder {
     pid_t outer_ = 0;
     Fd pidfd_;
     int guest_listener_ = -1;
-    std::map<uint32_t, uint64_t> read_only_;  // file -> descriptor in the stub, for shared mappings that stay read-only
     uint64_t clock_fd_ = 0;                   // the clocks' page, in the stub
     GuestVdso vdso_;
+    std::map<FileKey, uint64_t> stub_fds_;  // twins in the stub, by descriptor; read-only ones for shared mappings that stay so
+    Fd line_;                               // carries descriptors of further twins to the stub
+    uint64_t line_there_ = 0;
     std::map<HomePid, pid_t> threads_;
 };
 

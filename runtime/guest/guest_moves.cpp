@@ -1,5 +1,5 @@
 // A program's arrival and departure at this node. The order, and who runs the program if it breaks off there:
-//   arrival    image, memory, End -> everything is built and stopped -> Ready          (home's copy)
+//   arrival    guest_arrival.cpp; then everything is built and stopped -> Ready        (home's copy)
 //              Go -> Running                                                            (this copy)
 //   departure  Freeze -> FreezeAck -> threads stop, last replies -> Drained -> image    (this copy, after Thaw)
 //              Need -> memory, End -> Drop                                              (the other copy)
@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "remote/wire/xstate.h"
 #include "runtime/base/log.h"
 #include "runtime/guest/guest_supervisor.h"
 #include "runtime/kernel/procfs.h"
@@ -22,51 +21,9 @@
 
 namespace pmi {
 
-Status GuestSupervisor::handle_stream(const Message& message) {
-    TRY_ASSIGN(StreamView view, parse_stream_message(message.bytes()));
-    if (view.head.kind == StreamKind::Need) return send_memory(view);
-    if (view.head.kind == StreamKind::Failed) return fail("home has given the move up");
-    auto step = [&]() -> Status {
-        switch (view.head.kind) {
-            case StreamKind::Image:
-                return arrive(view);
-            case StreamKind::Pages:
-            case StreamKind::FileData:
-                if (!arrival_) return fail("memory without an image");
-                return arrival_->memory->install(view);
-            case StreamKind::End:
-                return arrived();
-            default:
-                return fail("an unexpected stream message {}", static_cast<uint32_t>(view.head.kind));
-        }
-    }();
-    return step ? Status() : refuse_arrival(step.error());
-}
-
-Status GuestSupervisor::refuse_arrival(const Error& why) {
-    std::string text = fmt::format("node {}: {}", parts_.node_name, why.message());
-    TRY(parts_.stream->send(make_stream_message(StreamKind::Failed, 0, {}, std::as_bytes(std::span(text)))));
-    return fail("{}", text);
-}
-
-Status GuestSupervisor::arrive(const StreamView& view) {
-    if (arrival_ || had_guest_) return fail("a second program in one session");
-    arrival_.emplace();
-    if (!arrival_->image.ParseFromArray(view.payload.data(), static_cast<int>(view.payload.size())))
-        return fail("an image that can't be parsed");
-    arrival_->builder = std::make_unique<GuestBuilder>(parts_.jail, arrival_->image, twins_, parts_.clock, *assist_,
-                                                         static_cast<StopWaiter&>(*this));
-    TRY(arrival_->builder->check());
-    TRY(relay_image(arrival_->image, local_xstate_layout()));
-    TRY(arrival_->builder->lay_out());
-    arrival_->memory = std::make_unique<MemoryInstaller>(arrival_->builder->outer(), arrival_->image,
-                                                         [this](uint32_t index) { return twins_.fd_of(index); });
-    return {};
-}
-
 Status GuestSupervisor::arrived() {
-    if (!arrival_) return fail("the end of a move that has not begun");
     TRY(twins_.remember());
+    if (arrival_->follower) TRY(arrival_->follower->all_is_known(arrival_->image));
     TRY_ASSIGN(Fd listener, arrival_->builder->finish());
     TRY_ASSIGN(Listener adopted, Listener::adopt(std::move(listener)));
     listener_ = std::move(adopted);
@@ -109,10 +66,12 @@ Status GuestSupervisor::arrived() {
     // All that it used is counted here.
     if (process->image.cpu_account() != 0) TRY(clear_cpu_account(*process->memory, process->image.cpu_account()));
     TRY(limit_cpu(*process));
+    process->follower = std::move(arrival_->follower);
+    ReadyNote note{process->follower != nullptr, 0};
     processes_[process->pid] = std::move(process);
     had_guest_ = true;
     spdlog::info("process {} is here, ready", arrival_->image.pid());
-    return parts_.stream->send(make_stream_message(StreamKind::Ready, arrival_->image.pid(), {}, {}));
+    return parts_.stream->send(make_stream_message(StreamKind::Ready, arrival_->image.pid(), {}, std::as_bytes(std::span(&note, 1))));
 }
 
 // The leader, which has built all the others, ends before they begin: as it had at home.
@@ -274,8 +233,10 @@ Status GuestSupervisor::send_memory(const StreamView& need) {
         return twins_.unchanged(f.device(), f.inode(), offset, page);
     };
     if (!parts_.stream) return {};
-    TRY_ASSIGN(auto mover, make_mover("stop"));
-    auto totals = mover->send(order, *parts_.stream);
+    // Another node has nothing of it.
+    auto everything = make_stop_copy();
+    Mover& mover = p->follower && !order.file_contents ? *p->follower : *everything;
+    auto totals = mover.send(order, *parts_.stream);
     if (!totals) {
         std::string text = fmt::format("node {}: {}", parts_.node_name, totals.error().message());
         return send_on_stream(make_stream_message(StreamKind::Failed, p->pid.value, {}, std::as_bytes(std::span(text))));

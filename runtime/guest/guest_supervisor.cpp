@@ -148,6 +148,9 @@ Status GuestSupervisor::handle_frame(const Frame& frame) {
             return answer_flush(p->pid);
         case FrameType::Thaw:
             return thaw(*p);
+        case FrameType::Freed:
+            if (p->follower) p->follower->nothing_is_held();
+            return {};
         case FrameType::Stop:
             p->job_stopped = true;
             return stop_threads(*p);

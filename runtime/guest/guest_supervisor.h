@@ -6,7 +6,8 @@
 //   guest_map_file.cpp     mappings of files, and what is stored in them
 //   guest_signals.cpp      signals from home, faults
 //   guest_mask.cpp         signal masks
-//   guest_moves.cpp        arrival, freezing, departure
+//   guest_arrival.cpp      arrival
+//   guest_moves.cpp        its end, freezing, departure
 //   guest_cpu_clock.cpp    CPU time, which is used here
 //   guest_wall_clock.cpp   the wall clock, which is home's
 //   guest_wall_wait.cpp    waiting for a time of it
@@ -18,6 +19,7 @@
 
 #include "kernel-assist/assist.h"
 #include "remote/jail/jail.h"
+#include "remote/movers/memory_follower.h"
 #include "remote/movers/mover.h"
 #include "remote/transport/call_channel.h"
 #include "remote/transport/stream.h"
@@ -128,11 +130,15 @@ class GuestSupervisor : private StopWaiter {
     Status suspend_result(GuestThread& t, int64_t result);
     std::optional<uint64_t> temporary_mask(const GuestThread& t) const;
 
-    // -- guest_moves.cpp
+    // -- guest_arrival.cpp
     Status handle_stream(const Message& message);
-    Status arrive(const StreamView& view);
-    Status arrived();
+    Status handle_arrival(const StreamView& view);
+    Status take_image(wire::Image image, bool is_final);
+    Status start_following();
     Status refuse_arrival(const Error& why);
+
+    // -- guest_moves.cpp
+    Status arrived();
     Status end_leader(pid_t outer, uint64_t agent_base);
     Status go(const ProcessHead& head);
     Status begin_freeze(GuestProcess& p);
@@ -186,6 +192,8 @@ class GuestSupervisor : private StopWaiter {
         wire::Image image;
         std::unique_ptr<GuestBuilder> builder;
         std::unique_ptr<MemoryInstaller> memory;
+        std::unique_ptr<MemoryFollower> follower;  // null: pages can't be followed here
+        bool is_final = false;                     // the program stands still, and this is all of its image
     };
     std::optional<Arrival> arrival_;
     std::optional<wire::Image> departing_;  // its image has been sent, its memory has not

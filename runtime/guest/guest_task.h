@@ -11,6 +11,7 @@
 #include <string>
 
 #include "interpose/marshal/flatten.h"
+#include "remote/movers/memory_follower.h"
 #include "remote/wire/frames.h"
 #include "remote/wire/image.pb.h"
 #include "runtime/base/ids.h"
@@ -90,6 +91,7 @@ struct GuestProcess {
     HomePid pid;
     pid_t outer = 0;
     std::unique_ptr<RemoteMemory> memory;
+    std::unique_ptr<MemoryFollower> follower;  // how far home's copy is behind; null: home has none, or none is known of
     wire::Image image;  // as it came (for a forked child: its parent's); contents of limits, layout, names
     HomePid vfork_parent;          // waits until this child is gone
     bool stores_in_files = false;  // maps a file shared that it can write to

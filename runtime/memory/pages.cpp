@@ -1,24 +1,14 @@
 #include "runtime/memory/pages.h"
 
 #include <fcntl.h>
-#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <array>
 
+#include "runtime/memory/pagemap_scan.h"
+
 namespace pmi {
 namespace {
-
-// include/uapi/linux/fs.h of Linux 6.7; not in the headers of older distributions.
-constexpr uint64_t kPageIsFile = 1 << 2, kPageIsPresent = 1 << 3, kPageIsSwapped = 1 << 4, kPageIsPfnzero = 1 << 5;
-struct ScanRegion {
-    uint64_t start, end, categories;
-};
-struct ScanArg {
-    uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-    uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
-};
-constexpr unsigned long kPagemapScan = _IOWR('f', 16, ScanArg);
 
 constexpr uint64_t kPageSize = 4096;
 

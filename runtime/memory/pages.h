@@ -10,12 +10,9 @@
 #include "runtime/base/error.h"
 #include "runtime/base/fd.h"
 #include "runtime/kernel/procfs.h"
+#include "runtime/memory/page_set.h"
 
 namespace pmi {
-
-struct PageRun {
-    uint64_t start, end;  // addresses
-};
 
 class PageMap {
   public:

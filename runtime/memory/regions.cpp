@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "runtime/tracee/freezer.h"
 #include "runtime/tracee/memory.h"
 
 namespace pmi {
@@ -40,6 +41,12 @@ uint64_t file_size(pid_t pid, const MapsEntry& m) {
     return m.offset + (low - m.start);
 }
 
+// Userfaultfd's mark on mappings that are followed is ours (dirty_tracking.h).
+std::string without_tracking(std::string vm_flags) {
+    size_t at = (" " + vm_flags).find(" uw");
+    return at == std::string::npos ? vm_flags : vm_flags.erase(at, 3);
+}
+
 void fill_region(const MapsEntry& m, wire::Region& r) {
     r.set_start(m.start);
     r.set_end(m.end);
@@ -47,7 +54,7 @@ void fill_region(const MapsEntry& m, wire::Region& r) {
     r.set_shared(m.shared);
     r.set_grows_down(m.has_flag("gd"));
     r.set_name(m.name);
-    r.set_vm_flags(m.vm_flags);
+    r.set_vm_flags(without_tracking(m.vm_flags));
 }
 
 }  // namespace
@@ -126,6 +133,14 @@ void set_kernel_code(wire::Image& image, const wire::Image& arrived) {
     std::sort(regions.begin(), regions.end(), [](const auto& a, const auto& b) { return a.start() < b.start(); });
     image.clear_regions();
     for (auto& r : regions) *image.add_regions() = std::move(r);
+}
+
+Status describe_home_vdso(pid_t alive, wire::Image& image) {
+    TRY_ASSIGN(VdsoRange vdso, find_vdso(alive));
+    std::string bytes(vdso.end - vdso.start, '\0');
+    TRY(RemoteMemory(alive).read(vdso.start, std::as_writable_bytes(std::span(bytes))));
+    image.set_vdso(std::move(bytes));
+    return {};
 }
 
 Expected<uint64_t> choose_agent_base(const std::vector<MapsEntry>& maps) {

@@ -24,6 +24,8 @@ Status describe_regions(pid_t pid, AddressRange agent, wire::Image& image);
 // Of a guest's image: home's kernel code is where it was when the program came (`arrived`), whatever stands there for it; and
 // the node's own is none of the program's.
 void set_kernel_code(wire::Image& image, const wire::Image& arrived);
+// image.vdso: a guest gets a copy of it.
+Status describe_home_vdso(pid_t alive, wire::Image& image);
 // A free place for the agent (kAgentSize bytes), far from what grows.
 Expected<uint64_t> choose_agent_base(const std::vector<MapsEntry>& maps);
 

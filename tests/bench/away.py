@@ -21,11 +21,12 @@ CLONE_NEWNET = 0x40000000
 
 class Resident:
     """tests/bench/resident under pmirun, at home to begin with."""
+    program = "resident"
 
     def __init__(self, run, node, programs, options=()):
         self.directory = tempfile.mkdtemp(prefix="resident-", dir=run.directory)
         self.node = node
-        self.job = driver.Job(run, self.directory, [node], [os.path.join(programs, "resident")], stdin=subprocess.PIPE,
+        self.job = driver.Job(run, self.directory, [node], [os.path.join(programs, self.program)], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE, log_level="warn", timeout=60, options=options)
         self.talk = Talker(self.job.process)
 

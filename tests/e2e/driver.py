@@ -89,8 +89,11 @@ class Job:
             raise CommandError(["pmictl", *map(str, args)], done.returncode, done.stderr)
         return done.stdout
 
+    mode = None  # of moves for which no other is given; pmictl's own default
+
     def migrate(self, pid, node, mode=None, timeout=None):
         """Moves PID to `node`; gives pmictl's figures as a dictionary."""
+        mode = mode or self.mode
         answer = self.pmictl("migrate", pid, getattr(node, "address", node), "--json", *(["--mode", mode] if mode else []),
                              timeout=timeout)
         with self.lock:

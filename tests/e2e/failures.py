@@ -3,7 +3,7 @@
 the program goes on to its own end, or its parent sees it killed and its stderr says why; its output is never repeated
 and never has a gap, and nothing is left behind here or on the node.
 
-  failures.py --build BUILD [--match VICTIM] [--repeat N] [--seed S]
+  failures.py --build BUILD [--match VICTIM] [--repeat N] [--seed S] [--mode MODE]
 """
 
 import argparse
@@ -77,12 +77,13 @@ def check(job, status):
     return f"killed without a word: {job.errors().strip()[-300:]!r}"
 
 
-def one_round(run, program, victim, number, seed):
+def one_round(run, program, victim, number, seed, mode):
     chance = random.Random(seed)
     directory = os.path.join(run.directory, f"{victim}-{seed}")
     os.mkdir(directory, 0o755)
     with nodes.Node(run, number) as node:
         job = Job(run, directory, [node], [program, str(COUNT), "24"], timeout=15)
+        job.mode = mode
         mover = RandomMover(job, [node], seed, pause=(0.0, 0.05), alternate=True)
         mover.start()
         try:
@@ -109,6 +110,7 @@ def main():
     parser.add_argument("--match", default="")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--mode", help="of the moves; with precopy most instants are in the rounds")
     parser.add_argument("--nodes", default="auto", choices=("auto", "namespace", "plain"))
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else int(time.time()) % 100000
@@ -122,7 +124,7 @@ def main():
         for victim in (v for v in VICTIMS if options.match in v):
             for n in range(options.repeat):
                 number += 1
-                killed, status, moves, wrong = one_round(run, program, victim, number, seed + n)
+                killed, status, moves, wrong = one_round(run, program, victim, number, seed + n, options.mode)
                 word = "ok  " if wrong is None else "FAIL"
                 print(f"{word} {victim:10} seed {seed + n} killed {killed} status {status} moves {moves} {wrong or ''}", flush=True)
                 bad += wrong is not None

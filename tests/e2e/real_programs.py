@@ -113,6 +113,7 @@ class Case:
         finally:
             os.environ.clear()
             os.environ.update(saved)
+        job.mode = self.options.mode
         self.jobs.append(job)
         return job
 
@@ -1283,6 +1284,7 @@ def main(arguments):
     nodes_module.add_options(parser)
     parser.add_argument("--user", type=int, help="run as this user (UID)")
     parser.add_argument("--same-clocks", action="store_true", help="nodes in namespaces have home's clocks")
+    parser.add_argument("--mode", help="how memory moves: auto, stop, precopy (default: pmictl's own choice)")
     parser.add_argument("--moves", type=int, default=10, help="at least so many in a case")
     parser.add_argument("--round-trips", type=int, default=20, help="of a sample")
     parser.add_argument("--seconds", type=float, default=6, help="that clients work on a server")

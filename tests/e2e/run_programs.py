@@ -126,6 +126,7 @@ def run_one(run, my_nodes, task, options):
     begin = time.monotonic()
     job = Job(run, directory, my_nodes, [binary], env=env, timeout=options.command_timeout,
               options=options.pmirun_option)
+    job.mode = options.mode
     mover.job = job
     mover.ready.set()
     random_mover, status, hung = None, None, None
@@ -320,6 +321,7 @@ def parse(arguments):
     parser.add_argument("--build", default=os.environ.get("PMI_BUILD", "build-dev"), help="build tree")
     parser.add_argument("--programs", help="folder that holds programs/ and programs-static/ (default: BUILD/tests)")
     parser.add_argument("--modes", default="launched,once,points", help="comma-separated: " + ", ".join(MODES) + ", or all")
+    parser.add_argument("--mode", help="how memory moves: auto, stop, precopy or postcopy (default: pmictl's own choice)")
     parser.add_argument("--match", action="append", help="glob of program names; may be given more than once")
     parser.add_argument("--skip", action="append", default=[], help="glob of program names to leave out")
     parser.add_argument("--static", action="store_true", help="the static builds instead of the dynamic ones")

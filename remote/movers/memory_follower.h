@@ -1,0 +1,86 @@
+// Brings a running program's memory to another machine, and keeps account of how far the copy there is behind: *pre-copy*
+// while the program is on its way, and afterwards, when the copy that stays behind goes on existing (home's, while the
+// program is away), the reason why only what was written has to travel back.
+//
+//   held    pages of which the other side may have something
+//   known   those of which it has what was here when they were last taken from the tracker, or zeros as here
+// A page need not travel if it is known and clean (dirty_tracking.h). A held page that is no longer the program's own, or
+// that holds zeros now, is dropped there; a page of zeros that is not held needs nothing.
+//
+// A round: follow new mappings, take what was written, read it, send it; the other side acknowledges. Taking comes before
+// reading: what is written in between is sent again. Pages that vanish under our hands are left out: whatever replaces
+// them is new.
+#pragma once
+#include <deque>
+#include <memory>
+#include <optional>
+
+#include "remote/movers/mapped_contents.h"
+#include "remote/movers/memory_sender.h"
+#include "remote/movers/mover.h"
+#include "runtime/memory/dirty_tracking.h"
+
+namespace pmi {
+
+class MemoryFollower : public Mover {
+  public:
+    explicit MemoryFollower(std::shared_ptr<DirtyTracking> tracking) : tracking_(std::move(tracking)) {}
+
+    // -- while the program runs
+    // order.image: its regions as they are now, which are sent first. It has to live until the round is over.
+    Status begin_round(const SendOrder& order, Stream& stream);
+    // Sends about one message. False when the round is over: RoundEnd has been sent.
+    Expected<bool> step();
+    const MoveTotals& round_totals() const { return sender_->totals(); }
+    // Another follower of the same program has taken these.
+    void taken_elsewhere(const PageSet& pages) { known_.subtract(pages); }
+    std::function<void(const PageSet& taken)> on_taken;
+
+    // -- while it stands still
+    Expected<MoveTotals> send(const SendOrder& order, Stream& stream) override;
+
+    // What has just been written here came from the other side, or is the kernel's own: no page of it is news. Call again
+    // for what came later.
+    Status settle(const wire::Image& image);
+    // The other side has what is here now.
+    Status all_is_known(const wire::Image& image);
+    // The other side has given its copy up, all of it.
+    void nothing_is_held() { held_.clear(), known_.clear(); }
+    // Files that were sent in rounds are others now.
+    void files_changed() { files_.clear(); }
+
+    bool let_go_some() { return tracking_->let_go_some(); }
+
+  private:
+    struct Piece {
+        StreamKind kind;
+        uint64_t where, address, size;
+        bool zeros_matter;
+    };
+    void start_sending(const SendOrder& order, Stream& stream);
+    void plan_files(const SendOrder& order);
+    void plan_pages(const wire::Image& image, const PageSet& pages);
+    Status send_piece(const Piece& piece);
+    void read_pages(const Piece& piece, std::vector<bool>& there);
+    Status send_drops(int32_t pid, const PageSet& drops);
+    void note_round();
+
+    std::shared_ptr<DirtyTracking> tracking_;
+    PageSet held_, known_;
+    SentParts files_;
+
+    // Of the round, or of the last transfer.
+    Stream* stream_ = nullptr;
+    int32_t pid_ = 0;
+    std::optional<MemorySender> sender_;
+    std::optional<RemoteMemory> memory_;
+    std::deque<Piece> pieces_;
+    std::vector<std::byte> buffer_;
+    PageSet sent_, zeros_, became_zero_;
+    bool vanished_ = false, file_vanished_ = false;
+};
+
+// The private mappings of an image.
+std::vector<PageRun> private_mappings(const wire::Image& image);
+
+}  // namespace pmi

@@ -1,0 +1,153 @@
+// Memory that travels while the program still runs at home, in rounds: the first sends all there is, each other one what
+// was written during the one before. Each is acknowledged before the next, so that what is queued never counts as time for
+// which the program stands still. The program is stopped once before, for the time of two injected system calls
+// (dirty_tracking.h); between the rounds nobody traces it. It may make threads, fork and change its mappings; when it ends or
+// starts another program, the move has failed.
+#include <fcntl.h>
+
+#include "remote/wire/kernel_probes.h"
+#include "runtime/base/log.h"
+#include "runtime/deputy/worker_loop.h"
+#include "runtime/kernel/procfs.h"
+#include "runtime/memory/regions.h"
+#include "runtime/tracee/sleep_clock.h"
+
+namespace pmi {
+namespace {
+
+constexpr int kRoundTimeoutMs = 60000;
+
+// What a device writes into memory past the program's page tables is not noticed.
+Status check_direct_io(pid_t alive) {
+    TRY_ASSIGN(auto fds, list_fds(alive));
+    for (const auto& fd : fds) {
+        auto flags = fd.target.starts_with('/') ? read_fd_flags(alive, fd.fd) : Expected<int>(0);
+        if (flags && (*flags & O_DIRECT) != 0) return fail("it reads {} past the page cache (O_DIRECT)", fd.target);
+    }
+    return {};
+}
+
+Status can_follow(pid_t alive) {
+    TRY(DirtyTracking::probe());
+    return check_direct_io(alive);
+}
+
+uint64_t resident_bytes(pid_t alive) {
+    auto status = read_status(alive);
+    return status ? status->vm_rss_kib * 1024 : 0;
+}
+
+// What the node has to say when it gives up is more than that it is gone.
+Error reason_of(NodeSession& session, Error error) {
+    for (int i = 0; i < 8; i++) {
+        auto message = session.stream().try_receive();
+        if (!message || !*message) break;
+        auto view = parse_stream_message((*message)->bytes());
+        if (view && view->head.kind == StreamKind::Failed)
+            return fail("{}", std::string(reinterpret_cast<const char*>(view->payload.data()), std::min<size_t>(view->payload.size(), 400)));
+    }
+    return error;
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<EarlyCopy>> Worker::copy_early(HomePid pid, NodeSession& session, const std::string& mode) {
+    pid_t alive = thread_with_memory(pid.value);
+    MoveFacts facts;
+    facts.asked = mode;
+    facts.bytes = resident_bytes(alive);
+    if (auto can = can_follow(alive); !can) facts.no_precopy = can.error().message();
+    TRY_ASSIGN(MoveMode chosen, choose_mode(facts));
+    if (chosen == MoveMode::Stop) return std::unique_ptr<EarlyCopy>();
+    auto copy = std::make_unique<EarlyCopy>();
+    TRY_ASSIGN(auto tracking, start_following(pid));
+    copy->follower = std::make_unique<MemoryFollower>(std::move(tracking));
+    TRY_ASSIGN(auto maps, read_maps(alive));
+    TRY_ASSIGN(copy->agent_base, choose_agent_base(maps));
+    while (after_round(copy->rounds) == AfterRound::OneMore) {
+        auto sent = send_round(pid, session, *copy);
+        if (!sent) return reason_of(session, std::move(sent.error()));
+    }
+    return copy;
+}
+
+Expected<std::unique_ptr<DirtyTracking>> Worker::start_following(HomePid pid) {
+    TRY_ASSIGN(Frozen frozen, freeze_home(pid));
+    auto started = [&]() -> Expected<DirtyTracking> {
+        pid_t alive = frozen.alive();
+        TRY_ASSIGN(VdsoRange vdso, find_vdso(alive));
+        TRY_ASSIGN(uint64_t instruction, find_syscall_instruction(RemoteMemory(alive), vdso.start, vdso.end));
+        return DirtyTracking::start(pid.value, alive, instruction, *this);
+    }();
+    for (const auto& t : frozen.threads)
+        if (!t.ended) TRY(set_options(t.tid, 0));
+    TRY(thaw_home(frozen));
+    if (!started) return std::move(started.error());
+    return std::make_unique<DirtyTracking>(std::move(*started));
+}
+
+Expected<wire::Image> Worker::describe_running(HomePid pid, pid_t alive, uint64_t agent_base) {
+    wire::Image image;
+    image.set_pid(pid.value);
+    image.set_agent_base(agent_base);
+    TRY(describe_regions(alive, {}, image));
+    TRY(describe_home_vdso(alive, image));
+    TRY_ASSIGN(ProcStat stat, read_stat(pid.value));
+    image.mutable_layout()->set_arg_start(stat.arg_start);
+    image.mutable_layout()->set_env_end(stat.env_end);
+    return image;
+}
+
+Status Worker::send_round(HomePid pid, NodeSession& session, EarlyCopy& copy) {
+    int64_t began = monotonic_ns();
+    pid_t alive = thread_with_memory(pid.value);
+    TRY(check_direct_io(alive));
+    TRY_ASSIGN(wire::Image layout, describe_running(pid, alive, copy.agent_base));
+    // From before they are read; the numbers are for the image that counts.
+    wire::Image watched = layout;
+    if (copy.files.changed(pid)) copy.follower->files_changed();
+    TRY(copy.files.watch_image(pid, HomePid(alive), watched));
+    SendOrder order;
+    order.pid = alive;
+    order.image = &layout;
+    order.file_contents = true;
+    TRY(copy.follower->begin_round(order, session.stream()));
+    int64_t deadline = monotonic_ns() + int64_t{kRoundTimeoutMs} * 1'000'000;
+    for (;;) {
+        TRY(check_cancelled(pid));
+        if (!session.stream().can_send()) {
+            if (monotonic_ns() > deadline) return fail_code(ETIMEDOUT, "node {} takes no memory", session.node());
+            TRY(one_event(1));
+            continue;
+        }
+        TRY(one_event(0));
+        TRY_ASSIGN(bool more, copy.follower->step());
+        if (!more) break;
+        deadline = monotonic_ns() + int64_t{kRoundTimeoutMs} * 1'000'000;
+    }
+    TRY(wait_for_round(pid, session));
+    const MoveTotals& totals = copy.follower->round_totals();
+    copy.totals.bytes += totals.bytes, copy.totals.pages += totals.pages, copy.totals.zero_pages += totals.zero_pages;
+    copy.rounds.push_back({totals.bytes, monotonic_ns() - began});
+    spdlog::debug("process {}: round {}: {} bytes in {} us", pid.value, copy.rounds.size(), totals.bytes, copy.rounds.back().ns / 1000);
+    return {};
+}
+
+Status Worker::wait_for_round(HomePid pid, NodeSession& session) {
+    int64_t deadline = monotonic_ns() + int64_t{kRoundTimeoutMs} * 1'000'000;
+    for (;;) {
+        TRY_ASSIGN(auto message, session.stream().try_receive());
+        if (message) {
+            TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
+            if (view.head.kind == StreamKind::RoundAck) return {};
+            if (view.head.kind == StreamKind::Failed)
+                return fail("{}", std::string(reinterpret_cast<const char*>(view.payload.data()), std::min<size_t>(view.payload.size(), 400)));
+            return fail("node {} answers {} to a round", session.node(), static_cast<uint32_t>(view.head.kind));
+        }
+        if (monotonic_ns() > deadline) return fail_code(ETIMEDOUT, "node {} does not say that it has the memory", session.node());
+        TRY(check_cancelled(pid));
+        TRY(one_event(1));
+    }
+}
+
+}  // namespace pmi

@@ -1,0 +1,80 @@
+// How a program arrives: all at once, standing still (Image, memory, End), or laid out while it still runs at the source:
+//   Layout, memory, Drop, RoundEnd -> RoundAck, again and again; then, standing still, Image, memory, Drop, End
+// Each layout may differ from the one before: what has gone is unmapped, what is new is empty, and the source sends it.
+#include "remote/wire/xstate.h"
+#include "runtime/base/log.h"
+#include "runtime/guest/guest_supervisor.h"
+
+namespace pmi {
+
+Status GuestSupervisor::handle_stream(const Message& message) {
+    TRY_ASSIGN(StreamView view, parse_stream_message(message.bytes()));
+    if (view.head.kind == StreamKind::Need) return send_memory(view);
+    if (view.head.kind == StreamKind::Failed) return fail("home has given the move up");
+    auto step = handle_arrival(view);
+    return step ? Status() : refuse_arrival(step.error());
+}
+
+Status GuestSupervisor::handle_arrival(const StreamView& view) {
+    if (view.head.kind == StreamKind::Layout || view.head.kind == StreamKind::Image) {
+        wire::Image image;
+        if (!image.ParseFromArray(view.payload.data(), static_cast<int>(view.payload.size()))) return fail("an image that can't be parsed");
+        return take_image(std::move(image), view.head.kind == StreamKind::Image);
+    }
+    if (!arrival_ || had_guest_) return fail("memory without an image");
+    switch (view.head.kind) {
+        case StreamKind::Pages:
+        case StreamKind::FileData:
+            return arrival_->memory->install(view);
+        case StreamKind::Drop: {
+            TRY_ASSIGN(auto ranges, arrival_->memory->dropped(view));
+            return arrival_->builder->drop(ranges);
+        }
+        case StreamKind::RoundEnd:
+            // Now, while nobody waits for it.
+            if (arrival_->follower) TRY(arrival_->follower->settle(arrival_->image));
+            return parts_.stream->send(make_stream_message(StreamKind::RoundAck, view.head.pid, {}, {}));
+        case StreamKind::End:
+            return arrival_->is_final ? arrived() : fail("the end of a move without its image");
+        default:
+            return fail("an unexpected stream message {}", static_cast<uint32_t>(view.head.kind));
+    }
+}
+
+Status GuestSupervisor::refuse_arrival(const Error& why) {
+    std::string text = fmt::format("node {}: {}", parts_.node_name, why.message());
+    TRY(parts_.stream->send(make_stream_message(StreamKind::Failed, 0, {}, std::as_bytes(std::span(text)))));
+    return fail("{}", text);
+}
+
+Status GuestSupervisor::take_image(wire::Image image, bool is_final) {
+    if (had_guest_ || (arrival_ && arrival_->is_final)) return fail("a second program in one session");
+    bool is_first = !arrival_;
+    if (is_first) {
+        arrival_.emplace();
+        arrival_->builder = std::make_unique<GuestBuilder>(parts_.jail, arrival_->image, twins_, parts_.clock, *assist_,
+                                                           static_cast<StopWaiter&>(*this));
+    } else if (image.pid() != arrival_->image.pid() || image.agent_base() != arrival_->image.agent_base()) {
+        return fail("an image of another program than the one that is arriving");
+    }
+    wire::Image before = std::exchange(arrival_->image, std::move(image));
+    arrival_->is_final = is_final;
+    GuestBuilder& builder = *arrival_->builder;
+    TRY(is_final ? builder.check() : builder.check_layout());
+    if (is_final) TRY(relay_image(arrival_->image, local_xstate_layout()));
+    TRY(is_first ? builder.lay_out() : builder.reshape(before));
+    arrival_->memory = std::make_unique<MemoryInstaller>(builder.outer(), arrival_->image, [this](uint32_t index) { return twins_.fd_of(index); });
+    return is_first ? start_following() : Status();
+}
+
+// So that only what it writes here has to travel on.
+Status GuestSupervisor::start_following() {
+    auto tracking = arrival_->builder->start_tracking();
+    if (tracking)
+        arrival_->follower = std::make_unique<MemoryFollower>(std::make_shared<DirtyTracking>(std::move(*tracking)));
+    else
+        spdlog::info("process {}: {}; all of its memory will travel on", arrival_->image.pid(), tracking.error().message());
+    return {};
+}
+
+}  // namespace pmi

@@ -1,0 +1,144 @@
+// A guest that is laid out while its program still runs at the source: there mappings come and go meanwhile.
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <cstring>
+
+#include "kernel-assist/userspace/userspace_assist.h"
+#include "runtime/guest/guest_builder.h"
+
+namespace pmi {
+namespace {
+
+constexpr size_t kStepsAtOnce = 200;  // each some calls
+constexpr size_t kDropsAtOnce = 1000;
+constexpr size_t kFilesAtOnce = 8;     // the socket holds that many
+
+Status send_descriptor(int socket, int fd) {
+    char byte = 0, control[CMSG_SPACE(sizeof fd)]{};
+    iovec iov{&byte, 1};
+    msghdr m{};
+    m.msg_iov = &iov;
+    m.msg_iovlen = 1;
+    m.msg_control = control;
+    m.msg_controllen = sizeof control;
+    cmsghdr* c = CMSG_FIRSTHDR(&m);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof fd);
+    std::memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    if (::sendmsg(socket, &m, MSG_NOSIGNAL) < 0) return fail_errno("pass a file to the guest");
+    return {};
+}
+
+// recvmsg(2) of one descriptor, performed there; gives the address of the control data.
+struct Receipt {
+    size_t call;
+    uint64_t control;
+};
+Receipt receive_there(Batch& batch, uint64_t socket) {
+    uint64_t byte = batch.space(1), control = batch.space(CMSG_SPACE(sizeof(int)));
+    iovec iov{reinterpret_cast<void*>(byte), 1};  // NOLINT: an address over there
+    uint64_t iov_there = batch.data(&iov, sizeof iov);
+    msghdr m{};
+    m.msg_iov = reinterpret_cast<iovec*>(iov_there);  // NOLINT
+    m.msg_iovlen = 1;
+    m.msg_control = reinterpret_cast<void*>(control);  // NOLINT
+    m.msg_controllen = CMSG_SPACE(sizeof(int));
+    uint64_t message = batch.data(&m, sizeof m);
+    return {batch.call(SYS_recvmsg, socket, message, 0), control};
+}
+
+}  // namespace
+
+Status GuestBuilder::pass_new_files() {
+    std::vector<std::pair<FileKey, int>> wanted;
+    for (const auto& r : image_.regions())
+        if (r.kind() == wire::Region::FILE && stub_fds_.try_emplace(key_of(r), 0).second) wanted.emplace_back(key_of(r), twin_fd_for(r));
+    for (size_t next = 0; next < wanted.size();) {
+        Batch batch(outer_, outer_, agent(), waiter_);
+        std::vector<std::pair<FileKey, Receipt>> receipts;
+        for (size_t n = 0; n < kFilesAtOnce && next < wanted.size(); n++, next++) {
+            TRY(send_descriptor(line_.get(), wanted[next].second));
+            receipts.emplace_back(wanted[next].first, receive_there(batch, line_there_));
+        }
+        TRY(batch.run());
+        for (const auto& [key, receipt] : receipts) {
+            TRY(batch.check(receipt.call, "take a file"));
+            std::string control = batch.bytes(receipt.control, CMSG_SPACE(sizeof(int)));
+            cmsghdr head;
+            std::memcpy(&head, control.data(), sizeof head);
+            if (head.cmsg_type != SCM_RIGHTS || head.cmsg_len != CMSG_LEN(sizeof(int))) return fail("the guest got no file");
+            int fd = -1;
+            std::memcpy(&fd, control.data() + CMSG_LEN(0), sizeof fd);
+            stub_fds_[key] = static_cast<uint64_t>(fd);
+        }
+    }
+    return {};
+}
+
+Status GuestBuilder::reshape(const wire::Image& before) {
+    TRY(twins_.prepare(image_));
+    TRY(pass_new_files());
+    return apply(plan_regions(before, image_));
+}
+
+Status GuestBuilder::apply(const RegionPlan& plan) {
+    for (size_t next = 0; next < plan.steps.size();) {
+        Batch batch(outer_, outer_, agent(), waiter_);
+        std::vector<std::pair<size_t, std::string>> calls;
+        for (size_t n = 0; n < kStepsAtOnce / 2 && next < plan.steps.size(); n++, next++) {
+            const RegionStep& s = plan.steps[next];
+            uint64_t start = s.range.start, size = s.range.end - start;
+            std::string what = fmt::format("change {:#x}-{:#x}", start, s.range.end);
+            switch (s.what) {
+                case RegionStep::Do::Unmap:
+                    calls.emplace_back(batch.call(SYS_munmap, start, size), what);
+                    break;
+                case RegionStep::Do::Protect:
+                    calls.emplace_back(batch.call(SYS_mprotect, start, size, s.target->protection()), what);
+                    break;
+                case RegionStep::Do::Advise:  // locks come last of all
+                    for (int advice : advice_of(s.target->vm_flags(), s.before))
+                        batch.call(SYS_madvise, start, size, static_cast<uint64_t>(advice));
+                    break;
+                case RegionStep::Do::MapAnonymous: {
+                    const wire::Region& r = *s.target;
+                    bool file = r.kind() == wire::Region::FILE;
+                    uint64_t flags = MAP_FIXED | (r.shared() ? MAP_SHARED : MAP_PRIVATE);
+                    if (!file) flags |= MAP_ANONYMOUS;
+                    if (r.grows_down()) flags |= MAP_GROWSDOWN | MAP_STACK;
+                    if (has_vm_flag(r.vm_flags(), "nr")) flags |= MAP_NORESERVE;
+                    calls.emplace_back(batch.call(SYS_mmap, start, size, r.protection(), flags,
+                                                  file ? fd_for(r) : static_cast<uint64_t>(-1),
+                                                  file ? r.offset() + (start - r.start()) : 0),
+                                       what);
+                    for (int advice : advice_of(r.vm_flags())) batch.call(SYS_madvise, start, size, static_cast<uint64_t>(advice));
+                }
+            }
+        }
+        TRY(batch.run());
+        for (const auto& [call, what] : calls) TRY(batch.check(call, what.c_str()));
+    }
+    return {};
+}
+
+Status GuestBuilder::drop(const std::vector<AddressRange>& ranges) {
+    for (size_t next = 0; next < ranges.size();) {
+        Batch batch(outer_, outer_, agent(), waiter_);
+        std::vector<size_t> calls;
+        for (; calls.size() < kDropsAtOnce && next < ranges.size(); next++)
+            calls.push_back(batch.call(SYS_madvise, ranges[next].start, ranges[next].end - ranges[next].start, MADV_DONTNEED));
+        TRY(batch.run());
+        for (size_t call : calls) TRY(batch.check(call, "drop pages"));
+    }
+    return {};
+}
+
+Expected<DirtyTracking> GuestBuilder::start_tracking() {
+    return DirtyTracking::start(outer_, outer_, agent_address(image_.agent_base(), pmi_agent_syscall), waiter_);
+}
+
+}  // namespace pmi

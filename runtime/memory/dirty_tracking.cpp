@@ -1,0 +1,158 @@
+#include "runtime/memory/dirty_tracking.h"
+
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+
+#include "runtime/memory/pagemap_scan.h"
+
+namespace pmi {
+namespace {
+
+// linux/userfaultfd.h of 6.7.
+constexpr uint64_t kFeatureWpAsync = 1u << 15;
+constexpr uint64_t kPageBytes = 4096;
+constexpr uint64_t kLetGoAtOnce = 16u << 20;   // bytes
+constexpr uint64_t kPagesAtOnce = 32768;       // of one walk, which keeps mmap(2) and munmap(2) of the process waiting
+
+// All that matches, in order. `arg` has the categories and flags.
+template <typename Take>
+Status scan(int pagemap, PageRun range, ScanArg arg, Take take) {
+    std::vector<ScanRegion> found(2048);
+    arg.size = sizeof arg;
+    arg.vec = reinterpret_cast<uint64_t>(found.data());
+    arg.vec_len = found.size();
+    arg.max_pages = kPagesAtOnce;
+    for (uint64_t at = range.start; at < range.end;) {
+        arg.start = at;
+        arg.end = range.end;
+        int n = ::ioctl(pagemap, kPagemapScan, &arg);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return fail_errno("scan pages {:#x}-{:#x}", at, range.end);
+        for (int i = 0; i < n; i++) take(found[static_cast<size_t>(i)]);
+        if (arg.walk_end <= at) break;
+        at = arg.walk_end;
+    }
+    return {};
+}
+
+Status shake_hands(int uffd) {
+    uffdio_api api{};
+    api.api = UFFD_API;
+    api.features = kFeatureWpAsync;
+    if (::ioctl(uffd, UFFDIO_API, &api) != 0) return fail_errno("userfaultfd without asynchronous write protection (Linux 6.7)");
+    return {};
+}
+
+Expected<Fd> take_descriptor(pid_t pid, pid_t tid, int there) {
+    constexpr int kPidfdThread = O_EXCL;  // Linux 6.9
+    for (auto [who, flags] : {std::pair(pid, 0), std::pair(tid, kPidfdThread)}) {
+        Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, who, flags)));
+        Fd got(pidfd.valid() ? static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), there, 0)) : -1);
+        if (got.valid()) return got;
+    }
+    return fail_errno("take a descriptor of process {}", pid);
+}
+
+}  // namespace
+
+Expected<DirtyTracking> DirtyTracking::start(pid_t pid, pid_t tid, uint64_t instruction, StopWaiter& waiter) {
+    Injector injector(tid, waiter);
+    TRY_ASSIGN(int64_t there, injector.call_at(instruction, SYS_userfaultfd, {kUserfaultfdFlags, 0, 0, 0, 0, 0}));
+    if (there < 0) return fail_code(static_cast<int>(-there), "userfaultfd in process {}", pid);
+    auto uffd = take_descriptor(pid, tid, static_cast<int>(there));
+    TRY(injector.call_at(instruction, SYS_close, {static_cast<uint64_t>(there), 0, 0, 0, 0, 0}));
+    if (!uffd) return std::move(uffd.error());
+    return adopt(tid, std::move(*uffd));
+}
+
+Expected<DirtyTracking> DirtyTracking::adopt(pid_t tid, Fd uffd) {
+    TRY(shake_hands(uffd.get()));
+    // Read-only: the file's mode is 0400 (and writing means nothing).
+    TRY_ASSIGN(Fd pagemap, open_file("/proc/" + std::to_string(tid) + "/pagemap", O_RDONLY));
+    return DirtyTracking(std::move(uffd), std::move(pagemap));
+}
+
+Status DirtyTracking::follow(const std::vector<PageRun>& mappings) {
+    for (const auto& m : mappings) {
+        uffdio_register wanted{};
+        wanted.range = {m.start, m.end - m.start};
+        wanted.mode = UFFDIO_REGISTER_MODE_WP;
+        if (::ioctl(uffd_.get(), UFFDIO_REGISTER, &wanted) != 0) {
+            if (errno == ENOMEM || errno == ESRCH) return fail_code(ESRCH, "it has ended, or started another program");
+            continue;
+        }
+        followed_.add(m.start, m.end);
+    }
+    return {};
+}
+
+Expected<PageSet> DirtyTracking::take_written(const std::vector<PageRun>& mappings) const {
+    ScanArg arg{};
+    arg.flags = kScanProtect;
+    arg.category_inverted = kPageIsFile | kPageIsPfnzero;
+    arg.category_mask = kPageIsFile | kPageIsPfnzero | kPageIsWritten;
+    arg.category_anyof_mask = kPageIsPresent | kPageIsSwapped;
+    arg.return_mask = kPageIsWritten;
+    PageSet written;
+    for (const auto& m : mappings)
+        TRY(scan(pagemap_.get(), m, arg, [&](const ScanRegion& r) { written.add(r.start, r.end); }));
+    return written;
+}
+
+Expected<DirtyTracking::Pages> DirtyTracking::look(const std::vector<PageRun>& mappings) const {
+    ScanArg arg{};
+    arg.category_inverted = arg.category_mask = kPageIsFile | kPageIsPfnzero;
+    arg.category_anyof_mask = kPageIsPresent | kPageIsSwapped;
+    arg.return_mask = kPageIsFollowed | kPageIsWritten;
+    Pages pages;
+    for (const auto& m : mappings)
+        TRY(scan(pagemap_.get(), m, arg, [&](const ScanRegion& r) {
+            pages.own.add(r.start, r.end);
+            if (r.categories == kPageIsFollowed) pages.clean.add(r.start, r.end);
+        }));
+    return pages;
+}
+
+bool DirtyTracking::let_go_some() {
+    if (followed_.empty()) return false;
+    PageRun first = followed_.runs().front();
+    first.end = std::min(first.end, first.start + kLetGoAtOnce);
+    uffdio_range range{first.start, first.end - first.start};
+    // What has gone meanwhile needs nothing.
+    (void)::ioctl(uffd_.get(), UFFDIO_UNREGISTER, &range);
+    followed_.subtract(PageSet({first}));
+    return !followed_.empty();
+}
+
+Status DirtyTracking::probe() {
+    Fd uffd(static_cast<int>(::syscall(SYS_userfaultfd, kUserfaultfdFlags)));
+    if (!uffd.valid()) return fail_errno("userfaultfd");
+    TRY_ASSIGN(auto tracking, adopt(::getpid(), std::move(uffd)));
+    void* memory = ::mmap(nullptr, 4 * kPageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return fail_errno("map memory for a probe");
+    Mapping mapping(memory, 4 * kPageBytes);
+    auto address = reinterpret_cast<uint64_t>(memory);
+    auto write = [&](int page) { *static_cast<volatile char*>(static_cast<char*>(memory) + page * static_cast<int>(kPageBytes)) = 1; };
+    for (int page : {0, 1}) write(page);
+    std::vector<PageRun> both{{address, address + 2 * kPageBytes}};
+    TRY(tracking.follow({{address, address + 4 * kPageBytes}}));
+    TRY(tracking.take_written(both));
+    write(1);
+    TRY_ASSIGN(auto pages, tracking.look(both));
+    if (pages.clean != PageSet({{address, address + kPageBytes}})) return fail("its page scan does not tell what was written");
+    // Before Linux 6.14 a page keeps its mark when its mapping moves: at its new address it would look clean.
+    void* moved = ::mremap(memory, kPageBytes, kPageBytes, MREMAP_MAYMOVE | MREMAP_FIXED, static_cast<char*>(memory) + 2 * kPageBytes);
+    if (moved == MAP_FAILED) return fail_errno("move memory for a probe");
+    std::vector<PageRun> there{{address + 2 * kPageBytes, address + 3 * kPageBytes}};
+    TRY(tracking.follow(there));
+    TRY_ASSIGN(auto after, tracking.look(there));
+    if (!after.clean.empty()) return fail("its marks move with mremap (Linux before 6.14)");
+    return {};
+}
+
+}  // namespace pmi

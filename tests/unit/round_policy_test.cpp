@@ -1,0 +1,86 @@
+#include "remote/movers/round_policy.h"
+
+#include <gtest/gtest.h>
+
+namespace pmi {
+namespace {
+
+constexpr uint64_t kMiB = 1 << 20;
+
+MoveFacts facts(const char* asked, uint64_t bytes) {
+    MoveFacts f;
+    f.asked = asked;
+    f.bytes = bytes;
+    return f;
+}
+
+TEST(ChooseMode, SmallProgramsStop) {
+    EXPECT_EQ(*choose_mode(facts("auto", 2 * kMiB)), MoveMode::Stop);
+    EXPECT_EQ(*choose_mode(facts("auto", 64 * kMiB)), MoveMode::Precopy);
+}
+
+TEST(ChooseMode, ASlowLinkMakesSmallThingsLarge) {
+    MoveFacts f = facts("auto", 2 * kMiB);
+    f.link = 1e6;
+    EXPECT_EQ(*choose_mode(f), MoveMode::Precopy);
+}
+
+TEST(ChooseMode, WhoWritesFasterThanTheLinkCarriesStops) {
+    MoveFacts f = facts("auto", 64 * kMiB);
+    f.link = 100e6;
+    f.written = 200e6;
+    EXPECT_EQ(*choose_mode(f), MoveMode::Stop);
+}
+
+TEST(ChooseMode, WithoutTheKernelsHelp) {
+    MoveFacts f = facts("auto", 64 * kMiB);
+    f.no_precopy = "its page scan is missing";
+    EXPECT_EQ(*choose_mode(f), MoveMode::Stop);
+    f.asked = "precopy";
+    auto forced = choose_mode(f);
+    ASSERT_FALSE(forced);
+    EXPECT_NE(forced.error().message().find("its page scan is missing"), std::string::npos);
+}
+
+TEST(ChooseMode, WhatIsAskedForIsDoneOrRefused) {
+    EXPECT_EQ(*choose_mode(facts("stop", 64 * kMiB)), MoveMode::Stop);
+    EXPECT_EQ(*choose_mode(facts("precopy", kMiB)), MoveMode::Precopy);
+    EXPECT_FALSE(choose_mode(facts("postcopy", kMiB)));
+    EXPECT_FALSE(choose_mode(facts("sideways", kMiB)));
+}
+
+// Rounds of a program that writes at this rate, over a link of this speed.
+std::vector<Round> simulate(double bytes, double written, double link, double working_set) {
+    std::vector<Round> rounds;
+    double next = bytes;
+    while (after_round(rounds) == AfterRound::OneMore) {
+        double seconds = next / link + 0.001;
+        rounds.push_back({static_cast<uint64_t>(next), static_cast<int64_t>(seconds * 1e9)});
+        next = std::min(working_set, written * seconds);
+    }
+    return rounds;
+}
+
+TEST(AfterRound, AnIdleProgramTakesTwoRounds) {
+    auto rounds = simulate(1e9, 0, 1e9, 1e9);
+    EXPECT_EQ(rounds.size(), 2U);
+}
+
+TEST(AfterRound, ShrinksUntilSmall) {
+    auto rounds = simulate(1e9, 40e6, 1e9, 1e9);
+    EXPECT_LE(rounds.back().bytes, 512U << 10);
+    EXPECT_LE(rounds.size(), 6U);
+}
+
+TEST(AfterRound, EndsWhereItNoLongerShrinks) {
+    auto rounds = simulate(1e9, 2e9, 1e9, 5e8);
+    EXPECT_LE(rounds.size(), 4U);
+}
+
+TEST(AfterRound, EndsOnASlowLink) {
+    auto rounds = simulate(1e9, 5e5, 1e6, 1e9);
+    EXPECT_LE(rounds.size(), 3U);
+}
+
+}  // namespace
+}  // namespace pmi
