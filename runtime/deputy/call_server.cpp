@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "runtime/base/log.h"
+#include "runtime/base/thread.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/tracee/interrupted.h"
 #include "runtime/tracee/sleep_clock.h"
@@ -27,15 +28,18 @@ void store(uint32_t& word, uint32_t value) { __atomic_store_n(&word, value, __AT
 
 }  // namespace
 
-CallServer::CallServer(std::shared_ptr<AgentRegion> region, WatchedFiles& files) : region_(std::move(region)), files_(files) {
-    completions_ = std::thread([this] { run_completions(); });
+CallServer::CallServer(std::shared_ptr<AgentRegion> region, WatchedFiles& files) : region_(std::move(region)), files_(files) {}
+
+Status CallServer::start() {
+    TRY_ASSIGN(completions_, start_thread([this] { run_completions(); }));
+    return {};
 }
 
 CallServer::~CallServer() {
     stopping_ = true;
     __atomic_fetch_add(&region_->header()->completions, 1, __ATOMIC_ACQ_REL);
     futex_wake(&region_->header()->completions);
-    completions_.join();
+    if (completions_.joinable()) completions_.join();
 }
 
 Status CallServer::add_thread(HomePid pid, HomePid tid, uint32_t slot) {

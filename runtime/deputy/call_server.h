@@ -24,6 +24,7 @@ class CallServer {
   public:
     CallServer(std::shared_ptr<AgentRegion> region, WatchedFiles& files);
     ~CallServer();  // no calls may be begun any more
+    Status start();  // before the first call
     AgentRegion& region() const { return *region_; }
 
     // A deputy thread and the connection that its replies go to. `channel` may change when the guest moves on.
@@ -107,7 +108,7 @@ class CallServer {
     std::map<HomePid, std::shared_ptr<CallChannel>> channels_;
     std::map<HomePid, uint64_t> calls_;
     std::atomic<bool> stopping_{false};
-    std::thread completions_;
+    std::thread completions_;  // until start(): none
 };
 
 }  // namespace pmi

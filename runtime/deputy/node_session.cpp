@@ -9,6 +9,7 @@
 #include "remote/transport/deadline.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/base/thread.h"
 #include "runtime/deputy/home_clock.h"
 
 namespace pmi {
@@ -136,8 +137,9 @@ NodeSession::~NodeSession() {
     if (receiver_.joinable()) receiver_.join();
 }
 
-void NodeSession::start(std::shared_ptr<CallServer> server, SessionEvents& events) {
-    receiver_ = std::thread([this, server = std::move(server), &events] { receive_frames(*server, events); });
+Status NodeSession::start(std::shared_ptr<CallServer> server, SessionEvents& events) {
+    TRY_ASSIGN(receiver_, start_thread([this, server = std::move(server), &events] { receive_frames(*server, events); }));
+    return {};
 }
 
 void NodeSession::receive_frames(CallServer& server, SessionEvents& events) {

@@ -58,7 +58,7 @@ class NodeSession {
     bool is_cut() const { return channel_->is_cut(); }
     std::shared_ptr<CallChannel> channel() const { return channel_; }
     // From now on frames are received. A session serves one family of deputies.
-    void start(std::shared_ptr<CallServer> server, SessionEvents& events);
+    Status start(std::shared_ptr<CallServer> server, SessionEvents& events);
     template <typename Head>
     Status send(FrameType type, const Head& head) {
         return channel_->send(static_cast<uint8_t>(type), head_bytes(head));

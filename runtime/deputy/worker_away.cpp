@@ -231,6 +231,7 @@ Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, s
     made->pid = pid;
     made->session = session;
     made->server = std::make_shared<CallServer>(std::move(region), files_);
+    TRY(made->server->start());
     made->cpu_account = image.cpu_account();
     DeputyProcess& p = *made;
     processes_[pid] = std::move(made);
@@ -256,7 +257,7 @@ Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, s
         thread.stopped = true;
         p.threads[HomePid(t.tid)] = thread;
     }
-    session->start(p.server, *events_);
+    TRY(session->start(p.server, *events_));
     p.job_stopped = frozen.job_stopped;
     for (auto& [tid, t] : p.threads)
         if (!t.untraced) TRY(go_on(p, t));
@@ -353,7 +354,7 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
         }
         TRY(std::move(passed_on));
         TRY_ASSIGN(ready, wait_for_ready(*session));
-        session->start(p.server, *events_);
+        TRY(session->start(p.server, *events_));
         p.session = session;
         p.running = false;
         p.server->set_channel(pid, session->channel());
