@@ -12,6 +12,7 @@
 #include "remote/transport/handshake_io.h"
 #include "remote/transport/tcp.h"
 #include "runtime/base/log.h"
+#include "runtime/base/thread.h"
 
 namespace pmi {
 namespace {
@@ -79,7 +80,7 @@ Status CallChannel::State::reconnect() {
         if (resumed) {
             replace(std::move(resumed->connection));
             // In a thread of its own: the peer is doing the same, and somebody has to receive.
-            resender = std::thread([this, has = resumed->peer_received] { (void)send_again(has); });
+            TRY_ASSIGN(resender, start_thread([this, has = resumed->peer_received] { (void)send_again(has); }));
             spdlog::info("the connection to {} is back", where);
             return {};
         }
