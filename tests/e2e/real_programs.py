@@ -266,15 +266,20 @@ exec 3> >(cat); echo through >&3; exec 3>&-; wait; sleep 2; exit 77
 
 def case_low_limits(c):
     """Limits that leave no room for whoever moves the program: it says so, and works on."""
-    work = ["bash", "-c", "for i in 1 2 3 4 5 6; do echo $i | rev; sleep 0.2; done; exit 7"]
+    go = c.path("go")
+    work = ["bash", "-c", f"while [ ! -e {go} ]; do sleep 0.1; done; echo done | rev; exit 7"]
     for option, amount in (("n", 12), ("f", 1), ("v", 40000)):
-        limited = ["bash", "-c", f'ulimit -{option} {amount}; exec "$@"', "bash"]
-        expected = c.unmoved([*limited, *work], status=7)
-        job = c.start(work, wrapped=limited)
-        mover = c.mover(job)
-        compare(c.finish(job, mover, at_least=0, status=7), expected, f"output with ulimit -{option}")
-        if mover.done or not any(f"ulimit -{option}" in reason for reason in mover.refused):
-            raise Failed(f"ulimit -{option}: {mover.done} moves, refused {mover.refused}")
+        job = c.start(work, wrapped=["bash", "-c", f'ulimit -{option} {amount}; exec "$@"', "bash"])
+        job.wait_for_start()
+        try:
+            job.migrate(job.pid, c.nodes[0])
+            raise Failed(f"it moved with ulimit -{option} {amount}")
+        except CommandError as e:
+            if not e.is_cantmove() or f"ulimit -{option}" not in e.reason:
+                raise Failed(f"ulimit -{option} {amount}: {e}") from None
+        c.write("go", "")
+        compare(c.finish(job, None, status=7), b"enod\n")
+        os.unlink(go)
 
 
 def case_git(c):
