@@ -148,7 +148,7 @@ class Job:
         me = os.getpid()
         return [p for p in system.descendants(me, self.without) if not (p.state in "ZX" and p.ppid == me)]
 
-    def leftovers(self, within=4.0):
+    def leftovers(self, within=20.0):
         """What is still there when all should have ended: text lines, none when clean. Waits up to `within` s."""
         end = time.monotonic() + within
         while True:

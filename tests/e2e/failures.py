@@ -94,7 +94,7 @@ def one_round(run, program, victim, number, seed, mode):
             killed, status, wrong = True, None, f"{e}\n{job.state_of_hang()}"
         mover.stopped.set()
         mover.join(20)
-        if wrong is None and (left := job.leftovers(8 if victim != "pmid" else 12)):
+        if wrong is None and (left := job.leftovers()):
             # A killed supervisor can't take its socket away; the next one does.
             left = [line for line in left if victim != "supervisor" or "control socket" not in line]
             wrong = "\n".join(left) or None
