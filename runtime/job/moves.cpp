@@ -28,11 +28,15 @@ std::string address_of(const Destination& d) {
     return fmt::format("{}:{}", d.host, d.port);
 }
 
-// A process that was frozen when its tracer died is killed by the kernel before the tracer's end is reported.
+// A process that was frozen when its tracer died is killed by the kernel before the tracer's end is reported. The signal
+// is pending until the process takes it, and from then on the kernel's flags say so: they are read second.
 bool is_being_killed(pid_t pid) {
     constexpr uint64_t kKill = uint64_t{1} << (SIGKILL - 1);
+    constexpr uint64_t kExiting = 0x4, kSignaled = 0x400;  // PF_EXITING, PF_SIGNALED
     auto status = read_status(pid);
-    return !status || status->state == 'Z' || status->state == 'X' || ((status->sig_pending | status->shared_pending) & kKill) != 0;
+    if (!status || ((status->sig_pending | status->shared_pending) & kKill) != 0) return true;
+    auto stat = read_stat(pid);
+    return !stat || stat->state == 'Z' || stat->state == 'X' || (stat->flags & (kExiting | kSignaled)) != 0;
 }
 
 constexpr const char* kAlreadyMoving = "a move is already under way";

@@ -206,6 +206,7 @@ Expected<ProcStat> read_stat(pid_t pid, pid_t tid) {
     s.pgrp = static_cast<pid_t>(field(5));
     s.session = static_cast<pid_t>(field(6));
     s.tty = static_cast<int>(field(7));
+    s.flags = address(9);
     s.utime = address(14);
     s.stime = address(15);
     s.start_time = address(22);

@@ -53,6 +53,7 @@ struct ProcStat {
     char state = '?';
     pid_t ppid = 0, pgrp = 0, session = 0;
     int tty = 0;
+    uint64_t flags = 0;  // PF_... of the kernel
     uint64_t utime = 0, stime = 0;  // clock ticks
     uint64_t start_time = 0;        // clock ticks after boot; with the PID names a process for ever
     uint64_t start_code = 0, end_code = 0, start_stack = 0, start_data = 0, end_data = 0, start_brk = 0;
