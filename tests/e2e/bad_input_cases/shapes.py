@@ -28,7 +28,7 @@ def case_json(t):
            "returns": int, "command": str, "cantmove": (str, none), "_moving_to": str, "_return_reason": str,
            "_last_error": str, "_lost": str}
     move = {"pid": int, "where": str, "frozen_us": int, "total_us": int, "bytes": int, "pages": int, "zero_pages": int,
-            "_moves": int, "_calls": int, "_returns": int, "_unfinished": bool}
+            "_moves": int, "_calls": int, "_returns": int, "_unfinished": bool, "_mode": str, "_rounds": int}
     rows = ask("ps")
     if [r["pid"] for r in rows] != [t.pid]:
         raise Failed(f"ps: {rows}")
