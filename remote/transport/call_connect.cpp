@@ -32,15 +32,8 @@ Expected<std::unique_ptr<CallChannel>> CallChannel::connect(const std::string& h
     Hello hello = make_hello(keys, security);
     TRY(send_now(fd.get(), hello.data(), hello.size()));
     HelloAnswer answer{};
-    size_t have = 0;
-    std::vector<pollfd> item{{fd.get(), POLLIN, 0}};
-    for (;;) {
-        TRY_ASSIGN(bool whole, read_more(fd.get(), answer.data(), answer.size(), &have));
-        if (whole) break;
-        if (deadline.over())
-            return fail_code(ETIMEDOUT, "call channel to {}: no answer", show_host_port(host, port));
-        poll_until(item, deadline);
-    }
+    if (auto read = read_whole(fd.get(), answer.data(), answer.size(), deadline); !read)
+        return std::move(read.error()).within("call channel to " + show_host_port(host, port));
     TRY_ASSIGN(SessionKeys session, check_answer(hello, answer, keys, security));
     State::Setup setup{Side::Home, keys, resume_ms, host, port, nullptr};
     auto state = std::make_unique<State>(std::move(fd), session, std::move(setup));

@@ -35,14 +35,7 @@ Expected<Resumed> resume(const std::string& host, uint16_t port, const ChannelKe
     ResumeHello hello = make_resume_hello(keys, received);
     TRY(send_now(fd.get(), hello.data(), hello.size()));
     ResumeAnswer answer{};
-    size_t have = 0;
-    pollfd items[2] = {{fd.get(), POLLIN, 0}, {wake, POLLIN, 0}};
-    for (;;) {
-        TRY_ASSIGN(bool whole, read_more(fd.get(), answer.data(), answer.size(), &have));
-        if (whole) break;
-        if (deadline.over() || items[1].revents != 0) return fail_code(ETIMEDOUT, "{} does not answer", show_host_port(host, port));
-        (void)::poll(items, 2, deadline.left_ms());
-    }
+    TRY(read_whole(fd.get(), answer.data(), answer.size(), deadline, wake));
     TRY_ASSIGN(uint64_t peer_received, check_resume_answer(hello, answer, keys));
     ResumeConfirm confirm = make_resume_confirm(hello, answer, keys);
     TRY(send_now(fd.get(), confirm.data(), confirm.size()));

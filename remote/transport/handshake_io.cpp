@@ -1,6 +1,7 @@
 #include "remote/transport/handshake_io.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 namespace pmi {
@@ -12,6 +13,17 @@ Expected<bool> read_more(int fd, unsigned char* buffer, size_t size, size_t* hav
     if (n < 0) return fail_errno("call channel: handshake");
     *have += static_cast<size_t>(n);
     return *have == size;
+}
+
+Status read_whole(int fd, unsigned char* buffer, size_t size, const Deadline& deadline, int wake) {
+    pollfd items[2] = {{fd, POLLIN, 0}, {wake, POLLIN, 0}};
+    for (size_t have = 0;;) {
+        TRY_ASSIGN(bool whole, read_more(fd, buffer, size, &have));
+        if (whole) return {};
+        if (items[1].revents != 0) return fail_code(ECANCELED, "call channel: handshake");
+        if (deadline.over()) return fail_code(ETIMEDOUT, "no answer");
+        if (::poll(items, 2, deadline.left_ms()) < 0 && errno != EINTR) return fail_errno("poll");
+    }
 }
 
 Status send_now(int fd, const void* data, size_t size) {

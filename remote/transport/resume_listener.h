@@ -40,7 +40,7 @@ class ResumeListener {
     ResumeListener(Fd listener, Fd epoll, Fd expiry, Fd patience)
         : listener_(std::move(listener)), epoll_(std::move(epoll)), expiry_(std::move(expiry)), patience_(std::move(patience)) {}
     void accept_one();
-    // False: it is not home.
+    // True: it has confirmed. False: more has to come. Error: it is not home.
     Expected<bool> hear(Candidate& c, const ChannelKeys& keys, uint64_t received);
     void drop(Candidate* c);
 
