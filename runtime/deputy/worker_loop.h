@@ -145,10 +145,11 @@ class Worker : private StopWaiter {
     Status new_task(DeputyProcess& parent, DeputyThread& by, pid_t tid);
     Status tell_last_fork(DeputyProcess& p, HomePid tid);
     Status adopt_unreported_child(DeputyProcess& p, DeputyThread& by);
-    Status start_child(const DeputyProcess& p, pid_t tid);
+    Status start_child(DeputyProcess& p, pid_t tid);
     Status execed(DeputyProcess& p, pid_t tid);
     Status make_quiet_now(const DeputyProcess& p, DeputyThread& t);
     static Status go_on(const DeputyProcess& p, DeputyThread& t);
+    static Status let_run(DeputyThread& t, int signal = 0);  // 0: without one
     enum class Interrupted { DeliverResult, GoOnAsIfNothing, TimeIsUp };
     Status settle_call(const DeputyProcess& p, DeputyThread& t, Interrupted how, bool cancel);
     Status skip_in_slot(const DeputyProcess& p, const DeputyThread& t, Slot& slot, uint64_t transferred);

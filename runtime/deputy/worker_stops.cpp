@@ -109,10 +109,6 @@ Status Worker::handle_unfinished(pid_t tid, const Stop& stop) {
 }
 
 Status Worker::handle_signal(DeputyProcess& p, DeputyThread& t, int signal) {
-    auto resume_with = [&](int s) {
-        t.stopped = false;
-        return resume(t.tid.value, s);
-    };
     TRY_ASSIGN(ProcStatus status, read_status(p.pid.value, t.tid.value));
     bool is_caught = (status.sig_caught & bit(signal)) != 0;
     bool is_ignored = (status.sig_ignored & bit(signal)) != 0 || (!is_caught && is_ignored_by_default(signal));
@@ -126,7 +122,7 @@ Status Worker::handle_signal(DeputyProcess& p, DeputyThread& t, int signal) {
         TRY(p.session->send(FrameType::Signal, SignalHead{p.pid.value, t.tid.value, info}));
         TRY(settle_call(p, t, Interrupted::DeliverResult, false));
         TRY(reset_one_shot_handler(p, t, signal));
-        return resume_with(0);
+        return let_run(t);
     }
     if (!is_ignored && steers) {
         if (signal == kComeHomeSignal)
@@ -137,12 +133,12 @@ Status Worker::handle_signal(DeputyProcess& p, DeputyThread& t, int signal) {
     }
     if (is_ignored) {
         TRY(settle_call(p, t, Interrupted::GoOnAsIfNothing, false));
-        return resume_with(0);
+        return let_run(t);
     }
     if (dumps_core(p.pid.value, signal) && p.running && !p.fatal) return die_at_home(p, t);
     // Stops, and what is fatal by default: the deputy suffers it itself, with all that follows for its parent.
     if (is_stop_signal(signal)) TRY(settle_call(p, t, Interrupted::GoOnAsIfNothing, false));
-    return resume_with(signal);
+    return let_run(t, signal);
 }
 
 // Its memory is in the guest: it comes home and dies there, so that the core is the program's. The thread stays where it
@@ -273,8 +269,7 @@ Status Worker::handle_group_stop(DeputyProcess& p, DeputyThread& t) {
     }
     if (t.wants_quiet) {
         TRY(make_quiet_now(p, t));
-        t.stopped = false;
-        return resume(t.tid.value);  // it may have a call to give up first
+        return let_run(t);  // it may have a call to give up first
     }
     t.stopped = false;  // as far as ptrace is concerned
     return listen_stopped(t.tid.value);
@@ -283,8 +278,14 @@ Status Worker::handle_group_stop(DeputyProcess& p, DeputyThread& t) {
 // In a program that is stopped by job control a thread that was made to do something else stops again.
 Status Worker::go_on(const DeputyProcess& p, DeputyThread& t) {
     if (p.job_stopped) TRY(interrupt(t.tid.value));
+    return let_run(t);
+}
+
+// Any stop takes a pending INTERRUPT away: what is still wanted of the thread is asked for again.
+Status Worker::let_run(DeputyThread& t, int signal) {
+    if (t.wants_quiet || t.cancel != 0 || t.time_is_up != 0) TRY(interrupt(t.tid.value));
     t.stopped = false;
-    return resume(t.tid.value);
+    return resume(t.tid.value, signal);
 }
 
 Status Worker::make_quiet_now(const DeputyProcess& p, DeputyThread& t) {
@@ -315,8 +316,7 @@ Status Worker::handle_interrupt_stop(DeputyProcess& p, DeputyThread& t) {
     } else {
         TRY(settle_call(p, t, Interrupted::GoOnAsIfNothing, false));
     }
-    t.stopped = false;
-    return resume(t.tid.value);
+    return let_run(t);
 }
 
 Status Worker::cancel_call(const CallHead& head) {
@@ -345,10 +345,7 @@ Status Worker::handle_ptrace_event(DeputyProcess& p, DeputyThread& t, int event)
         TRY_ASSIGN(uint64_t message, event_message(t.tid.value));
         TRY(new_task(p, t, static_cast<pid_t>(message)));
     }
-    // Any stop takes a pending INTERRUPT away.
-    if (t.wants_quiet || t.cancel != 0) TRY(interrupt(t.tid.value));
-    t.stopped = false;
-    return resume(t.tid.value);
+    return let_run(t);
 }
 
 // A deputy has made a task. Before its parent goes on (and the reply with it), the new one has its slot.
@@ -382,16 +379,13 @@ Status Worker::new_task(DeputyProcess& parent, DeputyThread& by, pid_t tid) {
     return {};
 }
 
-Status Worker::start_child(const DeputyProcess& p, pid_t tid) {
+Status Worker::start_child(DeputyProcess& p, pid_t tid) {
     expected_.erase(tid);
     auto slot = p.server->slot_of(HomePid(tid));
     if (!slot) return {};
     TRY_ASSIGN(Registers r, get_registers(tid));
     TRY(set_registers(tid, p.region().loop_registers(r, *slot)));
-    // Any stop takes a pending INTERRUPT away, its first one too.
-    const DeputyThread& t = p.threads.at(HomePid(tid));
-    if (t.wants_quiet || t.cancel != 0) TRY(interrupt(tid));
-    return resume(tid);
+    return let_run(p.threads.at(HomePid(tid)));
 }
 
 // A task that is killed while it is in a fork ends without a result for it; its child is there, and is to be one on the
