@@ -167,29 +167,33 @@ Status UserspaceAssist::release_thread(pid_t tid, const wire::Thread& t, const R
 }
 
 Status UserspaceAssist::requeue_signals(pid_t pid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) {
-    auto send = [&](Batch& batch, int64_t tid, const std::string& bytes) {
-        siginfo_t info{};
-        if (bytes.size() != sizeof info) return;
-        std::memcpy(&info, bytes.data(), sizeof info);
-        uint64_t at = batch.data(&info, sizeof info);
-        // To itself a process may send any si_code.
-        if (tid == 0)
-            batch.call(SYS_rt_sigqueueinfo, static_cast<uint64_t>(pid), static_cast<uint64_t>(info.si_signo), at);
-        else
-            batch.call(SYS_rt_tgsigqueueinfo, static_cast<uint64_t>(pid), static_cast<uint64_t>(tid),
-                       static_cast<uint64_t>(info.si_signo), at);
+    constexpr int kAtOnce = 500;  // a batch's space
+    // To itself a process may send any si_code. tid 0: the process as a whole.
+    auto send_all = [&](pid_t by, int64_t tid, const auto& pending) -> Status {
+        for (int next = 0; next < pending.size();) {
+            Batch batch(by, by, agent, waiter);
+            for (int n = 0; n < kAtOnce && next < pending.size(); n++, next++) {
+                siginfo_t info{};
+                if (pending[next].size() != sizeof info) continue;
+                std::memcpy(&info, pending[next].data(), sizeof info);
+                uint64_t at = batch.data(&info, sizeof info);
+                auto signal = static_cast<uint64_t>(info.si_signo);
+                if (tid == 0)
+                    batch.call(SYS_rt_sigqueueinfo, static_cast<uint64_t>(pid), signal, at);
+                else
+                    batch.call(SYS_rt_tgsigqueueinfo, static_cast<uint64_t>(pid), static_cast<uint64_t>(tid), signal, at);
+            }
+            TRY(batch.run());
+        }
+        return {};
     };
     pid_t speaker = 0;
     for (const auto& t : image.threads()) {
         if (t.ended()) continue;
         if (speaker == 0) speaker = t.tid();
-        Batch batch(t.tid(), t.tid(), agent, waiter);
-        for (const auto& bytes : t.pending()) send(batch, t.tid(), bytes);
-        TRY(batch.run());
+        TRY(send_all(t.tid(), t.tid(), t.pending()));
     }
-    Batch batch(speaker, speaker, agent, waiter);
-    for (const auto& bytes : image.pending()) send(batch, 0, bytes);
-    return batch.run();
+    return send_all(speaker, 0, image.pending());
 }
 
 }  // namespace pmi

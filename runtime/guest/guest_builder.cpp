@@ -214,7 +214,7 @@ Status GuestBuilder::map_regions() {
     for (int next = 0; next < image_.regions_size();) {
         Batch batch(outer_, outer_, agent(), waiter_);
         std::vector<std::pair<size_t, std::string>> calls;
-        for (size_t n = 0; n < kOpsAtOnce / 2 && next < image_.regions_size(); n++, next++) {
+        for (; calls.size() < kOpsAtOnce / 2 && next < image_.regions_size(); next++) {
             const auto& r = image_.regions(next);
             if (r.kind() == wire::Region::VDSO) continue;
             bool file = r.kind() == wire::Region::FILE;
@@ -222,9 +222,10 @@ Status GuestBuilder::map_regions() {
             if (!file) flags |= MAP_ANONYMOUS;
             if (r.grows_down()) flags |= MAP_GROWSDOWN | MAP_STACK;
             if (has_vm_flag(r.vm_flags(), "nr")) flags |= MAP_NORESERVE;
-            calls.emplace_back(batch.call(SYS_mmap, r.start(), r.end() - r.start(), r.protection(), flags,
-                                          file ? fd_for(r) : static_cast<uint64_t>(-1), file ? r.offset() : 0),
-                               fmt::format("map {:#x}-{:#x} {}", r.start(), r.end(), r.name()));
+            for (const auto& part : parts_of(r))
+                calls.emplace_back(batch.call(SYS_mmap, part.start, part.end - part.start, r.protection(), flags,
+                                              file ? fd_for(r) : static_cast<uint64_t>(-1), file ? r.offset() + (part.start - r.start()) : 0),
+                                   fmt::format("map {:#x}-{:#x} {}", part.start, part.end, r.name()));
             for (int advice : advice_of(r.vm_flags()))
                 batch.call(SYS_madvise, r.start(), r.end() - r.start(), static_cast<uint64_t>(advice));
         }

@@ -179,8 +179,8 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
         t.set_tid(order[i]->tid.value);
         t.set_transferred(order[i]->transferred);
         for (auto& pending : *t.mutable_pending()) pending = true_info(pending);
-        for (const auto& info : order[i]->carried)
-            t.add_pending(std::string(reinterpret_cast<const char*>(&info), sizeof info));
+        for (const auto& info : order[i]->carried) t.add_pending(&info, sizeof info);
+        for (const auto& info : signals_.held_for(order[i]->tid)) t.add_pending(&info, sizeof info);
         order[i]->carried.clear();
     }
     for (auto& pending : *image.mutable_pending()) pending = true_info(pending);

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "runtime/base/log.h"
@@ -16,6 +17,8 @@
 
 namespace pmi {
 namespace {
+
+constexpr int kFirstRealTime = 32;  // as the kernel counts
 
 uint64_t bit(int signal) { return uint64_t{1} << (signal - 1); }
 
@@ -41,34 +44,60 @@ Status GuestSupervisor::handle_signal_frame(const SignalHead& head) {
     GuestThread* t = thread_of(HomePid(head.pid), HomePid(head.tid));
     if (t == nullptr) return {};
     if (head.info.si_signo < 1 || head.info.si_signo > 64) return fail("signal {} from home", head.info.si_signo);
-    uint64_t number = next_signal_++;
-    signals_[number] = head.info;
-    siginfo_t info{};
-    info.si_signo = head.info.si_signo;
-    info.si_code = SI_QUEUE;
-    info.si_value.sival_ptr = reinterpret_cast<void*>(number);  // NOLINT: a number, no address
-    if (::syscall(SYS_rt_tgsigqueueinfo, t->process->outer, t->outer, info.si_signo, &info) != 0) {
-        signals_.erase(number);
-        if (errno != ESRCH) return fail_errno("signal {} for guest {}", info.si_signo, head.tid);
+    if (signals_.merge_expiration(t->tid, head.info)) return {};
+    if (head.info.si_signo >= kFirstRealTime && signals_.holds_for(t->tid)) {
+        signals_.hold(t->tid, head.info);
         return {};
     }
-    t->signalled = t->interrupted = true;
-    if (!t->call || t->call->kind == CallKind::ExitGroup || t->call->kind == CallKind::ExitThread) return {};
-    CallHead cancel{head.pid, head.tid, t->call->id, t->call->kind, 0, 0, 0, {}};
-    return parts_.channel->send(static_cast<uint8_t>(FrameType::Cancel), head_bytes(cancel));
+    TRY_ASSIGN(bool is_queued, queue_signal(*t, head.info));
+    if (!is_queued) signals_.hold(t->tid, head.info);
+    return {};
+}
+
+// False: this node's limit of queued signals (RLIMIT_SIGPENDING) is reached.
+Expected<bool> GuestSupervisor::queue_signal(GuestThread& t, const siginfo_t& true_one) {
+    uint64_t number = signals_.add(t.tid, true_one);
+    siginfo_t info{};
+    info.si_signo = true_one.si_signo;
+    info.si_code = SI_QUEUE;
+    info.si_value.sival_ptr = reinterpret_cast<void*>(number);  // NOLINT: a number, no address
+    if (::syscall(SYS_rt_tgsigqueueinfo, t.process->outer, t.outer, info.si_signo, &info) != 0) {
+        int error = errno;
+        (void)signals_.take(number, info.si_signo);
+        if (error == EAGAIN) return false;
+        if (error != ESRCH) return fail_code(error, "signal {} for guest {}", info.si_signo, t.tid.value);
+        return true;
+    }
+    t.signalled = t.interrupted = true;
+    if (!t.call || t.call->kind == CallKind::ExitGroup || t.call->kind == CallKind::ExitThread) return true;
+    CallHead cancel{t.process->pid.value, t.tid.value, t.call->id, t.call->kind, 0, 0, 0, {}};
+    TRY(parts_.channel->send(static_cast<uint8_t>(FrameType::Cancel), head_bytes(cancel)));
+    return true;
+}
+
+// When one has been delivered there is room for another; and now and then, for others of this user's may have made room.
+Status GuestSupervisor::queue_held_signals() {
+    while (auto next = signals_.next_held()) {
+        const auto& [tid, info] = *next;
+        auto at = std::find_if(by_outer_.begin(), by_outer_.end(), [&](const auto& entry) { return entry.second->tid == tid; });
+        if (at != by_outer_.end()) {
+            TRY_ASSIGN(bool is_queued, queue_signal(*at->second, info));
+            if (!is_queued) return {};
+        }
+        signals_.drop_next_held();
+    }
+    return {};
 }
 
 Status GuestSupervisor::handle_signal_stop(GuestThread& t, int signal) {
     if (t.stepping_into_handler && signal == SIGTRAP) return entered_handler(t);
     TRY_ASSIGN(siginfo_t info, get_signal_info(t.outer));
     if (!is_fault(signal, info)) TRY(leave_vdso_before(t, info));
-    if (info.si_code == SI_QUEUE) {
-        auto it = signals_.find(reinterpret_cast<uint64_t>(info.si_value.sival_ptr));
-        if (it == signals_.end() || it->second.si_signo != signal) return go_on(t);  // not from home: nobody's
-        siginfo_t true_one = it->second;
-        signals_.erase(it);
-        return deliver(t, signal, true_one);
+    if (auto true_one = take_true_info(t, info)) {
+        TRY(deliver(t, signal, *true_one));
+        return queue_held_signals();
     }
+    if (info.si_code == SI_QUEUE) return go_on(t);  // not from home: nobody's
     if (is_fault(signal, info)) {
         TRY_ASSIGN(Registers r, get_registers(t.outer));
         if (signal == SIGSEGV && vdso_.needs_home(r.rip, reinterpret_cast<uint64_t>(info.si_addr), t.process->image)) {
@@ -125,15 +154,21 @@ Status GuestSupervisor::run_handler(GuestThread& t, int signal) {
     return go_on(t, signal);
 }
 
+std::optional<siginfo_t> GuestSupervisor::take_true_info(const GuestThread& t, const siginfo_t& queued) {
+    if (queued.si_code == SI_QUEUE) return signals_.take(reinterpret_cast<uint64_t>(queued.si_value.sival_ptr), queued.si_signo);
+    // At the limit the kernel queues a standard signal without what we said of it (__send_signal_locked).
+    bool is_bare = queued.si_code == SI_USER && queued.si_pid == 0 && queued.si_signo < kFirstRealTime;
+    return is_bare ? signals_.take_first(t.tid, queued.si_signo) : std::nullopt;
+}
+
 // Pending signals of a captured guest: ours are given their true siginfo.
 std::string GuestSupervisor::true_info(const std::string& queued) const {
     siginfo_t info{};
     if (queued.size() != sizeof info) return queued;
     std::memcpy(&info, queued.data(), sizeof info);
     if (info.si_code != SI_QUEUE) return queued;
-    auto it = signals_.find(reinterpret_cast<uint64_t>(info.si_value.sival_ptr));
-    if (it == signals_.end()) return queued;
-    return std::string(reinterpret_cast<const char*>(&it->second), sizeof it->second);
+    auto known = signals_.find(reinterpret_cast<uint64_t>(info.si_value.sival_ptr));
+    return known ? std::string(reinterpret_cast<const char*>(&*known), sizeof *known) : queued;
 }
 
 }  // namespace pmi

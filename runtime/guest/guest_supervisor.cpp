@@ -35,12 +35,14 @@ Status GuestSupervisor::wait_for_events() {
     TRY(start_next_clone());  // whose turn it was may have ended
     if (!early_.empty() || children_changed_) return {};
     // Whoever looks at a file that the program stores in, without hearing from it, sees it soon.
-    constexpr int kFlushMs = 50;
+    constexpr int kFlushMs = 50, kHeldSignalsMs = 20;
     int timeout_ms = wait_for_clock_ms();
     if (twins_.has_stores() && (timeout_ms < 0 || timeout_ms > kFlushMs)) timeout_ms = kFlushMs;
+    if (signals_.holds_any() && (timeout_ms < 0 || timeout_ms > kHeldSignalsMs)) timeout_ms = kHeldSignalsMs;
     int ready = ::poll(fds.data(), fds.size(), timeout_ms);
     if (ready < 0 && errno != EINTR) return fail_errno("poll");
     TRY(ask_clock_if_due());
+    if (ready == 0) TRY(queue_held_signals());
     if (ready == 0) return flush_files();
     if (fds[3].revents != 0) {
         TRY_ASSIGN(auto n, listener_->receive());
@@ -221,9 +223,13 @@ Status GuestSupervisor::go_on(GuestThread& t, int signal) {
     if (t.process->held() && !t.notification && !t.mask_to_restore) {
         // Held in a signal-delivery-stop the signal would be lost: it is delivered first, and our INTERRUPT stops
         // the thread right behind.
-        if (signal == 0) {
+        if (signal == 0 && !trap_is_due(t.outer)) {
             t.stopped = true;
             return finish_freeze_if_ready(*t.process);
+        }
+        if (signal == 0) {
+            t.stopped = false;
+            return resume(t.outer);
         }
         TRY(stop_soon(t));
     }

@@ -26,6 +26,7 @@
 #include "runtime/guest/file_twins.h"
 #include "runtime/guest/guest_builder.h"
 #include "runtime/guest/guest_task.h"
+#include "runtime/guest/signals_from_home.h"
 
 namespace pmi {
 
@@ -117,6 +118,9 @@ class GuestSupervisor : private StopWaiter {
 
     // -- guest_signals.cpp
     Status handle_signal_frame(const SignalHead& head);
+    Expected<bool> queue_signal(GuestThread& t, const siginfo_t& true_one);
+    Status queue_held_signals();
+    std::optional<siginfo_t> take_true_info(const GuestThread& t, const siginfo_t& queued);
     Status handle_signal_stop(GuestThread& t, int signal);
     Status leave_vdso_before(GuestThread& t, const siginfo_t& info);
     Status deliver(GuestThread& t, int signal, const siginfo_t& info);
@@ -211,9 +215,7 @@ class GuestSupervisor : private StopWaiter {
     std::deque<std::pair<HomePid, HomePid>> clone_queue_;
     std::set<pid_t> unclaimed_stops_;
 
-    // Signals from home on their way: queued with a number of ours, for the kernel lets nobody forge a siginfo.
-    std::map<uint64_t, siginfo_t> signals_;
-    uint64_t next_signal_ = 1;
+    SignalsFromHome signals_;
 };
 
 }  // namespace pmi

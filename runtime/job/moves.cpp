@@ -135,6 +135,8 @@ void Job::end_move(pid_t pid, const json& reply, const Done& done) {
     answer.erase("id");  // the worker's numbering
     answer.erase("cpu");
     if (ok) answer["pid"] = pid;
+    // Whatever was not found any more: this is why.
+    if (!ok && is_being_killed(pid)) answer["error"] = fmt::format("process {} has ended", pid);
     spdlog::info("move of {}: {}", pid, answer.dump(-1, ' ', false, json::error_handler_t::replace));
     done(answer);
 }

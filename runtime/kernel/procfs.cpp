@@ -127,14 +127,31 @@ Expected<std::vector<MapsEntry>> parse_maps(std::string_view text) {
     return out;
 }
 
+// Of a program that runs the kernel writes the list a few entries at a time. What is mapped or merged in between is listed
+// again: from where the list has come to.
+void cut_repeated(std::vector<MapsEntry>& maps) {
+    uint64_t end = 0;
+    for (auto& e : maps) {
+        uint64_t cut = e.start < end ? std::min(end, e.end) - e.start : 0;
+        e.start += cut;
+        if (e.has_file()) e.offset += cut;
+        end = std::max(end, e.end);
+    }
+    std::erase_if(maps, [](const MapsEntry& e) { return e.start >= e.end; });
+}
+
 Expected<std::vector<MapsEntry>> read_maps(pid_t pid) {
     TRY_ASSIGN(std::string text, read_file(task_path(pid, 0, "maps")));
-    return parse_maps(text);
+    TRY_ASSIGN(auto maps, parse_maps(text));
+    cut_repeated(maps);
+    return maps;
 }
 
 Expected<std::vector<MapsEntry>> read_smaps(pid_t pid) {
     TRY_ASSIGN(std::string text, read_file(task_path(pid, 0, "smaps")));
-    return parse_maps(text);
+    TRY_ASSIGN(auto maps, parse_maps(text));
+    cut_repeated(maps);
+    return maps;
 }
 
 Expected<ProcStatus> read_status(pid_t pid, pid_t tid) {

@@ -29,6 +29,8 @@ struct MapsEntry {
 };
 
 Expected<std::vector<MapsEntry>> parse_maps(std::string_view text);
+// Makes the list of a program that runs one in which nothing overlaps.
+void cut_repeated(std::vector<MapsEntry>& maps);
 // pid's address space, from maps, or from smaps with the VmFlags of each entry.
 Expected<std::vector<MapsEntry>> read_maps(pid_t pid);
 Expected<std::vector<MapsEntry>> read_smaps(pid_t pid);

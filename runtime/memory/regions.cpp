@@ -202,13 +202,23 @@ void add_step(RegionPlan& plan, RegionStep::Do what, uint64_t start, uint64_t en
 
 }  // namespace
 
+std::vector<AddressRange> parts_of(const wire::Region& region) {
+    constexpr uint64_t kMostAtOnce = uint64_t{1} << 30;
+    bool is_accounted = has_vm_flag(region.vm_flags(), "ac") && !region.grows_down();
+    if (!is_accounted || region.end() - region.start() <= kMostAtOnce) return {{region.start(), region.end()}};
+    std::vector<AddressRange> parts;
+    for (uint64_t at = region.start(); at < region.end(); at += kMostAtOnce) parts.push_back({at, std::min(region.end(), at + kMostAtOnce)});
+    return parts;
+}
+
 RegionPlan plan_regions(const wire::Image& home, const wire::Image& guest) {
     std::set<uint64_t> cuts;
     for (const auto* image : {&home, &guest})
-        for (const auto& r : image->regions()) {
-            cuts.insert(r.start());
-            cuts.insert(r.end());
-        }
+        for (const auto& r : image->regions())
+            for (const auto& part : parts_of(r)) {
+                cuts.insert(part.start);
+                cuts.insert(part.end);
+            }
     RegionPlan plan;
     for (auto it = cuts.begin(); it != cuts.end() && std::next(it) != cuts.end(); ++it) {
         uint64_t start = *it, end = *std::next(it);

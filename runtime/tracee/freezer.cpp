@@ -127,6 +127,10 @@ class Attempt {
                     attached_.erase(tid);
                     return list_changed();
                 case Stop::Kind::Interrupt:
+                    if (trap_is_due(tid)) {
+                        TRY(resume(tid));
+                        break;
+                    }
                     stopped_.insert(tid);
                     return {};
                 case Stop::Kind::Group:

@@ -44,6 +44,7 @@ class Injector {
 
   private:
     Status run_until_trap();
+    Expected<int> signal_to_keep(const Stop& stop);
     pid_t tid_;
     StopWaiter& waiter_;
     std::vector<int> deferred_;

@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 
 namespace pmi {
@@ -144,6 +145,14 @@ Expected<std::vector<siginfo_t>> peek_pending(pid_t tid, Pending which) {
         all.insert(all.end(), some.begin(), some.begin() + n);
         if (n < args.nr) return all;
     }
+}
+
+bool trap_is_due(pid_t tid) {
+    auto pending = peek_pending(tid, Pending::Thread);
+    auto is_trap = [](const siginfo_t& info) { return info.si_signo == SIGTRAP; };
+    if (!pending || std::none_of(pending->begin(), pending->end(), is_trap)) return false;
+    auto mask = get_signal_mask(tid);
+    return mask && (*mask & (uint64_t{1} << (SIGTRAP - 1))) == 0;
 }
 
 Expected<uint64_t> event_message(pid_t tid) {

@@ -53,6 +53,9 @@ Status set_signal_info(pid_t tid, const siginfo_t& info);
 constexpr uint64_t kInjectionMask = ~(uint64_t{1} << (SIGTRAP - 1));
 enum class Pending { Thread, Process };
 Expected<std::vector<siginfo_t>> peek_pending(pid_t tid, Pending which);
+// Whether the stopped thread is about to take a SIGTRAP of its own. It has to before it runs injected code, which tells by that
+// signal that it is done: resumed without an INTERRUPT it stops for the signal next.
+bool trap_is_due(pid_t tid);
 Expected<uint64_t> event_message(pid_t tid);
 
 struct RseqConfiguration {

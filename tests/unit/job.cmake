@@ -1,6 +1,6 @@
 # Unit tests of runtime/job, runtime/control, and of the launcher as it is seen from outside.
 include(GoogleTest)
-foreach(name IN ITEMS control cpu_time job launch movable)
+foreach(name IN ITEMS control cpu_time job launch movable procfs)
   add_executable(unit-${name} ${CMAKE_CURRENT_LIST_DIR}/${name}_test.cpp)
   target_link_libraries(unit-${name} PRIVATE GTest::gtest GTest::gtest_main)
   gtest_discover_tests(unit-${name} TEST_PREFIX unit/${name}/ PROPERTIES LABELS unit TIMEOUT 120 DISCOVERY_TIMEOUT 30)
@@ -12,6 +12,7 @@ target_compile_definitions(unit-cpu_time PRIVATE PRELOAD="$<TARGET_FILE:pmi_prel
 add_dependencies(unit-cpu_time pmi_preload)
 target_link_libraries(unit-job PRIVATE pmi_job)
 target_link_libraries(unit-movable PRIVATE pmi_job)
+target_link_libraries(unit-procfs PRIVATE pmi_kernel)
 target_sources(unit-launch PRIVATE ${CMAKE_CURRENT_LIST_DIR}/../../runtime/pmirun/options.cpp
   ${CMAKE_CURRENT_LIST_DIR}/../../runtime/pmirun/environment.cpp
   ${CMAKE_CURRENT_LIST_DIR}/../../runtime/pmirun/cpu_baseline.cpp)
