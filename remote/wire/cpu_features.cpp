@@ -114,7 +114,8 @@ struct Registers {
 // All zero for a leaf that the CPU doesn't have (Intel answers such a question with its highest leaf).
 Registers cpuid(uint32_t leaf, uint32_t subleaf) {
     Registers r;
-    if (__get_cpuid_max(leaf & 0x80000000u, nullptr) < leaf) return r;
+    // GCC's header says unsigned, clang's int.
+    if (static_cast<uint32_t>(__get_cpuid_max(leaf & 0x80000000u, nullptr)) < leaf) return r;
     __cpuid_count(leaf, subleaf, r.eax, r.ebx, r.ecx, r.edx);
     return r;
 }

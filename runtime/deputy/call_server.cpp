@@ -153,7 +153,7 @@ Status CallServer::begin(const CallHead& head, Call call) {
     if (t.pid.value != head.pid) return fail("a call of thread {} for process {}", head.tid, head.pid);
     if (t.work) return fail("a second call of thread {} while one is going on", head.tid);
     calls_[t.pid]++;
-    t.work.emplace();
+    t.work = Work{};  // clang 14 knows of no default constructor here, since Work is nested
     t.work->head = head;
     t.work->call = std::move(call);
     t.work->began_ns = monotonic_ns();

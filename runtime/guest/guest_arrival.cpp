@@ -51,7 +51,7 @@ Status GuestSupervisor::take_image(wire::Image image, bool is_final) {
     if (had_guest_ || (arrival_ && arrival_->is_final)) return fail("a second program in one session");
     bool is_first = !arrival_;
     if (is_first) {
-        arrival_.emplace();
+        arrival_ = Arrival{};  // clang 14 knows of no default constructor here, since Arrival is nested
         arrival_->builder = std::make_unique<GuestBuilder>(parts_.jail, arrival_->image, twins_, parts_.clock, *assist_,
                                                            static_cast<StopWaiter&>(*this));
     } else if (image.pid() != arrival_->image.pid() || image.agent_base() != arrival_->image.agent_base()) {

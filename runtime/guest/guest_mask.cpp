@@ -71,7 +71,7 @@ Status GuestSupervisor::suspend_result(GuestThread& t, int64_t result) {
     bool interrupted = is_restart(result) || result == -EINTR;
     if (!mask || !interrupted) return finish(t, result);
     t.home_result = kErestartNoHand;
-    TRY(stop_then(t, [this, &t, mask]() -> Status {
+    TRY(stop_then(t, [&t, mask]() -> Status {
         TRY_ASSIGN(uint64_t own, get_signal_mask(t.outer));
         t.mask_to_restore = own;
         TRY(set_signal_mask(t.outer, *mask));

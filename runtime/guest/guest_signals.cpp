@@ -79,7 +79,8 @@ Expected<bool> GuestSupervisor::queue_signal(GuestThread& t, const siginfo_t& tr
 Status GuestSupervisor::queue_held_signals() {
     while (auto next = signals_.next_held()) {
         const auto& [tid, info] = *next;
-        auto at = std::find_if(by_outer_.begin(), by_outer_.end(), [&](const auto& entry) { return entry.second->tid == tid; });
+        auto is_it = [wanted = tid](const auto& entry) { return entry.second->tid == wanted; };
+        auto at = std::find_if(by_outer_.begin(), by_outer_.end(), is_it);
         if (at != by_outer_.end()) {
             TRY_ASSIGN(bool is_queued, queue_signal(*at->second, info));
             if (!is_queued) return {};

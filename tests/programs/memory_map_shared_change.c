@@ -30,7 +30,7 @@ int main(void) {
     CHECK_SYS(sigaction(SIGSEGV, &action, NULL));
     for (int round = 0; round < 2; round++) {
         int fd = (int)CHECK_SYS(open("file", O_RDWR | O_CREAT | O_TRUNC, 0600));
-        for (int i = 0; i < 8; i++) CHECK_EQ(pwrite(fd, "01234567" + i, 1, i * PAGE), 1);
+        for (int i = 0; i < 8; i++) CHECK_EQ(pwrite(fd, &"01234567"[i], 1, i * PAGE), 1);
         CHECK_SYS(ftruncate(fd, 7 * PAGE + 5));
         int reader = (int)CHECK_SYS(open("file", O_RDONLY));
         if (round == 1) MIGRATE_POINT();  // made away

@@ -42,7 +42,7 @@ static void burn(int64_t ns, int64_t last[CLOCKS]) {
     static _Thread_local volatile uint64_t work;
     int64_t start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     while (clock_ns(CLOCK_THREAD_CPUTIME_ID) - start < ns) {
-        for (int i = 0; i < 1000000; i++) work += (uint64_t)i;
+        for (int i = 0; i < 1000000; i++) work = work + (uint64_t)i;
         check_none_goes_back(last);
     }
 }
