@@ -1,0 +1,38 @@
+// Answers that home has given to one thread, and said of them that they last: the same question gets the same answer
+// here. A question is the whole of the call as it would be sent.
+#pragma once
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "interpose/marshal/call.h"
+#include "interpose/syscall/row.h"
+
+namespace pmi {
+
+class KnownAnswers {
+  public:
+    const Reply* find(Known what, const std::vector<std::byte>& question) const {
+        for (const auto& known : known_)
+            if (known.what == what && known.question == question) return &known.answer;
+        return nullptr;
+    }
+    void keep(Known what, std::vector<std::byte> question, Reply answer) {
+        if (known_.size() >= kMax) known_.clear();
+        known_.push_back({what, std::move(question), std::move(answer)});
+    }
+    void forget(Known what) {
+        std::erase_if(known_, [&](const auto& known) { return known.what == what; });
+    }
+
+  private:
+    static constexpr size_t kMax = 32;
+    struct One {
+        Known what;
+        std::vector<std::byte> question;
+        Reply answer;
+    };
+    std::vector<One> known_;
+};
+
+}  // namespace pmi
