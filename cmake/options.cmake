@@ -1,6 +1,9 @@
 option(PMI_TESTS "Build the tests" ON)
 option(PMI_FUZZ "Build the fuzzers (clang only)" OFF)
 set(PMI_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them: address,undefined or thread")
+if(PMI_FUZZ)
+  set(PMI_SANITIZE fuzzer-no-link,address,undefined)  # all that is linked into a fuzzer tells it where it has been
+endif()
 
 add_compile_options(-Wall -Wextra -Wshadow -Werror -fno-strict-aliasing)
 # GCC 12 at -O3 sees overlapping copies in std::string concatenation where there are none (GCC bug 105329).

@@ -119,6 +119,16 @@ struct Entry : Row {
         copy.sigmask_arg = arg;
         return copy;
     }
+    constexpr Entry lasting(Known what) const {
+        Entry copy = *this;
+        copy.lasts = what;
+        return copy;
+    }
+    constexpr Entry changing(Known what) const {
+        Entry copy = *this;
+        copy.changes = what;
+        return copy;
+    }
     constexpr Entry why(std::string_view text) const {
         Entry copy = *this;
         copy.note = text;

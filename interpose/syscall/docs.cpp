@@ -18,7 +18,7 @@ x86-64 Linux up to 6.18. What a program that is away gets when it makes the call
 |---|---|
 | local | runs natively in the guest |
 | node | answered on the host node |
-| identity | answered from what home knows |
+| identity | answered from what home knows: by home, and again by the node while that lasts |
 | home | performed at home by the program's own task |
 | both | done on both sides in step, or one or the other by its arguments |
 | return | takes the program home first, and runs there natively |

@@ -78,6 +78,15 @@ enum class Timeout : uint8_t {
     TimespecRelative,  // points to a relative timespec that the kernel leaves alone
 };
 
+// What a thread may know for as long as it does not change it itself: who else could change it is at home.
+enum class Known : uint8_t {
+    Nothing,
+    Kernel,       // a constant of home's kernel
+    Credentials,  // of the thread
+    OwnGroup,     // of its process, once that has execed
+    OwnSession,   // of its process
+};
+
 struct Row {
     int16_t nr;
     std::string_view name;
@@ -89,6 +98,8 @@ struct Row {
     // For pselect6, ppoll, epoll_pwait, rt_sigsuspend, ...: the argument that is (or, pselect6, points to a
     // struct that holds) a temporary signal mask; 0xff for none.
     uint8_t sigmask_arg = 0xff;
+    Known lasts = Known::Nothing;    // home may let the node give the answer again until that changes
+    Known changes = Known::Nothing;  // the call may change that (OwnSession: and OwnGroup)
     std::string_view note{};  // why this route, or what is partial; appears in docs/syscalls.md
 };
 

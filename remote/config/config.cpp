@@ -111,6 +111,28 @@ Status read_nodes(const toml::table& table, const std::string& file, Config* con
     return {};
 }
 
+Status read_guest_limit(const Place& at, const std::string& key, GuestLimits* guest) {
+    auto whole = at.node.value_exact<int64_t>();
+    if (key == "guest_memory_max") {
+        TRY_ASSIGN(guest->memory_max, as_size(at, key));
+    } else if (key == "guest_cpu_max") {
+        auto cpus = check_cpu_max(at.node.value<double>().value_or(-1));
+        if (!cpus) return fail("{}: {}: {}", at.show(), key, cpus.error().message());
+        guest->cpu_max = *cpus;
+    } else if (key == "guest_cpu_weight") {
+        auto weight = check_cpu_weight(whole.value_or(-1));
+        if (!weight) return fail("{}: {}: {}", at.show(), key, weight.error().message());
+        guest->cpu_weight = *weight;
+    } else if (key == "guest_pids_max") {
+        if (!whole || *whole < 1 || *whole > std::numeric_limits<int32_t>::max())
+            return fail("{}: {} must be a number, 1 or more", at.show(), key);
+        guest->pids_max = static_cast<uint32_t>(*whole);
+    } else {
+        return unknown_key(at, "pmid", key);
+    }
+    return {};
+}
+
 Status read_pmid(const toml::table& table, const std::string& file, Config* config) {
     for (auto&& [name, node] : table) {
         Place at{file, node};
@@ -128,6 +150,8 @@ Status read_pmid(const toml::table& table, const std::string& file, Config* conf
             config->pmid.max_guests = static_cast<uint32_t>(*number);
         } else if (key == "memory_max") {
             TRY_ASSIGN(config->pmid.memory_max, as_size(at, key));
+        } else if (key.starts_with("guest_")) {
+            TRY(read_guest_limit(at, key, &config->pmid.guest));
         } else {
             return unknown_key(at, "pmid", key);
         }
@@ -196,6 +220,16 @@ Expected<uint64_t> parse_size(std::string_view text) {
     if (!valid || (shift != 0 && number >> (64 - shift) != 0))
         return fail("\"{}\" is not a size, such as 512M or 8G", text);
     return number << shift;
+}
+
+Expected<double> check_cpu_max(double cpus) {
+    if (!(cpus >= 0.01 && cpus <= 100000)) return fail("want a number of CPUs, 0.01 or more, such as 1.5");
+    return cpus;
+}
+
+Expected<uint32_t> check_cpu_weight(int64_t weight) {
+    if (weight < 1 || weight > kMaxCpuWeight) return fail("want a number from 1 to {}; 100 is what others have", kMaxCpuWeight);
+    return static_cast<uint32_t>(weight);
 }
 
 bool is_node_name(std::string_view name) {

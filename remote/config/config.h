@@ -2,6 +2,7 @@
 //   [pmi]          node = "HOST[:PORT] or name"   keys = "DIR"   log = "FILE"   reconnect_seconds = 60
 //   [nodes.NAME]   address = "HOST[:PORT]"        key = "public key, Z85"
 //   [pmid]         listen = "ADDR[:PORT]"   name = "NAME"   max_guests = 64   memory_max = "8G" or bytes
+//                  guest_memory_max = "1G"   guest_cpu_max = 1.5 (CPUs)   guest_cpu_weight = 50   guest_pids_max = 500
 #pragma once
 #include <cstdint>
 #include <map>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "remote/jail/guest_limits.h"
 #include "remote/transport/address.h"
 #include "runtime/base/error.h"
 
@@ -27,6 +29,7 @@ struct Config {
         std::string listen, name;
         std::optional<uint32_t> max_guests;
         std::optional<uint64_t> memory_max;  // bytes
+        GuestLimits guest;                   // of each
     } pmid;
 };
 
@@ -41,5 +44,8 @@ Status merge_config(std::string_view text, const std::string& file, Config* conf
 Expected<uint64_t> parse_size(std::string_view text);
 // What a node may be called: 1 to 64 letters, digits, '.', '-', '_', the first a letter or digit.
 bool is_node_name(std::string_view name);
+// Limits of a guest, as numbers that a person gave.
+Expected<double> check_cpu_max(double cpus);
+Expected<uint32_t> check_cpu_weight(int64_t weight);
 
 }  // namespace pmi

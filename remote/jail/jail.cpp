@@ -69,7 +69,7 @@ Expected<Jail> Jail::create(const JailSetup& setup) {
     if (launcher < 0) return fail_errno("fork the jail");
     if (launcher == 0) {
         ours.reset();
-        run_jail_launcher(theirs.get(), setup.monotonic_offset_ns, setup.boottime_offset_ns, setup.hostname);
+        run_jail_launcher(theirs.get(), setup);
     }
     theirs.reset();
     Jail jail(std::move(ours), launcher);

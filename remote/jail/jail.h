@@ -18,6 +18,7 @@ struct JailSetup {
     int64_t monotonic_offset_ns = 0;  // inside minus outside
     int64_t boottime_offset_ns = 0;
     std::string hostname;
+    std::vector<std::string> cgroups;  // directories of the groups (guest_cgroups.h) that all inside belongs to
 };
 
 class Jail {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <linux/capability.h>
+#include "remote/jail/jail.h"
 
 // This code runs between fork and exec, or as PID 1 of a namespace with an empty root: system calls only, no
 // allocation, no log. What fails is sent to the parent, which has words for it.
@@ -193,16 +194,27 @@ void move_out_of_the_way(int* fds, int count) {
 
 }  // namespace
 
-void run_jail_launcher(int socket, int64_t monotonic_offset_ns, int64_t boottime_offset_ns, const std::string& hostname) {
+void enter_cgroup(int socket, const char* directory) {
+    int group = ::open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int members = ::openat(group, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+    if (members < 0 || ::write(members, "0", 1) != 1) give_up(socket, "enter the guests' cgroup");
+    ::close(members);
+    ::close(group);
+}
+
+void run_jail_launcher(int socket, const JailSetup& setup) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    // Before the cgroup namespace, so that these groups are its root.
+    for (const auto& directory : setup.cgroups) enter_cgroup(socket, directory.c_str());
     int flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
                 CLONE_NEWTIME;
     if (::unshare(flags) != 0) give_up(socket, "make namespaces");
     send_reply(socket, 0, "");
     JailCommand mapped{};
     if (::recv(socket, &mapped, sizeof mapped, 0) != sizeof mapped) ::_exit(1);
-    set_clocks(socket, monotonic_offset_ns, boottime_offset_ns);
-    if (!hostname.empty() && ::sethostname(hostname.data(), hostname.size()) != 0) give_up(socket, "set the host name");
+    set_clocks(socket, setup.monotonic_offset_ns, setup.boottime_offset_ns);
+    if (!setup.hostname.empty() && ::sethostname(setup.hostname.data(), setup.hostname.size()) != 0)
+        give_up(socket, "set the host name");
     int last_pid_file = ::open("/proc/sys/kernel/ns_last_pid", O_RDWR | O_CLOEXEC);
     if (last_pid_file < 0) give_up(socket, "open ns_last_pid");
     // Numbers as high as any home's: a new PID namespace starts with the largest limit the kernel has.

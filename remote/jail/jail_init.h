@@ -19,7 +19,9 @@ struct JailReply {
 
 // In the child that becomes the launcher; `socket` is its end. Never returns.
 // The offsets are to be added to the clocks as this process sees them.
-[[noreturn]] void run_jail_launcher(int socket, int64_t monotonic_offset_ns, int64_t boottime_offset_ns,
-                                    const std::string& hostname);
+struct JailSetup;
+// This process belongs to the group from now on. System calls only.
+void enter_cgroup(int socket, const char* directory);
+[[noreturn]] void run_jail_launcher(int socket, const JailSetup& setup);
 
 }  // namespace pmi

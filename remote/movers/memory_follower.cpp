@@ -1,10 +1,28 @@
 #include "remote/movers/memory_follower.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "interpose/agent/agent.h"
 
 namespace pmi {
+
+namespace {
+
+// Runs that cover these pages: one look at some pages more costs less than another look.
+std::vector<PageRun> close_runs(const PageSet& pages) {
+    constexpr uint64_t kGap = 64 * kPage;
+    std::vector<PageRun> runs;
+    for (const auto& run : pages.runs()) {
+        if (!runs.empty() && run.start - runs.back().end <= kGap)
+            runs.back().end = run.end;
+        else
+            runs.push_back(run);
+    }
+    return runs;
+}
+
+}  // namespace
 
 std::vector<PageRun> private_mappings(const wire::Image& image) {
     std::vector<PageRun> mappings;
@@ -16,7 +34,7 @@ std::vector<PageRun> private_mappings(const wire::Image& image) {
 void MemoryFollower::start_sending(const SendOrder& order, Stream& stream) {
     stream_ = &stream;
     pid_ = order.image->pid();
-    sender_.emplace(order.pid, pid_, stream);
+    sender_.emplace(order, stream);
     memory_.emplace(order.pid);
     pieces_.clear();
     sent_.clear(), zeros_.clear(), became_zero_.clear();
@@ -30,6 +48,10 @@ Status MemoryFollower::begin_round(const SendOrder& order, Stream& stream) {
     TRY_ASSIGN(PageSet written, tracking_->take_written(mappings));
     known_.subtract(written);
     if (on_taken) on_taken(written);
+    if (std::exchange(all_is_news_, false)) {
+        TRY_ASSIGN(auto pages, tracking_->look(mappings));
+        written = std::move(pages.own);
+    }
     if (order.file_contents) plan_files(order);
     plan_pages(*order.image, written);
     std::string bytes = order.image->SerializeAsString();
@@ -39,7 +61,7 @@ Status MemoryFollower::begin_round(const SendOrder& order, Stream& stream) {
 // What the program can store in through a shared mapping is sent when it stands still.
 void MemoryFollower::plan_files(const SendOrder& order) {
     for (const auto& part : parts_to_send(order, Files::OnlyPrivate, files_))
-        pieces_.push_back({StreamKind::FileData, part.position, part.address, part.size, false});
+        add_piece({StreamKind::FileData, part.position, part.address, part.size, false});
 }
 
 void MemoryFollower::plan_pages(const wire::Image& image, const PageSet& pages) {
@@ -48,8 +70,13 @@ void MemoryFollower::plan_pages(const wire::Image& image, const PageSet& pages) 
         PageSet here({{r.start(), r.end()}});
         here.intersect(pages);
         for (const auto& run : here.runs())
-            pieces_.push_back({StreamKind::Pages, run.start, run.start, run.end - run.start, zeros_matter(image, r)});
+            add_piece({StreamKind::Pages, run.start, run.start, run.end - run.start, zeros_matter(image, r)});
     }
+}
+
+void MemoryFollower::add_piece(const Piece& piece) {
+    pieces_.push_back(piece);
+    sender_->expect(piece.size);
 }
 
 Expected<bool> MemoryFollower::step() {
@@ -79,44 +106,28 @@ void MemoryFollower::note_round() {
     known_.unite(zeros_);
 }
 
-void MemoryFollower::read_pages(const Piece& piece, std::vector<bool>& there) {
-    size_t pages = piece.size / kPage;
-    there.assign(pages, true);
-    buffer_.resize(piece.size);
-    auto to = std::span(buffer_);
-    size_t done = memory_->read_some(piece.address, to) / kPage;
-    for (size_t i = done; i < pages; i++) there[i] = memory_->read(piece.address + i * kPage, to.subspan(i * kPage, kPage)).ok();
+Status MemoryFollower::read_pages(uint64_t address, std::span<std::byte> to, std::vector<bool>& there) const {
+    size_t done = memory_->read_some(address, to) / kPage;
+    for (size_t i = done; i < there.size(); i++) there[i] = memory_->read(address + i * kPage, to.subspan(i * kPage, kPage)).ok();
+    return {};
 }
 
 Status MemoryFollower::send_piece(const Piece& piece) {
-    std::vector<bool> there;
-    read_pages(piece, there);
-    size_t pages = there.size();
     bool is_file = piece.kind == StreamKind::FileData;
-    auto page_at = [&](size_t i) { return std::span<const std::byte>(buffer_).subspan(i * kPage, kPage); };
-    for (size_t i = 0; i < pages;) {
-        uint64_t where = piece.where + i * kPage;
-        if (!there[i]) {
+    auto wanted = [&](uint64_t where, std::span<const std::byte> page, bool is_there) {
+        if (!is_there) {
             (is_file ? file_vanished_ : vanished_) = true;
-            i++;
-            continue;
+            return false;
         }
-        if (!piece.zeros_matter && is_zero(page_at(i))) {
-            if (!is_file) {
-                zeros_.add(where, where + kPage);
-                if (held_.contains(where)) became_zero_.add(where, where + kPage);
-            }
-            sender_->count_zero_page();
-            i++;
-            continue;
-        }
-        size_t end = i + 1;
-        while (end < pages && there[end] && (piece.zeros_matter || !is_zero(page_at(end)))) end++;
-        TRY(sender_->add_bytes(piece.kind, where, std::span<const std::byte>(buffer_).subspan(i * kPage, (end - i) * kPage)));
-        if (!is_file) sent_.add(where, where + (end - i) * kPage);
-        i = end;
-    }
-    return {};
+        bool zeros = !piece.zeros_matter && is_zero(page);
+        if (zeros) sender_->count_zero_page();
+        if (is_file) return !zeros;
+        if (zeros && held_.contains(where)) became_zero_.add(where, where + kPage);
+        (zeros ? zeros_ : sent_).add(where, where + kPage);
+        return !zeros;
+    };
+    auto read = [&](uint64_t offset, std::span<std::byte> to, std::vector<bool>& there) { return read_pages(piece.address + offset, to, there); };
+    return sender_->add_some(piece.kind, piece.where, piece.size, read, wanted);
 }
 
 Status MemoryFollower::send_drops(int32_t pid, const PageSet& drops) {
@@ -159,18 +170,26 @@ Expected<MoveTotals> MemoryFollower::send(const SendOrder& order, Stream& stream
     return sender_->totals();
 }
 
-Status MemoryFollower::settle(const wire::Image& image) {
-    auto mappings = private_mappings(image);
-    TRY(tracking_->follow(mappings));
-    TRY(tracking_->take_written(mappings));
-    return {};
+void MemoryFollower::note_dropped(const std::vector<AddressRange>& ranges) {
+    std::vector<PageRun> runs;
+    for (const auto& r : ranges) runs.push_back({r.start, r.end});
+    PageSet gone(std::move(runs));
+    PageSet still(std::exchange(installed_, {}));
+    still.subtract(gone);
+    installed_ = still.runs();
+    held_.subtract(gone);
+    known_.subtract(gone);
 }
 
-Status MemoryFollower::all_is_known(const wire::Image& image) {
-    TRY(settle(image));
-    TRY_ASSIGN(auto pages, tracking_->look(private_mappings(image)));
-    held_ = pages.own;
-    known_ = std::move(pages.clean);
+Status MemoryFollower::settle(const wire::Image& image) {
+    auto mappings = private_mappings(image);
+    PageSet here(mappings), fresh(std::exchange(installed_, {}));
+    TRY(tracking_->follow(mappings));
+    fresh.intersect(here);
+    TRY(tracking_->take_written(close_runs(fresh)));
+    held_.unite(fresh);
+    held_.intersect(here);
+    known_ = held_;
     return {};
 }
 

@@ -31,7 +31,10 @@ class MemoryFollower : public Mover {
     Status begin_round(const SendOrder& order, Stream& stream);
     // Sends about one message. False when the round is over: RoundEnd has been sent.
     Expected<bool> step();
+    // It comes to nothing. The other side has perhaps got some of it.
+    void break_round() { held_.unite(sent_); }
     const MoveTotals& round_totals() const { return sender_->totals(); }
+    uint64_t left() const { return sender_->left(); }
     // Another follower of the same program has taken these.
     void taken_elsewhere(const PageSet& pages) { known_.subtract(pages); }
     std::function<void(const PageSet& taken)> on_taken;
@@ -39,17 +42,19 @@ class MemoryFollower : public Mover {
     // -- while it stands still
     Expected<MoveTotals> send(const SendOrder& order, Stream& stream) override;
 
-    // What has just been written here came from the other side, or is the kernel's own: no page of it is news. Call again
-    // for what came later.
+    // -- where memory arrives
+    // These pages have been installed, or have gone, as the other side has them.
+    void note_installed(const AddressRange& range) { installed_.push_back({range.start, range.end}); }
+    void note_dropped(const std::vector<AddressRange>& ranges);
+    // What has been installed since is no news. Costs what was installed, not what there is.
     Status settle(const wire::Image& image);
-    // The other side has what is here now.
-    Status all_is_known(const wire::Image& image);
-    // The other side has given its copy up, all of it.
-    void nothing_is_held() { held_.clear(), known_.clear(); }
+    // The other side has given its copy up, all of it, or never had one.
+    void nothing_is_held() { held_.clear(), known_.clear(), all_is_news_ = true; }
     // Files that were sent in rounds are others now.
     void files_changed() { files_.clear(); }
 
     bool let_go_some() { return tracking_->let_go_some(); }
+    const std::shared_ptr<DirtyTracking>& tracking() const { return tracking_; }
 
   private:
     struct Piece {
@@ -60,13 +65,15 @@ class MemoryFollower : public Mover {
     void start_sending(const SendOrder& order, Stream& stream);
     void plan_files(const SendOrder& order);
     void plan_pages(const wire::Image& image, const PageSet& pages);
+    void add_piece(const Piece& piece);
     Status send_piece(const Piece& piece);
-    void read_pages(const Piece& piece, std::vector<bool>& there);
+    Status read_pages(uint64_t address, std::span<std::byte> to, std::vector<bool>& there) const;
     Status send_drops(int32_t pid, const PageSet& drops);
     void note_round();
 
     std::shared_ptr<DirtyTracking> tracking_;
     PageSet held_, known_;
+    std::vector<PageRun> installed_;  // since it was settled
     SentParts files_;
 
     // Of the round, or of the last transfer.
@@ -75,9 +82,9 @@ class MemoryFollower : public Mover {
     std::optional<MemorySender> sender_;
     std::optional<RemoteMemory> memory_;
     std::deque<Piece> pieces_;
-    std::vector<std::byte> buffer_;
     PageSet sent_, zeros_, became_zero_;
     bool vanished_ = false, file_vanished_ = false;
+    bool all_is_news_ = false;  // the next round sends what was not written since, too
 };
 
 // The private mappings of an image.

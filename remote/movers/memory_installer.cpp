@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "remote/movers/mover.h"
 
@@ -57,23 +58,55 @@ Status MemoryInstaller::install_file_data(const StreamView& view) {
     auto rest = view.payload;
     for (size_t i = 0; i < view.head.runs; i++) {
         MemoryRun run = view.run(i);
-        auto index = static_cast<uint32_t>(run.where >> 48);
-        uint64_t offset = run.where & ((uint64_t{1} << 48) - 1);
-        int fd = static_cast<int>(index) < image_.files_size() ? file_fd_(index) : -1;
-        if (fd < 0) return fail("contents of file {} that the image does not have", index);
-        uint64_t size = image_.files(static_cast<int>(index)).size();
-        if (offset >= size) return fail("contents of file {} behind its end", index);
-        // Pages travel whole; the file ends where it ends, so that what is behind gives SIGBUS.
-        uint64_t length = std::min(run.size, size - offset);
-        for (uint64_t done = 0; done < length;) {
-            ssize_t n = ::pwrite(fd, rest.data() + done, length - done, static_cast<off_t>(offset + done));
-            if (n < 0 && errno == EINTR) continue;
-            if (n <= 0) return fail_errno("store {} bytes of a mapped file", length);
-            done += static_cast<uint64_t>(n);
-        }
+        TRY(store_in_file(run, rest.first(run.size)));
         rest = rest.subspan(run.size);
     }
     return {};
+}
+
+Status MemoryInstaller::store_in_file(MemoryRun run, std::span<const std::byte> bytes) {
+    auto index = static_cast<uint32_t>(run.where >> 48);
+    uint64_t offset = run.where & ((uint64_t{1} << 48) - 1);
+    int fd = static_cast<int>(index) < image_.files_size() ? file_fd_(index) : -1;
+    if (fd < 0) return fail("contents of file {} that the image does not have", index);
+    uint64_t size = image_.files(static_cast<int>(index)).size();
+    if (offset >= size) return fail("contents of file {} behind its end", index);
+    // Pages travel whole; the file ends where it ends, so that what is behind gives SIGBUS.
+    uint64_t length = std::min(run.size, size - offset);
+    for (uint64_t done = 0; done < length;) {
+        ssize_t n = ::pwrite(fd, bytes.data() + done, length - done, static_cast<off_t>(offset + done));
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return fail_errno("store {} bytes of a mapped file", length);
+        done += static_cast<uint64_t>(n);
+    }
+    return {};
+}
+
+Status MemoryInstaller::install_one(StreamKind kind, MemoryRun run, std::span<const std::byte> bytes) {
+    if (kind == StreamKind::FileData) return store_in_file(run, bytes);
+    if (!covered(run.where, run.size)) return fail("memory at {:#x} that is outside the program's map", run.where);
+    return memory_.write(run.where, bytes);
+}
+
+Expected<std::vector<std::byte>> MemoryInstaller::install_found(const StreamView& view, const PageStore& store) {
+    std::vector<std::byte> found(view.payload.size() / sizeof(PageHash)), pages(kMemoryMessage);
+    size_t number = 0;
+    for (size_t i = 0; i < view.head.runs; i++) {
+        MemoryRun run = view.run(i), part{run.where, 0};  // part: found ones behind each other
+        for (uint64_t at = 0; at < run.size; at += kStoredPage, number++) {
+            PageHash hash;
+            std::memcpy(&hash, view.payload.data() + number * sizeof hash, sizeof hash);
+            if (store.get(hash, std::span(pages).subspan(part.size))) {
+                found[number] = std::byte{1};
+                part.size += kStoredPage;
+                continue;
+            }
+            if (part.size > 0) TRY(install_one(view.head.offered, part, std::span(pages).first(part.size)));
+            part = {run.where + at + kStoredPage, 0};
+        }
+        if (part.size > 0) TRY(install_one(view.head.offered, part, std::span(pages).first(part.size)));
+    }
+    return found;
 }
 
 }  // namespace pmi

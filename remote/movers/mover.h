@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "remote/movers/page_store.h"
 #include "remote/transport/stream.h"
 #include "remote/wire/image.pb.h"
 #include "remote/wire/memory_frame.h"
@@ -18,6 +19,8 @@
 
 namespace pmi {
 
+class PageFinder;
+
 struct SendOrder {
     pid_t pid = 0;                      // whose memory, in this machine's numbers; stopped
     const wire::Image* image = nullptr; // its regions
@@ -25,6 +28,10 @@ struct SendOrder {
     std::vector<AddressRange> whole;    // ranges that are sent whole, whatever they are
     // For writable shared mappings when file_contents is false: has this page stayed as it came?
     std::function<bool(uint32_t file, uint64_t offset, std::span<const std::byte> page)> unchanged;
+    // Before each message, and while the destination takes none: what has been sent, and how many bytes are left to be looked
+    // at. An Error ends the transfer.
+    std::function<Status(const MoveTotals& sent, uint64_t left)> between;
+    PageFinder* finder = nullptr;  // null: the destination has nothing that could be found
 };
 
 class Mover {
@@ -48,12 +55,16 @@ class MemoryInstaller {
     MemoryInstaller(pid_t pid, const wire::Image& image, std::function<int(uint32_t index)> file_fd);
     // A Pages or FileData message. Runs outside the image's regions or files are errors, nothing is written then.
     Status install(const StreamView& view);
+    // An Offer: what of it is in the store is installed; for each page whether it was.
+    Expected<std::vector<std::byte>> install_found(const StreamView& view, const PageStore& store);
     // The runs of a Drop message, checked likewise.
     Expected<std::vector<AddressRange>> dropped(const StreamView& view) const;
 
   private:
     Status install_pages(const StreamView& view);
     Status install_file_data(const StreamView& view);
+    Status install_one(StreamKind kind, MemoryRun run, std::span<const std::byte> bytes);
+    Status store_in_file(MemoryRun run, std::span<const std::byte> bytes);
     bool covered(uint64_t start, uint64_t size) const;
     RemoteMemory memory_;
     const wire::Image& image_;

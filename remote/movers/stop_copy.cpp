@@ -12,15 +12,25 @@ class StopCopy : public Mover {
   public:
     Expected<MoveTotals> send(const SendOrder& order, Stream& stream) override {
         TRY_ASSIGN(PageMap pages, PageMap::open(order.pid));
-        MemorySender sender(order.pid, order.image->pid(), stream);
+        MemorySender sender(order, stream);
         SentParts sent;
         if (order.file_contents) TRY(send_files(order, Files::All, sent, sender));
+        struct Own {
+            PageRun run;
+            MemorySender::Zeros zeros;
+        };
+        std::vector<Own> own;
         for (const auto& r : order.image->regions()) {
             if (!is_private(r)) continue;
             TRY_ASSIGN(auto runs, pages.own_pages(r.start(), r.end()));
             auto zeros = zeros_matter(*order.image, r) ? MemorySender::Zeros::Send : MemorySender::Zeros::Skip;
-            for (const auto& run : runs) TRY(sender.add(StreamKind::Pages, run.start, run.start, run.end - run.start, zeros));
+            for (const auto& run : runs) {
+                own.push_back({run, zeros});
+                sender.expect(run.end - run.start);
+            }
         }
+        for (const auto& [run, zeros] : own)
+            TRY(sender.add(StreamKind::Pages, run.start, run.start, run.end - run.start, zeros));
         if (!order.file_contents) TRY(send_stores(order, sender));
         TRY(send_whole(order, sender));
         TRY(sender.flush());

@@ -33,19 +33,28 @@ std::string peer_of(const RequestServer::Incoming& incoming, bool insecure) {
 
 }  // namespace
 
-Expected<std::unique_ptr<Daemon>> Daemon::start(PmidOptions options, std::string keys_directory,
-                                                std::shared_ptr<const Keyring> ring) {
+Expected<std::unique_ptr<Daemon>> Daemon::start(PmidOptions options, std::shared_ptr<const Keyring> ring) {
     std::unique_ptr<Daemon> daemon(new Daemon());
     daemon->options_ = std::move(options);
-    daemon->keys_directory_ = std::move(keys_directory);
+    // Without keys nobody can be told from anybody else.
+    daemon->shelves_.emplace(daemon->options_.insecure ? 0 : daemon->options_.keep_pages);
     TRY(daemon->prepare_events());  // signals are blocked before libzmq starts threads
     TRY_ASSIGN(daemon->machine_, describe_machine(daemon->options_.name));
+    daemon->set_up_cgroups();
     Security security = daemon->options_.insecure ? Security::Insecure : Security::Curve;
     TRY_ASSIGN(daemon->transport_, Transport::create(std::move(ring), security));
     const HostPort& listen = daemon->options_.listen;
     TRY_ASSIGN(daemon->server_, RequestServer::listen(*daemon->transport_, listen.host, listen.port));
     TRY(watch(daemon->epoll_.get(), daemon->server_->poll_fd()));
     return daemon;
+}
+
+void Daemon::set_up_cgroups() {
+    cgroups_ = GuestCgroups::create(options_.limits.guest);
+    machine_.set_guest_cgroups(cgroups_->shown());
+    machine_.set_no_guest_cgroups(cgroups_->why_not());
+    if (!cgroups_->shown().empty()) spdlog::info("each guest is held to its limits by cgroups: {}", cgroups_->shown());
+    if (!cgroups_->why_not().empty()) spdlog::warn("guests are NOT held to their limits: {}", cgroups_->why_not());
 }
 
 Status Daemon::prepare_events() {
@@ -173,12 +182,20 @@ Status Daemon::start_session(const RequestServer::Incoming& incoming, const wire
     SessionSetup setup;
     setup.guest.node_name = options_.name;
     setup.guest.listen_address = options_.listen.host;
-    setup.guest.keys_directory = keys_directory_;
     setup.guest.insecure = options_.insecure;
     setup.guest.request = incoming.bytes;
     setup.log_file = options_.log_file;
     setup.log_level = options_.log_level;
-    TRY_ASSIGN(Session session, Session::spawn(std::move(setup)));
+    TRY_ASSIGN(setup.guest.cgroups, cgroups_->make());
+    setup.guest.memory_max = options_.limits.guest.memory_max;
+    GuestGroup group = setup.guest.cgroups;
+    auto spawned = Session::spawn(std::move(setup), shelves_->of(peer));
+    if (!spawned) {
+        cgroups_->remove(std::move(group));
+        return std::move(spawned.error());
+    }
+    Session session = std::move(*spawned);
+    session.group = std::move(group);
     session.client = incoming.client;
     session.peer = peer;
     session.program = printable(host.program());
@@ -239,6 +256,7 @@ void Daemon::reap() {
             finish_report(session,
                           error_reply(session.request_id, "the guest session " + show_wait_status(status)));
         spdlog::info("session {}: \"{}\" {}", pid, session.program, show_wait_status(status));
+        cgroups_->remove(std::move(session.group));
         entry = sessions_.erase(entry);
     }
 }

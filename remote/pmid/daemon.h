@@ -3,9 +3,11 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "remote/pmid/options.h"
+#include "remote/pmid/page_shelves.h"
 #include "remote/pmid/requests.h"
 #include "remote/pmid/session.h"
 #include "remote/transport/stream.h"
@@ -17,9 +19,8 @@ namespace pmi {
 
 class Daemon {
   public:
-    // Listens when it returns. `keys_directory` is the resolved one.
-    static Expected<std::unique_ptr<Daemon>> start(PmidOptions options, std::string keys_directory,
-                                                   std::shared_ptr<const Keyring> ring);
+    // Listens when it returns.
+    static Expected<std::unique_ptr<Daemon>> start(PmidOptions options, std::shared_ptr<const Keyring> ring);
     uint16_t port() const { return server_->port(); }
     // Until SIGTERM, SIGINT or SIGHUP, and until the sessions are gone then.
     Status run();
@@ -38,15 +39,17 @@ class Daemon {
     void begin_end(const char* why);
     int timeout_ms() const;
     NodeUse use_of(const std::string& peer) const;
+    void set_up_cgroups();
     void send_reply(const std::string& client, const wire::Reply& reply);
 
     PmidOptions options_;
-    std::string keys_directory_;
     wire::Machine machine_;
     std::unique_ptr<Transport> transport_;
     std::unique_ptr<RequestServer> server_;
+    std::optional<GuestCgroups> cgroups_;
     Fd epoll_, signals_;
     std::map<pid_t, Session> sessions_;
+    std::optional<PageShelves> shelves_;
     bool ending_ = false;
     Deadline end_{0};  // when sessions that are still there are killed
 };

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <limits>
 
 #include "remote/config/config.h"
 
@@ -30,11 +31,49 @@ std::string one_line(std::string text) {
     return text;
 }
 
+// What each guest may take, on top of the configuration's.
+struct GuestOptions {
+    std::string memory_max;
+    double cpu_max = 0;
+    int64_t cpu_weight = 0;
+    uint32_t pids_max = 0;
+
+    void add_to(CLI::App& app) {
+        app.add_option("--guest-memory-max", memory_max, "memory for each guest, such as 1G (needs cgroups)")->type_name("SIZE");
+        app.add_option("--guest-cpu-max", cpu_max, "CPUs for each guest, such as 1.5 (needs cgroups)")->type_name("CPUS");
+        app.add_option("--guest-cpu-weight", cpu_weight,
+                       "share of busy CPUs for each guest, 1 to 10000; others have 100 (needs cgroups)")
+            ->type_name("N");
+        app.add_option("--guest-pids-max", pids_max, "processes and threads for each guest (needs cgroups)")
+            ->type_name("N")
+            ->check(CLI::Range(1, std::numeric_limits<int32_t>::max()));
+    }
+    Status merge_into(const CLI::App& app, GuestLimits* limits) const {
+        if (!memory_max.empty()) {
+            auto size = parse_size(memory_max);
+            if (!size) return std::move(size.error()).within("--guest-memory-max");
+            limits->memory_max = *size;
+        }
+        if (app.count("--guest-cpu-max") > 0) {
+            auto cpus = check_cpu_max(cpu_max);
+            if (!cpus) return std::move(cpus.error()).within("--guest-cpu-max");
+            limits->cpu_max = *cpus;
+        }
+        if (app.count("--guest-cpu-weight") > 0) {
+            auto weight = check_cpu_weight(cpu_weight);
+            if (!weight) return std::move(weight.error()).within("--guest-cpu-weight");
+            limits->cpu_weight = *weight;
+        }
+        if (pids_max != 0) limits->pids_max = pids_max;
+        return {};
+    }
+};
+
 }  // namespace
 
 ParsedOptions parse_options(int argc, char** argv) {
     CLI::App app{"pmid: lets programs of other machines run on this one", "pmid"};
-    std::string listen, name, keys, log_file, memory_max;
+    std::string listen, name, keys, log_file, memory_max, keep_pages = "2G";
     std::string log_level = "info";
     uint32_t max_guests = 64;
     bool insecure = false;
@@ -51,6 +90,11 @@ ParsedOptions parse_options(int argc, char** argv) {
         ->type_name("N");
     app.add_option("--memory-max", memory_max, "memory for all of them together, such as 8G")
         ->type_name("SIZE");
+    app.add_option("--keep-pages", keep_pages,
+                   "memory for pages of programs that have gone, for when they come again (default 2G; 0: none)")
+        ->type_name("SIZE");
+    GuestOptions guest;
+    guest.add_to(app);
     app.add_flag("--insecure", insecure, "no keys and no encryption: ANYBODY may run programs here");
     app.set_version_flag("--version", std::string("pmid ") + PMI_VERSION);
     try {
@@ -81,6 +125,11 @@ ParsedOptions parse_options(int argc, char** argv) {
         if (!size) return stop(kUsage, std::move(size.error()).within("--memory-max").message());
         options.limits.memory_max = *size;
     }
+    auto kept = parse_size(keep_pages);
+    if (!kept) return stop(kUsage, std::move(kept.error()).within("--keep-pages").message());
+    options.keep_pages = *kept;
+    options.limits.guest = config->pmid.guest;
+    if (auto merged = guest.merge_into(app, &options.limits.guest); !merged) return stop(kUsage, merged.error().message());
     return {options, -1};
 }
 

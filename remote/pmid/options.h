@@ -15,6 +15,7 @@ struct PmidOptions {
     std::string log_file, log_level;
     bool insecure = false;
     NodeLimits limits;
+    uint64_t keep_pages = 0;  // bytes
 };
 
 // Handles --help and --version too: then, and after bad options (said on stderr), it returns an exit status

@@ -22,16 +22,14 @@ constexpr const char* kInsecureWarning =
 Status serve(PmidOptions options) {
     TRY(set_up_log("pmid " + options.name, options.log_file, options.log_level));
     std::shared_ptr<const Keyring> ring;
-    std::string keys_directory;
     if (options.insecure) {
         std::fputs(kInsecureWarning, stderr);
         spdlog::warn("--insecure: anybody may run programs here");
     } else {
         TRY_ASSIGN(Keyring opened, Keyring::open(options.keys));
-        keys_directory = opened.directory();
         ring = std::make_shared<const Keyring>(std::move(opened));
     }
-    TRY_ASSIGN(auto daemon, Daemon::start(options, keys_directory, ring));
+    TRY_ASSIGN(auto daemon, Daemon::start(options, ring));
     spdlog::info("listening on {}; {}", show_host_port(options.listen.host, daemon->port()),
                  show(probe_kernel()));
     std::printf("pmid %s listening on %s\n", options.name.c_str(),

@@ -39,6 +39,7 @@ wire::Machine machine_for_others(const wire::Machine& machine, const NodeLimits&
         uint64_t left = limits.memory_max - std::min(limits.memory_max, use.memory);
         shown.set_memory_available(std::min(shown.memory_available(), left));
     }
+    if (limits.guest.memory_max != 0) shown.set_memory_available(std::min(shown.memory_available(), limits.guest.memory_max));
     return shown;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "remote/jail/guest_limits.h"
 #include "remote/wire/wire.pb.h"
 #include "runtime/base/error.h"
 
@@ -12,6 +13,7 @@ namespace pmi {
 struct NodeLimits {
     uint32_t guests_max = 64;
     uint64_t memory_max = 0;  // bytes for all guests together; 0: what the machine has
+    GuestLimits guest;        // for each
 };
 
 // What of the node is taken already.

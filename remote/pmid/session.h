@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "remote/jail/guest_cgroups.h"
 #include "remote/pmid/session_setup.h"
 #include "remote/transport/deadline.h"
 #include "remote/wire/wire.pb.h"
@@ -18,13 +19,14 @@ constexpr int kReportTimeoutMs = 5000;
 
 class Session {
   public:
-    // Starts the process. `setup.guest.report_fd` and `setup.pmid` are filled in here.
-    static Expected<Session> spawn(SessionSetup setup);
+    // Starts the process. `setup.guest`'s descriptors and `setup.pmid` are filled in here. `pages`: -1 for none.
+    static Expected<Session> spawn(SessionSetup setup, int pages);
 
     // For whom it is.
     std::string client, peer, program;
     uint64_t request_id = 0;
     uint64_t memory = 0;  // bytes promised
+    GuestGroup group;
 
     pid_t pid() const { return pid_; }
     bool reporting() const { return report_.valid(); }

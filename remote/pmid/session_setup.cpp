@@ -34,6 +34,7 @@ class Reader {
         return value;
     }
     std::string string() { return std::string(take(number())); }
+    bool is_short() const { return short_; }
     bool whole() const { return !short_ && text_.empty(); }
 
   private:
@@ -54,13 +55,16 @@ std::string encode(const SessionSetup& setup) {
     Writer out;
     out.string(setup.guest.node_name);
     out.string(setup.guest.listen_address);
-    out.string(setup.guest.keys_directory);
     out.number(setup.guest.insecure ? 1 : 0);
     out.number(static_cast<uint64_t>(setup.guest.report_fd));
+    out.number(static_cast<uint64_t>(setup.guest.pages_fd));
     out.string(setup.guest.request);
     out.number(static_cast<uint64_t>(setup.pmid));
     out.string(setup.log_file);
     out.string(setup.log_level);
+    out.number(setup.guest.memory_max);
+    out.number(setup.guest.cgroups.size());
+    for (const auto& directory : setup.guest.cgroups) out.string(directory);
     return out.take();
 }
 
@@ -69,13 +73,15 @@ Expected<SessionSetup> decode_session_setup(std::string_view bytes) {
     SessionSetup setup;
     setup.guest.node_name = in.string();
     setup.guest.listen_address = in.string();
-    setup.guest.keys_directory = in.string();
     setup.guest.insecure = in.number() != 0;
     setup.guest.report_fd = static_cast<int>(in.number());
+    setup.guest.pages_fd = static_cast<int>(in.number());
     setup.guest.request = in.string();
     setup.pmid = static_cast<int>(in.number());
     setup.log_file = in.string();
     setup.log_level = in.string();
+    setup.guest.memory_max = in.number();
+    for (uint64_t left = in.number(); left > 0 && !in.is_short(); left--) setup.guest.cgroups.push_back(in.string());
     if (!in.whole()) return fail("guest session: malformed setup");
     return setup;
 }

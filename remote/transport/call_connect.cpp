@@ -5,6 +5,7 @@
 #include <list>
 #include <vector>
 
+#include "remote/transport/call_accept.h"
 #include "remote/transport/call_channel_state.h"
 #include "remote/transport/deadline.h"
 #include "remote/transport/handshake_io.h"
@@ -23,9 +24,7 @@ int poll_until(std::vector<pollfd>& items, const Deadline& deadline) {
 
 }  // namespace
 
-Expected<std::unique_ptr<CallChannel>> CallChannel::connect(const std::string& host, uint16_t port,
-                                                            const ChannelKeys& keys, Security security,
-                                                            int timeout_ms, int resume_ms) {
+Expected<Handshaken> connect_to_node(const std::string& host, uint16_t port, const ChannelKeys& keys, Security security, int timeout_ms) {
     Deadline deadline(timeout_ms);
     TRY_ASSIGN(Fd fd, connect_tcp(host, port, timeout_ms));
     TRY(set_call_options(fd.get()));
@@ -35,8 +34,15 @@ Expected<std::unique_ptr<CallChannel>> CallChannel::connect(const std::string& h
     if (auto read = read_whole(fd.get(), answer.data(), answer.size(), deadline); !read)
         return std::move(read.error()).within("call channel to " + show_host_port(host, port));
     TRY_ASSIGN(SessionKeys session, check_answer(hello, answer, keys, security));
+    return Handshaken{std::move(fd), session};
+}
+
+Expected<std::unique_ptr<CallChannel>> CallChannel::connect(const std::string& host, uint16_t port,
+                                                            const ChannelKeys& keys, Security security,
+                                                            int timeout_ms, int resume_ms) {
+    TRY_ASSIGN(auto node, connect_to_node(host, port, keys, security, timeout_ms));
     State::Setup setup{Side::Home, keys, resume_ms, host, port, nullptr};
-    auto state = std::make_unique<State>(std::move(fd), session, std::move(setup));
+    auto state = std::make_unique<State>(std::move(node.connection), node.keys, std::move(setup));
     return std::unique_ptr<CallChannel>(new CallChannel(std::move(state)));
 }
 
@@ -71,36 +77,40 @@ void accept_candidate(int listener, std::list<Candidate>& candidates) {
 
 }  // namespace
 
-Expected<std::unique_ptr<CallChannel>> CallChannel::accept(int listener, const ChannelKeys& keys,
-                                                           Security security, int timeout_ms, int resume_ms) {
-    Deadline deadline(timeout_ms);
-    State::Setup setup{Side::Node, keys, resume_ms, "", 0, nullptr};
-    if (resume_ms > 0) {
-        TRY_ASSIGN(setup.listener, ResumeListener::create(listener));
-    }
+Expected<Handshaken> accept_home(int listener, const ChannelKeys& keys, Security security, const Deadline& deadline, int wake) {
     std::list<Candidate> candidates;
-    Error last = fail_code(ETIMEDOUT, "call channel: home didn't connect in {} ms", timeout_ms);
+    Error last = fail_code(ETIMEDOUT, "home didn't connect in time");
     while (!deadline.over()) {
-        std::vector<pollfd> items{{listener, POLLIN, 0}};
+        std::vector<pollfd> items{{listener, POLLIN, 0}, {wake, POLLIN, 0}};
         for (auto& c : candidates) items.push_back({c.fd.get(), POLLIN, 0});
         if (poll_until(items, deadline) < 0) return fail_errno("poll");
-        size_t i = 1;
+        if (items[1].revents != 0) return fail_code(ECANCELED, "nobody waits for home any more");
+        size_t i = 2;
         for (auto c = candidates.begin(); c != candidates.end(); i++) {
             if (items[i].revents == 0) {
                 ++c;
                 continue;
             }
             auto session = hear(*c, keys, security);
-            if (session && session->has_value()) {
-                auto state = std::make_unique<State>(std::move(c->fd), **session, std::move(setup));
-                return std::unique_ptr<CallChannel>(new CallChannel(std::move(state)));
-            }
-            if (!session) last = fail_code(ETIMEDOUT, "call channel: no home; {}", session.error().message());
+            if (session && session->has_value()) return Handshaken{std::move(c->fd), **session};
+            if (!session) last = fail_code(ETIMEDOUT, "no home; {}", session.error().message());
             c = session ? std::next(c) : candidates.erase(c);
         }
         if ((items[0].revents & POLLIN) != 0) accept_candidate(listener, candidates);
     }
     return last;
+}
+
+Expected<std::unique_ptr<CallChannel>> CallChannel::accept(int listener, const ChannelKeys& keys,
+                                                           Security security, int timeout_ms, int resume_ms) {
+    State::Setup setup{Side::Node, keys, resume_ms, "", 0, nullptr};
+    if (resume_ms > 0) {
+        TRY_ASSIGN(setup.listener, ResumeListener::create(listener));
+    }
+    auto home = accept_home(listener, keys, security, Deadline(timeout_ms));
+    if (!home) return std::move(home.error()).within("call channel");
+    auto state = std::make_unique<State>(std::move(home->connection), home->keys, std::move(setup));
+    return std::unique_ptr<CallChannel>(new CallChannel(std::move(state)));
 }
 
 }  // namespace pmi

@@ -58,8 +58,7 @@ void ConnectionWatch::note(const Event& event) {
             break;
         case ZMQ_EVENT_DISCONNECTED:
             open_.erase(connection);
-            // While the peer's connection isn't known by its number, it is gone at the latest when all are.
-            if (handshaken_ && (connection == peer_ || (peer_ < 0 && open_.empty()))) dead_ = true;
+            if (handshaken_ && open_.empty()) dead_ = true;
             break;
         default:
             break;
@@ -70,13 +69,6 @@ bool ConnectionWatch::peer_alive() {
     Event event;
     while (next(&event)) note(event);
     return !dead_;
-}
-
-void ConnectionWatch::set_peer(int connection) {
-    if (peer_ >= 0 || connection < 0) return;
-    peer_alive();  // first what was before: the number may have been a stranger's
-    peer_ = connection;
-    if (open_.count(connection) == 0) dead_ = true;
 }
 
 ConnectionWatch::Outcome ConnectionWatch::wait_ready(const Deadline& deadline) {

@@ -1,5 +1,5 @@
-// What becomes of a socket's connections, from libzmq's socket monitor: without it a stream whose peer died
-// would look like one whose peer has nothing to say.
+// What becomes of a socket's connection, from libzmq's socket monitor: without it a server that died would look like
+// one that has nothing to say.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -23,13 +23,9 @@ class ConnectionWatch {
     ConnectionWatch& operator=(const ConnectionWatch&) = delete;
     int fd();
 
-    // Server end. Takes the events that have come; false from when the one client that was let in has gone.
+    // Takes the events that have come; false from when the peer has gone.
     bool peer_alive();
-    // The fd of the connection that our peer's messages come from (ZMQ_SRCFD): which connection is the peer's
-    // can't be told otherwise, since strangers' connections come and go on the same port.
-    void set_peer(int connection);
-
-    // Client end. Waits for the handshake with `address`.
+    // Waits for the handshake with `address`.
     enum class Outcome { Ready, Unreachable, Refused, NoHandshake, Timeout, TimeoutConnected };
     Outcome wait_ready(const Deadline& deadline);
 
@@ -46,8 +42,7 @@ class ConnectionWatch {
     void* watched_;
     zmq::socket_t monitor_;
     std::set<int> open_;  // connections, by their fds
-    int peer_ = -1;
-    bool handshaken_ = false;  // some client's handshake succeeded
+    bool handshaken_ = false;
     bool dead_ = false;
     bool connected_ = false;  // TCP-wise
 };

@@ -1,6 +1,6 @@
-// ZeroMQ behind an interface of our own: a request server and client (pmid's port), and a stream between two
-// peers for state and memory. All are CURVE connections unless Security::Insecure was asked for, loudly.
-// Not thread-safe: each object belongs to the thread that made it.
+// Connections behind interfaces of our own: a request server and client (pmid's port; ZeroMQ with CURVE), and a stream between
+// two peers for state and memory (tcp_stream.h). All are encrypted and authenticated unless Security::Insecure was asked for,
+// loudly. Not thread-safe: each object belongs to the thread that made it.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -19,7 +19,8 @@ enum class Security { Curve, Insecure };
 
 constexpr size_t kMaxStreamMessage = 64u << 20;  // bytes; a peer that sends more is cut off
 constexpr size_t kMaxRequest = 1u << 20;         // bytes, of a request or a reply
-constexpr int kStreamQueue = 24;                 // messages on their way at each end before send() waits
+constexpr size_t kStreamQueueBytes = 8u << 20;   // on their way at each end before send() waits
+constexpr size_t kUsualStreamMessage = 1u << 20; // for which there is room when can_send() says so
 constexpr int kStreamSendTimeoutMs = 30000;      // how long send() waits for a slow peer
 
 // One received message; the bytes stay valid while the object lives (no copy is made of a large one).
@@ -27,6 +28,11 @@ class Message {
   public:
     virtual ~Message() = default;
     virtual std::span<const std::byte> bytes() const = 0;
+};
+
+// What went compressed, in both directions, before and after.
+struct StreamCounts {
+    uint64_t compressed_from = 0, compressed_to = 0;
 };
 
 // A connection between exactly two peers that keeps order. Each side may send at any time. A peer that ended
@@ -43,10 +49,13 @@ class Stream {
     virtual Status send(std::span<const std::byte> bytes) = 0;
     // Zero-copy: `release` is called once, from any thread, when the bytes may be reused; after an error too.
     virtual Status send_zero_copy(std::span<const std::byte> bytes, std::function<void()> release) = 0;
-    // Whether a message would be taken at once.
-    virtual bool can_send() = 0;
+    // Whether a message would be taken at once, or within so long. True when the peer is gone: send() says so.
+    virtual bool can_send(int wait_ms = 0) = 0;
     virtual Expected<std::unique_ptr<Message>> receive(int timeout_ms) = 0;  // Error ETIMEDOUT
     virtual Expected<std::unique_ptr<Message>> try_receive() = 0;            // null: nothing there
+    // Closing it sends nothing more.
+    virtual void abandon() = 0;
+    virtual StreamCounts counts() = 0;
 };
 
 class Transport {
@@ -56,13 +65,6 @@ class Transport {
     static Expected<std::unique_ptr<Transport>> create(std::shared_ptr<const Keyring> ring,
                                                        Security security);
     virtual ~Transport() = default;
-
-    // Server end of one stream on an address such as "0.0.0.0" and a free port, which is returned through
-    // `port`.
-    virtual Expected<std::unique_ptr<Stream>> listen_stream(const std::string& address, uint16_t* port) = 0;
-    virtual Expected<std::unique_ptr<Stream>> connect_stream(const std::string& host, uint16_t port,
-                                                             const std::string& server_key,
-                                                             int timeout_ms) = 0;
 };
 
 // pmid's end: many clients, each request answered once. `address` may be an IPv6 one; port 0 is any free one.

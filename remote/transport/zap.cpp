@@ -65,24 +65,6 @@ ZapHandler::~ZapHandler() {
     thread_.join();
 }
 
-void ZapHandler::admit_once(const std::string& domain) {
-    std::lock_guard guard(lock_);
-    vacant_.insert(domain);
-}
-
-void ZapHandler::forget(const std::string& domain) {
-    std::lock_guard guard(lock_);
-    vacant_.erase(domain);
-    taken_.erase(domain);
-}
-
-bool ZapHandler::take_place(const std::string& domain) {
-    std::lock_guard guard(lock_);
-    if (taken_.count(domain) != 0) return false;
-    if (vacant_.erase(domain) != 0) taken_.insert(domain);
-    return true;
-}
-
 ZapHandler::Verdict ZapHandler::judge_mechanism(const std::vector<zmq::message_t>& request) const {
     std::string mechanism = request[kMechanism].to_string();
     if (security_ == Security::Insecure) {
@@ -100,10 +82,7 @@ ZapHandler::Verdict ZapHandler::judge_mechanism(const std::vector<zmq::message_t
 
 ZapHandler::Verdict ZapHandler::judge(const std::vector<zmq::message_t>& request) {
     if (request[kVersion].to_string_view() != "1.0") return {"500", "ZAP version", ""};
-    Verdict verdict = judge_mechanism(request);
-    if (verdict.code[0] == '2' && !take_place(request[kDomain].to_string()))
-        return {"400", "this stream has its other end already", ""};
-    return verdict;
+    return judge_mechanism(request);
 }
 
 void ZapHandler::serve_one() {

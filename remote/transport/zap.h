@@ -3,8 +3,6 @@
 // that moment.
 #pragma once
 #include <memory>
-#include <mutex>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,10 +21,6 @@ class ZapHandler {
     ZapHandler(const ZapHandler&) = delete;
     ZapHandler& operator=(const ZapHandler&) = delete;
 
-    // The first client that is let in to a socket of this domain is the only one: a stream has two ends.
-    void admit_once(const std::string& domain);
-    void forget(const std::string& domain);
-
   private:
     void run();
     void serve_one();
@@ -38,14 +32,10 @@ class ZapHandler {
     };
     Verdict judge(const std::vector<zmq::message_t>& request);
     Verdict judge_mechanism(const std::vector<zmq::message_t>& request) const;
-    bool take_place(const std::string& domain);
 
     std::shared_ptr<const Keyring> ring_;
     Security security_;
     zmq::socket_t socket_;
-    std::mutex lock_;
-    std::set<std::string> vacant_;  // domains of one client that has not come yet
-    std::set<std::string> taken_;
     std::thread thread_;
 };
 

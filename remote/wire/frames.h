@@ -27,6 +27,7 @@ enum class FrameType : uint8_t {
     StreamAt,       // PortHead: answer to NewStream
     Flushed,        // ProcessHead: all stores so far have been sent (asked for by Flush, or before an image)
     AskClock,       // ClockHead: what time is it?
+    Tallies,        // ProcessHead, CallTally...: what its calls have cost since the last such frame (call_tallies.h)
     // home -> node
     Reply = 64,     // CallHead, Reply
     Signal,         // SignalHead: deliver
@@ -43,6 +44,7 @@ enum class FrameType : uint8_t {
     Flush,          // ProcessHead: the program is being killed: send what it has stored in files
     Clock,          // ClockHead: the answer to AskClock; or, with asked_ns 0, home's wall clock has been set
     Freed,          // ProcessHead: home has given its copy of the memory up: all of it will have to travel
+    TellTallies,    // ProcessHead: answer with Tallies
 };
 
 enum class CallKind : uint8_t {
@@ -81,7 +83,9 @@ struct CallHead {
     // a result of -ERESTARTNOINTR says that the call has not been made.
     uint8_t home_first;
     uint8_t again;  // of a call: the thread's last one, which a move interrupted, is made again
-    uint8_t reserved[4];
+    uint8_t lasts;  // of a reply: the node may give it again, until the program makes a call that changes it
+    uint8_t reserved[3];
+    uint32_t served_ns;  // of a reply: how long home took; UINT32_MAX: that or longer
 };
 // Followed by `runs` FileRuns, then by the bytes of all of them.
 struct FileChangesHead {

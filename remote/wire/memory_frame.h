@@ -23,8 +23,18 @@ enum class StreamKind : uint32_t {
     Drop,       // runs (without bytes) of pages that are the program's own no more: they show zeros, or their file
     RoundEnd,   // all of a round has been sent
     RoundAck,   // the answer: all of it is installed
+    // While the program runs on a node, and is to leave it: home -> node -> home, then home asks for the next round or freezes.
+    Round,      // send what was written; payload: RoundAsk. Answered by Layout, memory, Drop, RoundEnd, or by
+    NoRound,    // nothing is gained by it, or it can't be done
+    // To a destination that keeps pages of earlier stays (page_store.h):
+    Offer,      // runs (without bytes) of whole pages, kMemoryMessage of them at most, addresses or as in FileData (`offered`);
+                // payload: PageHash of each
+    Found,      // the answer; payload: a byte for each page, 1: it was found, and is installed
 };
+constexpr StreamKind kLastStreamKind = StreamKind::Found;
 
+// Of a Need for another node, a run of size 0: what it has nothing of, or what it has from rounds is behind by.
+constexpr uint64_t kAllOfIt = 0, kWhatRoundsLeft = 1;
 constexpr size_t kMemoryMessage = 1u << 20;  // bytes of memory in one message
 constexpr uint32_t kMaxRuns = 65536;
 
@@ -32,19 +42,24 @@ struct StreamHead {
     StreamKind kind;
     uint32_t runs;
     int32_t pid;
-    uint32_t reserved;
+    StreamKind offered;  // of an Offer: Pages or FileData
 };
 struct MemoryRun {
     uint64_t where;
     uint64_t size;  // bytes
 };
 struct MoveTotals {
-    uint64_t bytes, pages, zero_pages;
+    uint64_t bytes, pages, zero_pages, found_pages;
 };
 
 struct ReadyNote {
     uint32_t tracks;  // 1: the node will know which pages the program has written there
     uint32_t reserved;
+};
+
+struct RoundAsk {
+    uint32_t for_node;  // 1: another node is where it goes, which has nothing of it before the first round; 0: home
+    uint32_t first;     // 1: of this move
 };
 
 struct StreamView {
@@ -56,6 +71,10 @@ struct StreamView {
 Expected<StreamView> parse_stream_message(std::span<const std::byte> message);
 std::vector<std::byte> make_stream_message(StreamKind kind, int32_t pid, std::span<const MemoryRun> runs,
                                            std::span<const std::byte> payload);
+
+// What a Failed message says.
+Error failure_of(const StreamView& view);
+StreamKind& offer_of(std::vector<std::byte>& message);
 
 constexpr uint64_t file_position(uint32_t file, uint64_t offset) { return uint64_t{file} << 48 | offset; }
 

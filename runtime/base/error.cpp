@@ -6,7 +6,8 @@
 namespace pmi {
 
 std::string Error::message() const {
-    if (code_ == 0) return what_;
+    // Who has cancelled something says so; no system call failed.
+    if (code_ == 0 || code_ == ECANCELED) return what_;
     char buffer[128];
     return what_ + ": " + strerror_r(code_, buffer, sizeof buffer);
 }

@@ -20,7 +20,7 @@ Expected<ControlClient> ControlClient::connect(const std::string& path) {
     return ControlClient(std::move(fd), path);
 }
 
-Expected<json> ControlClient::ask(const json& request, std::optional<milliseconds> limit) {
+Status ControlClient::send(const json& request) {
     std::string line = request.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
     for (size_t done = 0; done < line.size();) {
         ssize_t n = ::send(fd_.get(), line.data() + done, line.size() - done, MSG_NOSIGNAL);
@@ -28,10 +28,24 @@ Expected<json> ControlClient::ask(const json& request, std::optional<millisecond
         if (n < 0) return fail_errno("write to {}", path_);
         done += static_cast<size_t>(n);
     }
+    return {};
+}
+
+Expected<json> ControlClient::receive(std::optional<milliseconds> limit) {
     TRY_ASSIGN(std::string answer, read_line(limit));
     json reply = json::parse(answer, nullptr, false);
     if (!reply.is_object()) return fail("{}: the supervisor's answer makes no sense", path_);
+    return reply;
+}
+
+Expected<json> ControlClient::ask(const json& request, std::optional<milliseconds> limit) {
+    TRY(send(request));
+    TRY_ASSIGN(json reply, receive(limit));
     if (bool_member(reply, "ok")) return reply;
+    return error_of(reply);
+}
+
+Error error_of(const json& reply) {
     return Error(string_member(reply, "error").value_or("refused, without a reason"));
 }
 

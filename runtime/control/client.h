@@ -20,6 +20,12 @@ class ControlClient {
     Expected<nlohmann::json> ask(const nlohmann::json& request,
                                  std::optional<std::chrono::milliseconds> limit);
 
+    // For more than one request at a time: numbered by their "id". Replies as they come, whatever they say.
+    Status send(const nlohmann::json& request);
+    Expected<nlohmann::json> receive(std::optional<std::chrono::milliseconds> limit);  // Error ETIMEDOUT
+    int fd() const { return fd_.get(); }
+    bool has_received() const { return received_.find('\n') != std::string::npos; }  // then fd() need not be readable
+
     const std::string& path() const { return path_; }
 
   private:
@@ -30,5 +36,8 @@ class ControlClient {
     std::string path_;
     std::string received_;
 };
+
+// What a reply {"ok":false} says.
+Error error_of(const nlohmann::json& reply);
 
 }  // namespace pmi::control

@@ -12,7 +12,10 @@
 //   {"op":"migrate","pid":P,"node":N,"mode":"auto"} {"ok":true,"pid":P,"where":N,"frozen_us":..,"bytes":..}
 //   {"op":"home","pid":P}                           the same, or {"ok":true,"where":"home","already":true}
 //   {"op":"where","pid":P}                          {"ok":true,"pid":P,"where":"home"|NODE,"moving":false}
-//   {"op":"cancel","pid":P}                         {"ok":true}, or an error
+//   {"op":"stats","pid":P}                          {"ok":true,"pid":P,"calls":[{...}],...}: runtime/control/call_table.h
+//   {"op":"cancel","pid":P}                         {"ok":true}: taken; "migrate" says what came of it. Or an error
+//   {"op":"progress","pid":P}                       {"ok":true,"moving":true,"progress":{"round":1,"standing":false,
+//                                                   "bytes":sent or received so far,"left":in this round}}
 //   {"op":"steer","pid":P,"want":"away"|"home"}     {"ok":true}: taken, not done (the signal handlers' wish)
 //   {"op":"hold","pid":P,"hold":true}               {"ok":true}: P stays until released or its next exec
 //   anything that fails                             {"ok":false,"error":"one line for a person"}

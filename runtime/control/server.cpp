@@ -6,6 +6,7 @@
 
 #include "runtime/control/line_reader.h"
 #include "runtime/control/protocol.h"
+#include "runtime/control/request.h"
 #include "runtime/control/unix_socket.h"
 
 namespace pmi::control {
@@ -19,33 +20,6 @@ struct ControlServer::Client {
     size_t pending = 0;
     bool reading = true;  // false once the client has shut its side down
 };
-
-namespace {
-
-// Copying and printing a value goes one stack frame deeper a level: a hostile line must not choose how deep.
-bool is_nested_deeper_than(std::string_view text, int limit) {
-    int depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < text.size(); i++) {
-        char c = text[i];
-        if (in_string && c == '\\')
-            i++;
-        else if (c == '"')
-            in_string = !in_string;
-        else if (!in_string && (c == '[' || c == '{') && ++depth > limit)
-            return true;
-        else if (!in_string && (c == ']' || c == '}'))
-            depth--;
-    }
-    return false;
-}
-
-json parse_request(std::string_view line) {
-    if (is_nested_deeper_than(line, kMaxNesting)) return {};
-    return json::parse(line, nullptr, false);
-}
-
-}  // namespace
 
 ControlServer::ControlServer(EventLoop& loop, Fd listener, OnRequest on_request)
     : loop_(loop), listener_(std::move(listener)), on_request_(std::move(on_request)) {}

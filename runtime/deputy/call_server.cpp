@@ -65,7 +65,7 @@ std::optional<uint32_t> CallServer::slot_of(HomePid tid) const {
 void CallServer::set_channel(HomePid pid, std::shared_ptr<CallChannel> channel) {
     std::lock_guard lock(mutex_);
     if (channel == nullptr)
-        channels_.erase(pid);
+        channels_.erase(pid), facts_.erase(pid);
     else
         channels_[pid] = std::move(channel);
 }
@@ -76,6 +76,13 @@ std::optional<CallServer::Progress> CallServer::in_progress(HomePid tid) const {
     if (it == threads_.end() || !it->second.work) return std::nullopt;
     const Work& w = *it->second.work;
     return Progress{w.head, w.call.nr, w.began_ns, w.deadline};
+}
+
+Status CallServer::without_large_calls(HomePid pid, const std::function<Status()>& work) {
+    std::lock_guard lock(mutex_);
+    for (const auto& [tid, t] : threads_)
+        if (t.pid == pid && t.work && (t.work->buffer != 0 || t.work->stage != Stage::Call)) return fail_code(EBUSY, "thread {} makes a large call", tid.value);
+    return work();
 }
 
 bool CallServer::prepares_call(HomePid tid, bool cancel) {
@@ -156,7 +163,7 @@ Status CallServer::begin(const CallHead& head, Call call) {
     t.work = Work{};  // clang 14 knows of no default constructor here, since Work is nested
     t.work->head = head;
     t.work->call = std::move(call);
-    t.work->began_ns = monotonic_ns();
+    t.work->began_ns = t.work->came_ns = monotonic_ns();
     auto kept = std::exchange(t.kept, std::nullopt);
     if (head.again != 0 && kept && kept->nr == t.work->call.nr) t.work->deadline = kept;
     if (answered) {
@@ -296,11 +303,20 @@ Reply CallServer::watch_file(const CallHead& head, const Call& call) {
     return Reply{kErestartNoIntr, {}};
 }
 
+bool CallServer::lasts(const Thread& t, int64_t result) {
+    const Row* row = find_row(t.work->call.nr);
+    if (row == nullptr || row->lasts == Known::Nothing) return false;
+    if (!facts_.contains(t.pid)) facts_[t.pid] = read_lasting_facts(t.pid);
+    return answer_lasts(t.work->call, result, t.pid, facts_[t.pid]);
+}
+
 void CallServer::reply(Thread& t, const Reply& reply, bool home_first) {
     CallHead head = t.work->head;
     head.partial = t.work->partial;
+    head.served_ns = static_cast<uint32_t>(std::clamp<int64_t>(monotonic_ns() - t.work->came_ns, 0, UINT32_MAX));
     bool is_plain = head.kind == CallKind::Plain && !is_restart(reply.result);
     head.home_first = home_first || (is_plain && files_.changed(t.pid)) ? 1 : 0;
+    head.lasts = is_plain && lasts(t, reply.result) ? 1 : 0;
     t.kept = t.work->deadline;
     t.work.reset();
     auto it = channels_.find(t.pid);

@@ -3,6 +3,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -15,6 +16,7 @@
 #include "remote/wire/frames.h"
 #include "runtime/base/ids.h"
 #include "runtime/deputy/agent_region.h"
+#include "runtime/deputy/lasting_answers.h"
 #include "runtime/deputy/watched_files.h"
 #include "runtime/tracee/socket_timeout.h"
 
@@ -65,6 +67,8 @@ class CallServer {
         int64_t at_ns = 0;
     };
     std::vector<Due> deadlines_of(HomePid pid) const;  // of calls in progress
+    // Runs `work` while no large call has memory of its own in the process, and none gets any. Error EBUSY: one has.
+    Status without_large_calls(HomePid pid, const std::function<Status()>& work);
     uint64_t calls_of(HomePid pid) const;  // how many were begun so far
     WatchedFiles& files() const { return files_; }
 
@@ -73,7 +77,7 @@ class CallServer {
     struct Work {
         CallHead head{};
         Call call;
-        int64_t began_ns = 0;
+        int64_t began_ns = 0, came_ns = 0;
         Stage stage = Stage::Call;
         // An arena that is larger than a slot's lives in memory that the deputy maps for this one call.
         uint64_t buffer = 0;
@@ -99,6 +103,7 @@ class CallServer {
     void unmap_buffer(Thread& t, Reply reply);
     void add_mapped_file(const Thread& t, Reply& reply);
     Reply watch_file(const CallHead& head, const Call& call);
+    bool lasts(const Thread& t, int64_t result);
     void reply(Thread& t, const Reply& reply, bool home_first = false);
 
     std::shared_ptr<AgentRegion> region_;
@@ -106,6 +111,7 @@ class CallServer {
     mutable std::mutex mutex_;
     std::map<HomePid, Thread> threads_;
     std::map<HomePid, std::shared_ptr<CallChannel>> channels_;
+    std::map<HomePid, LastingFacts> facts_;  // since the first call that asks
     std::map<HomePid, uint64_t> calls_;
     std::atomic<bool> stopping_{false};
     std::thread completions_;  // until start(): none

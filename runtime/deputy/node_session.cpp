@@ -7,6 +7,7 @@
 
 #include "remote/pmid/node_client.h"
 #include "remote/transport/deadline.h"
+#include "remote/transport/tcp_stream.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/thread.h"
@@ -97,20 +98,25 @@ Expected<std::unique_ptr<NodeSession>> NodeSession::open(Transport& transport, c
     TRY_ASSIGN(ChannelKeys keys, keys_of(place));
     int resume_ms = static_cast<int>(host.reconnect_seconds()) * 1000;
     TRY_ASSIGN(auto channel, CallChannel::connect(to.host, static_cast<uint16_t>(place.call_port()), keys, security, kAnswerTimeoutMs, resume_ms));
-    std::unique_ptr<NodeSession> session(new NodeSession(transport, to, client->server_key(), place.machine(), std::move(channel)));
+    std::unique_ptr<NodeSession> session(new NodeSession(to, place.machine(), stream_keys(keys), security, std::move(channel)));
     TRY(session->connect_stream(static_cast<uint16_t>(place.stream_port())));
+    PageKey page_key{};
+    if (place.page_key().size() == page_key.size()) {
+        std::memcpy(page_key.data(), place.page_key().data(), page_key.size());
+        session->finder_.emplace(page_key);
+    }
     return session;
 }
 
 Status NodeSession::connect_stream(uint16_t port) {
-    TRY_ASSIGN(stream_, transport_.connect_stream(address_.host, port, server_key_, kAnswerTimeoutMs));
+    TRY_ASSIGN(stream_, pmi::connect_stream(address_.host, port, stream_keys_, security_, kAnswerTimeoutMs));
     return {};
 }
 
 // A cut ends the stream's connection too, and what was on its way in it: that move has failed. The next one gets another.
 Status NodeSession::renew_stream() {
     if (channel_->is_cut()) return fail("the connection to node {} is cut; it is tried to get it back", node());
-    if (stream_->is_alive()) return {};
+    if (stream_ && stream_->is_alive()) return {};
     {
         std::lock_guard lock(port_mutex_);
         stream_port_.reset();
@@ -132,7 +138,9 @@ Status NodeSession::take_stream_port(std::span<const std::byte> body) {
     return {};
 }
 
+// What home has to say at the end it says in the call channel.
 NodeSession::~NodeSession() {
+    if (stream_) stream_->abandon();
     channel_->shut_down();
     if (receiver_.joinable()) receiver_.join();
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "remote/config/node_address.h"
+#include "remote/movers/page_finder.h"
 #include "remote/transport/call_channel.h"
 #include "remote/transport/keys.h"
 #include "remote/transport/stream.h"
@@ -55,8 +56,14 @@ class NodeSession {
     // Before a stream that has been idle is used: makes another one if it was lost with a cut. Error: the node can't be
     // reached now.
     Status renew_stream();
+    // Whatever is on its way in it.
+    void give_up_stream() {
+        if (stream_) stream_->abandon();
+        stream_.reset();
+    }
     bool is_cut() const { return channel_->is_cut(); }
     std::shared_ptr<CallChannel> channel() const { return channel_; }
+    PageFinder* finder() { return finder_ ? &*finder_ : nullptr; }  // null: the node keeps no pages of ours
     // From now on frames are received. A session serves one family of deputies.
     Status start(std::shared_ptr<CallServer> server, SessionEvents& events);
     template <typename Head>
@@ -65,21 +72,17 @@ class NodeSession {
     }
 
   private:
-    NodeSession(Transport& transport, NodeAddress to, std::string server_key, wire::Machine machine,
-                std::shared_ptr<CallChannel> channel)
-        : transport_(transport),
-          address_(std::move(to)),
-          server_key_(std::move(server_key)),
-          machine_(std::move(machine)),
-          channel_(std::move(channel)) {}
+    NodeSession(NodeAddress to, wire::Machine machine, const ChannelKeys& keys, Security security, std::shared_ptr<CallChannel> channel)
+        : address_(std::move(to)), machine_(std::move(machine)), stream_keys_(keys), security_(security), channel_(std::move(channel)) {}
     Status connect_stream(uint16_t port);
     Status take_stream_port(std::span<const std::byte> body);
     void receive_frames(CallServer& server, SessionEvents& events);
-    Transport& transport_;
     const NodeAddress address_;
-    const std::string server_key_;
     const wire::Machine machine_;
+    const ChannelKeys stream_keys_;
+    const Security security_;
     std::unique_ptr<Stream> stream_;
+    std::optional<PageFinder> finder_;
     std::shared_ptr<CallChannel> channel_;
     std::mutex port_mutex_;
     std::condition_variable port_told_;

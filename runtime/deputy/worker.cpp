@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <array>
 
+#include "remote/wire/call_tallies.h"
 #include "runtime/base/log.h"
 #include "runtime/deputy/worker_loop.h"
 #include "runtime/kernel/procfs.h"
@@ -70,10 +71,11 @@ Status Worker::run() {
                                    {events_->fd(), POLLIN, 0},
                                    {files_.fd(), POLLIN, 0},
                                    {clock_watch_->fd(), POLLIN, 0}}};
-        if (::poll(fds.data(), fds.size(), wait_ms()) < 0 && errno != EINTR) return fail_errno("poll");
+        if (::poll(fds.data(), fds.size(), children_changed_ ? 0 : wait_ms()) < 0 && errno != EINTR) return fail_errno("poll");
         TRY(one_event(0));
         check_files();
         TRY(check_clock());
+        TRY(check_memory());
         TRY(serve_returns());
         // Whoever asks for more finds that it has ended, and that the program is home.
         if (had_process_ && processes_.empty() && unfinished_.empty()) return {};
@@ -86,10 +88,10 @@ Status Worker::run() {
 // What the tracer has to see at any time, in the middle of a move too.
 Status Worker::one_event(int timeout_ms) {
     std::array<pollfd, 2> fds{{{children_.get(), POLLIN, 0}, {events_->fd(), POLLIN, 0}}};
-    if (timeout_ms != 0 && ::poll(fds.data(), fds.size(), timeout_ms) < 0 && errno != EINTR) return fail_errno("poll");
-    signalfd_siginfo drop{};
-    while (::read(children_.get(), &drop, sizeof drop) > 0) {
-    }
+    bool waits = timeout_ms != 0 && !children_changed_;
+    if (waits && ::poll(fds.data(), fds.size(), timeout_ms) < 0 && errno != EINTR) return fail_errno("poll");
+    take_child_signals();
+    children_changed_ = false;
     TRY(handle_children());
     TRY(handle_session_events());
     return check_deadlines();
@@ -110,9 +112,12 @@ Status Worker::pump(int timeout_ms, const char* what, const std::function<bool()
 }
 
 Status Worker::handle_packets() {
-    for (const auto& request : receive_requests()) handle_request(request);
-    while (!deferred_.empty())
-        for (const auto& request : std::exchange(deferred_, {})) handle_request(request);
+    for (auto& request : receive_requests()) requests_.push_back(std::move(request));
+    while (!requests_.empty()) {
+        json next = std::move(requests_.front());
+        requests_.pop_front();
+        handle_request(next);
+    }
     return {};
 }
 
@@ -129,29 +134,6 @@ std::vector<json> Worker::receive_requests() {
         json request = json::parse(packet.data(), packet.data() + n, nullptr, false);
         if (request.is_object()) requests.push_back(std::move(request));
     }
-}
-
-// A wish to cancel can't wait for the end of what it is about; all else can.
-Status Worker::check_cancelled(HomePid pid) {
-    if (supervisor_gone_) return {};
-    cancellable_ = pid;
-    for (auto& request : receive_requests()) {
-        std::string op = request.value("op", "");
-        if (op == "cancel" || op == "status")
-            handle_request(request);
-        else
-            deferred_.push_back(std::move(request));
-    }
-    cancellable_ = HomePid();
-    bool is_cancelled = cancelled_ == pid;
-    cancelled_ = HomePid();
-    return is_cancelled ? fail_code(ECANCELED, "the move was cancelled") : Status();
-}
-
-Expected<json> Worker::cancel_move(HomePid pid) {
-    if (cancellable_ != pid) return fail("no move of it is under way that could be cancelled");
-    cancelled_ = pid;
-    return json{{"pid", pid.value}};
 }
 
 void Worker::send(const json& message) const {
@@ -173,6 +155,11 @@ void Worker::handle_request(const json& request) {
         }
         if (op == "home") return bring_home(pid);
         if (op == "cancel") return cancel_move(pid);
+        if (op == "released") {
+            released_ = pid;
+            return json::object();
+        }
+        if (op == "tallies") return ask_tallies(pid);
         return fail("unknown operation {}", op);
     }();
     json reply = answer ? std::move(*answer) : json{{"ok", false}, {"error", answer.error().message()}};
@@ -199,6 +186,38 @@ json Worker::status_of_all() const {
     return {{"processes", all}};
 }
 
+// The job supervisor keeps the sums: they outlive stays, workers and processes.
+Status Worker::take_tallies(HomePid pid, std::span<const std::byte> body) {
+    constexpr size_t kInPacket = 200;  // of WorkerLink, which takes 64 KiB
+    TRY_ASSIGN(CallTallies tallies, CallTallies::decode(body));
+    if (DeputyProcess* p = process_of(pid)) p->tallies_told = true;
+    auto all = tallies.all();
+    for (size_t at = 0; at < all.size(); at += kInPacket) {
+        json list = json::array();
+        for (size_t i = at; i < std::min(all.size(), at + kInPacket); i++) {
+            const CallTally& t = all[i];
+            list.push_back({t.nr, t.at_home, t.count, t.failed, t.total_ns, t.slowest_ns, t.travel_ns, t.bytes_to_home, t.bytes_from_home});
+        }
+        send({{"event", "tallies"}, {"pid", pid.value}, {"tallies", list}});
+    }
+    return {};
+}
+
+// What the node has not told yet comes as events before this ends. A node that is silent has to wait: whoever asks
+// gets what is known.
+Expected<json> Worker::ask_tallies(HomePid pid) {
+    constexpr int kTimeoutMs = 300;
+    DeputyProcess* p = process_of(pid);
+    if (p == nullptr || !p->running || p->session == nullptr || p->session->is_cut()) return json{{"pid", pid.value}};
+    p->tallies_told = false;
+    TRY(p->session->send(FrameType::TellTallies, ProcessHead{pid.value}));
+    TRY(pump(kTimeoutMs, "the node does not tell what calls have cost", [&] {
+        const DeputyProcess* asked = process_of(pid);
+        return asked == nullptr || asked->tallies_told;
+    }));
+    return json{{"pid", pid.value}};
+}
+
 Status Worker::handle_session_event(SessionEvent& event) {
     if (event.lost) return session_lost(event.session, *event.lost);
     std::span<const std::byte> body(event.frame.body);
@@ -216,6 +235,10 @@ Status Worker::handle_session_event(SessionEvent& event) {
             p->can_wait = false;
         }
         return {};
+    }
+    if (type == FrameType::Tallies) {
+        TRY_ASSIGN(auto head, take_head<ProcessHead>(body));
+        return take_tallies(HomePid(head.pid), body);
     }
     if (type == FrameType::CpuUsed) {
         TRY_ASSIGN(auto head, take_head<CpuHead>(body));
@@ -277,6 +300,7 @@ DeputyProcess* Worker::next_to_return() {
 int Worker::wait_ms() const {
     int64_t next = unfinished_.next_deadline_ns();
     for (const auto& [pid, p] : processes_) {
+        if (p->keeps_copy && p->running) next = std::min(next, memory_check_at_ns_);
         if (p->job_stopped) continue;
         if (!p->wants_home.empty() && p->running) next = std::min(next, p->try_return_at_ns);
         for (const auto& due : p->server->deadlines_of(pid)) next = std::min(next, due.at_ns);
@@ -397,10 +421,33 @@ DeputyProcess* Worker::process_of_thread(HomePid tid) {
 // For injections and freezes: the named thread only; others' stops wait for their turn in the kernel. An end is reported
 // once: handle_children() has to hear of it too.
 Expected<int> Worker::wait(pid_t tid, int timeout_ms) {
-    PlainWaiter plain;
-    TRY_ASSIGN(int status, plain.wait(tid, timeout_ms));
+    TRY_ASSIGN(int status, wait_by_signal(tid, timeout_ms));
     if (classify(status).kind == Stop::Kind::Exited) ended_.emplace_back(tid, status);
     return status;
+}
+
+// waitpid(2) has no time limit, and naps between two looks would count as time for which the program stands still.
+Expected<int> Worker::wait_by_signal(pid_t tid, int timeout_ms) {
+    if (timeout_ms < 0) return PlainWaiter().wait(tid, timeout_ms);
+    int64_t deadline = monotonic_ns() + int64_t{timeout_ms} * 1'000'000;
+    for (;;) {
+        int status = 0;
+        pid_t got = ::waitpid(tid, &status, __WALL | WNOHANG);
+        if (got == tid) return status;
+        if (got < 0 && errno != EINTR) return fail_errno("wait for thread {}", tid);
+        int64_t left = deadline - monotonic_ns();
+        if (left <= 0) return fail_code(ETIMEDOUT, "thread {} does not stop", tid);
+        pollfd child{children_.get(), POLLIN, 0};
+        if (::poll(&child, 1, static_cast<int>(left / 1'000'000 + 1)) < 0 && errno != EINTR) return fail_errno("poll");
+        if (child.revents != 0) take_child_signals();
+    }
+}
+
+void Worker::take_child_signals() {
+    signalfd_siginfo drop{};
+    while (::read(children_.get(), &drop, sizeof drop) > 0) {
+    }
+    children_changed_ = true;  // whoever it was for
 }
 
 }  // namespace pmi

@@ -6,18 +6,28 @@
 // The channel is a SOCK_SEQPACKET socket; each packet is one JSON object (at most 64 KiB).
 //   supervisor -> worker: {"id":N,"op":"migrate","pid":P,"node":"NAME","host":"H","port":7700,"mode":"auto","cpu":...}
 //                         {"id":N,"op":"home","pid":P}       {"id":N,"op":"status"}
+//                         {"id":N,"op":"released","pid":P}   the answer to "hold"
+//                         {"id":N,"op":"tallies","pid":P}
 //   worker -> supervisor: {"id":N,"ok":true, ...}            {"id":N,"ok":false,"error":"one line"}
-//     migrate and home: "pid","where","frozen_us","total_us","bytes","pages","zero_pages"
+//     migrate and home: "pid","where","frozen_us","stall_us","total_us","bytes","pages","zero_pages"
 //     "unfinished":true when the process is at home and threads of it stay traced to finish a call; then the worker is
 //     the one to ask for the next move, until the event "finished"
 //     status: "processes":[{"pid","where","cut","moves","calls","returns","return_reason","memory_kib","threads"}]
+//     tallies: the node is asked for what it has not told yet; that comes as an event before the reply
 //     "cpu", from whoever came home and from a "moved" home, is handed back with the next "migrate" of that process
 //     (cpu_of_stays.h)
-//   events: {"event":"moved","pid":P,"where":"home"|NODE,"why":"..."}   also when the program itself came home
+//   {"id":N,"op":"cancel","pid":P}: the move under way fails, unless it is too late; the reply comes before that move's
+//   events: {"event":"progress","pid":P,"round":N,"standing":false,"bytes":B,"left":L}   of a move, now and then
+//           {"event":"moved","pid":P,"where":"home"|NODE,"why":"..."}   also when the program itself came home
 //           {"event":"born","pid":P,"parent":Q,"where":NODE}            a child forked while away
 //           {"event":"ended","pid":P}                                   exited or killed while away
 //           {"event":"finished","pid":P}                                see "unfinished"
+//           {"event":"tallies","pid":P,"tallies":[[nr,at_home,count,failed,total_ns,slowest_ns,travel_ns,bytes_to_home,
+//           bytes_from_home],...]}                                      to be added up (remote/wire/call_tallies.h)
 //           {"event":"steer","pid":P,"want":"away"}                     SIGRTMAX-1 sent to a program that is away
+//     with `signals_trapped` alone, for there can be one tracer:
+//           {"event":"hold","pid":P}                                    the worker is about to trace it
+//           {"event":"let_go","pid":P}                                  it runs at home while its memory travels
 #pragma once
 #include <string>
 
@@ -28,6 +38,8 @@ struct WorkerSetup {
     std::string keys_directory;  // resolved
     bool insecure = false;
     uint32_t reconnect_seconds = 0;  // for how long a cut connection is tried to be had again
+    bool signals_trapped = false;  // another tracer has the program while this one has not (runtime/job/signal_trap.h)
+    bool free_home_memory = false; // home keeps nothing of the memory of who is away
     std::string job;             // for the log
 };
 

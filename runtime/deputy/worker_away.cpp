@@ -5,12 +5,14 @@
 //                Running                                       -> away; only now home gives its memory up
 //   hop          place, quiet, image, memory, Ready            -> Thaw at the old node
 //                Go, Running                                   -> Drop at the old node
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstring>
 
 #include "kernel-assist/userspace/userspace_assist.h"
@@ -18,6 +20,7 @@
 #include "remote/wire/machine.h"
 #include "remote/wire/xstate.h"
 #include "runtime/base/log.h"
+#include "runtime/base/phases.h"
 #include "runtime/deputy/worker_loop.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/memory/pages.h"
@@ -62,12 +65,6 @@ Status limit_to_programs_baseline(pid_t pid, wire::Machine& home) {
     return {};
 }
 
-json summary(HomePid pid, const std::string& where, const MoveTotals& totals, int64_t frozen_ns, int64_t total_ns) {
-    return {{"pid", pid.value},          {"where", where},           {"frozen_us", frozen_ns / 1000},
-            {"total_us", total_ns / 1000}, {"bytes", totals.bytes}, {"pages", totals.pages},
-            {"zero_pages", totals.zero_pages}};
-}
-
 }  // namespace
 
 Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::string& mode, const json& cpu) {
@@ -96,13 +93,15 @@ Expected<std::shared_ptr<NodeSession>> Worker::open_session(HomePid pid, const N
 }
 
 Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std::string& mode, const json& cpu) {
-    int64_t began = monotonic_ns();
+    begin_clocks();
     TRY_ASSIGN(auto session, open_session(pid, to));
     TRY_ASSIGN(auto early, copy_early(pid, *session, mode));
+    Phases phases;
     TRY_ASSIGN(Frozen frozen, freeze_home(pid));
-    int64_t frozen_at = monotonic_ns();
+    phases.mark("freeze");
     std::shared_ptr<AgentRegion> region;
-    auto image = capture(frozen, pid, session->machine(), early ? early->agent_base : 0, &region);
+    auto image = capture(frozen, pid, session->machine(), early.get(), &region);
+    phases.mark("capture");
     if (!image) {
         TRY(thaw_home(frozen));
         return std::move(image.error());
@@ -117,30 +116,56 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
     bool stripped = false;
     auto moved = [&]() -> Status {
         TRY(send_out(*session, *image, frozen.alive(), early.get(), &totals));
-        TRY_ASSIGN(ready, wait_for_ready(*session));
+        phases.mark("send");
+        // While the node builds.
         stripped = true;
         TRY(become_deputies(frozen, *image, region, session));
-        return commit(*process_of(pid), *session);
+        phases.mark("strip");
+        TRY_ASSIGN(ready, wait_for_ready(pid, *session, {rounds_of(early.get()), true, totals.bytes, 0}));
+        phases.mark("node");
+        if (process_of(pid) == nullptr) return fail("the program was killed");
+        TRY(check_cancelled(pid));
+        TRY(start_deputies(*process_of(pid)));
+        phases.mark("deputies");
+        TRY(commit(*process_of(pid), *session));
+        phases.mark("go");
+        return {};
     }();
     if (!moved) {
         auto back = roll_back(frozen, *image, *region, stripped);
         if (!back) spdlog::error("roll back process {}: {}", pid.value, back.error().message());
         return std::move(moved.error());
     }
-    int64_t running_at = monotonic_ns();
+    json answer = summary(pid, to.name, totals, session->stream().counts());
+    spdlog::debug("process {} stood still: {}", pid.value, phases.text());
     DeputyProcess& p = *process_of(pid);
     p.moves++;
-    size_t rounds = early ? early->rounds.size() : 0;
+    answer["mode"] = early ? "precopy" : "stop";
+    answer["rounds"] = rounds_of(early.get());
     // In pieces: nobody's call waits for all of it.
     while (early && early->follower->let_go_some()) TRY(one_event(0));
     if (DeputyProcess* there = process_of(pid)) TRY(keep_or_free(*there, *image, ready.tracks != 0));
-    json answer = summary(pid, to.name, totals, running_at - frozen_at, running_at - began);
-    answer["mode"] = early ? "precopy" : "stop";
-    answer["rounds"] = rounds;
     return answer;
 }
 
+// Nobody else traces it from here on.
+Status Worker::take_from_trap(HomePid pid) {
+    if (!setup_.signals_trapped) return {};
+    released_ = HomePid();
+    send({{"event", "hold"}, {"pid", pid.value}});
+    int64_t deadline = monotonic_ns() + int64_t{kFreezeTimeoutMs} * 1'000'000;
+    while (released_ != pid) {
+        if (supervisor_gone_ || monotonic_ns() > deadline) return fail("the trap of its steering signals does not let go");
+        pollfd channel{setup_.channel, POLLIN, 0};
+        if (::poll(&channel, 1, 10) < 0 && errno != EINTR) return fail_errno("poll");
+        TRY(check_cancelled(pid));
+    }
+    return {};
+}
+
 Expected<Frozen> Worker::freeze_home(HomePid pid) {
+    TRY(take_from_trap(pid));
+    stands_since_ns_ = monotonic_ns();
     TRY_ASSIGN(auto left, unfinished_.hold(pid, *this));
     auto frozen = freeze(pid.value, RestartBlock::Stays, *this, kFreezeTimeoutMs, left);
     if (frozen) return frozen;
@@ -156,6 +181,7 @@ Expected<Frozen> Worker::freeze_home(HomePid pid) {
 
 // All go on where they were. Goes on with the others when one fails.
 Status Worker::thaw_home(const Frozen& frozen) {
+    longest_stall_ns_ = std::max(longest_stall_ns_, monotonic_ns() - stands_since_ns_);
     Status result;
     for (const auto& t : frozen.threads) {
         if (t.ended) continue;
@@ -167,20 +193,21 @@ Status Worker::thaw_home(const Frozen& frozen) {
         }();
         if (!one && result) result = std::move(one);
     }
+    if (setup_.signals_trapped) send({{"event", "let_go"}, {"pid", frozen.pid}});
     return result;
 }
 
 // The agent goes in first: it answers what can't be seen from outside.
-Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, const wire::Machine& node, uint64_t agent_base,
+Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, const wire::Machine& node, const EarlyCopy* early,
                                       std::shared_ptr<AgentRegion>* region) {
     pid_t alive = frozen.alive();
-    TRY_ASSIGN(*region, AgentRegion::place(alive, *this, agent_base));
+    TRY_ASSIGN(*region, AgentRegion::place(alive, *this, early != nullptr ? early->agent_base : 0));
     uint64_t base = (*region)->base();
     wire::Image image;
     auto captured = [&]() -> Status {
         TRY(assist_->capture(frozen, (*region)->place_for_batches(), *this, image));
         TRY(check_live_xstate(image, node));
-        TRY(describe_regions(alive, {base, base + kAgentSize}, image));
+        TRY(describe_regions(alive, {base, base + kAgentSize}, image, early != nullptr ? &early->layout : nullptr));
         TRY(describe_home_vdso(alive, image));
         TRY(check_open_files(pid, alive));
         return files_.watch_image(pid, HomePid(alive), image);
@@ -198,6 +225,11 @@ Status Worker::send_out(NodeSession& session, const wire::Image& image, pid_t pi
     order.pid = pid;
     order.image = &image;
     order.file_contents = true;
+    order.finder = session.finder();
+    uint64_t before = early != nullptr ? early->totals.bytes : 0;
+    order.between = [&](const MoveTotals& sent, uint64_t left) {
+        return on_the_way(HomePid(image.pid()), {rounds_of(early), true, before + sent.bytes, left});
+    };
     if (early != nullptr && early->files.changed(HomePid(image.pid()))) early->follower->files_changed();
     auto everything = make_stop_copy();
     Mover& mover = early != nullptr ? static_cast<Mover&>(*early->follower) : *everything;
@@ -207,20 +239,37 @@ Status Worker::send_out(NodeSession& session, const wire::Image& image, pid_t pi
         totals->bytes += early->totals.bytes;
         totals->pages += early->totals.pages;
         totals->zero_pages += early->totals.zero_pages;
+        totals->found_pages += early->totals.found_pages;
     }
     return session.stream().send(make_stream_message(StreamKind::End, image.pid(), {}, std::as_bytes(std::span(totals, 1))));
 }
 
-Expected<ReadyNote> Worker::wait_for_ready(NodeSession& session) {
-    TRY_ASSIGN(auto message, session.stream().receive(kReadyTimeoutMs));
+Expected<std::unique_ptr<Message>> Worker::await_message(NodeSession& session, int timeout_ms, const char* late,
+                                                         const std::function<Status()>& check) {
+    int64_t deadline = monotonic_ns() + int64_t{timeout_ms} * 1'000'000;
+    for (;;) {
+        TRY_ASSIGN(auto message, session.stream().try_receive());
+        if (message) return message;
+        int64_t left = deadline - monotonic_ns();
+        if (left <= 0) return fail_code(ETIMEDOUT, "node {} {}", session.node(), late);
+        if (check) TRY(check());
+        std::array<pollfd, 3> fds{{{session.stream().poll_fd(), POLLIN, 0}, {children_.get(), POLLIN, 0}, {events_->fd(), POLLIN, 0}}};
+        constexpr int64_t kLookAgainMs = 20;  // for a wish to cancel
+        int ms = static_cast<int>(std::min(left / 1'000'000 + 1, kLookAgainMs));
+        if (::poll(fds.data(), fds.size(), children_changed_ ? 0 : ms) < 0 && errno != EINTR) return fail_errno("poll");
+        TRY(one_event(0));
+    }
+}
+
+Expected<ReadyNote> Worker::wait_for_ready(HomePid pid, NodeSession& session, const MoveStep& step) {
+    TRY_ASSIGN(auto message, await_message(session, kReadyTimeoutMs, "does not say that it is ready", [&] { return on_the_way(pid, step); }));
     TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
     ReadyNote note{};
     if (view.head.kind == StreamKind::Ready) {
         if (view.payload.size() == sizeof note) std::memcpy(&note, view.payload.data(), sizeof note);
         return note;
     }
-    if (view.head.kind == StreamKind::Failed)
-        return fail("{}", std::string(reinterpret_cast<const char*>(view.payload.data()), std::min<size_t>(view.payload.size(), 400)));
+    if (view.head.kind == StreamKind::Failed) return failure_of(view);
     return fail("node {} answers {} instead of Ready", session.node(), static_cast<uint32_t>(view.head.kind));
 }
 
@@ -233,6 +282,9 @@ Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, s
     made->server = std::make_shared<CallServer>(std::move(region), files_);
     TRY(made->server->start());
     made->cpu_account = image.cpu_account();
+    *made->layout.mutable_regions() = image.regions();
+    *made->layout.mutable_files() = image.files();
+    made->layout.mutable_layout()->set_arg_start(image.layout().arg_start());
     DeputyProcess& p = *made;
     processes_[pid] = std::move(made);
     p.server->set_channel(pid, session->channel());
@@ -257,12 +309,17 @@ Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, s
         thread.stopped = true;
         p.threads[HomePid(t.tid)] = thread;
     }
-    TRY(session->start(p.server, *events_));
     p.job_stopped = frozen.job_stopped;
+    return {};
+}
+
+// The node has it all: from now on signals are passed on.
+Status Worker::start_deputies(DeputyProcess& p) {
+    TRY(p.session->start(p.server, *events_));
     for (auto& [tid, t] : p.threads)
         if (!t.untraced) TRY(go_on(p, t));
     // A stopped program takes no signals before it is continued.
-    return frozen.job_stopped ? Status() : settle_pending_signals(p);
+    return p.job_stopped ? Status() : settle_pending_signals(p);
 }
 
 // Signals that came while the program was frozen go to the guest before it starts, so that they still interrupt the
@@ -277,7 +334,10 @@ Status Worker::settle_pending_signals(DeputyProcess& p) {
         return false;
     };
     HomePid pid = p.pid;
-    TRY(pump(1000, "pending signals are not taken", [&] { return process_of(pid) == nullptr || !is_due(); }));
+    // Where they never end the later ones interrupt it a little later.
+    constexpr int kMostMs = 200;
+    auto taken = pump(kMostMs, "pending signals are not taken", [&] { return process_of(pid) == nullptr || !is_due(); });
+    if (!taken && taken.error().code() != ETIMEDOUT) return taken;
     if (process_of(pid) == nullptr) return fail("the program was killed");
     return one_event(0);
 }
@@ -316,18 +376,20 @@ Status Worker::roll_back(const Frozen& frozen, const wire::Image& image, const A
 }
 
 Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::string& mode) {
-    int64_t began = monotonic_ns();
+    begin_clocks();
     HomePid pid = p.pid;
     MoveFacts facts;
     facts.asked = mode;
-    TRY(choose_mode(facts));
+    TRY_ASSIGN(MoveMode chosen, choose_mode(facts));
     if (files_.changed(pid)) return fail("it is about to come home: a file that it maps was changed");
     auto old = p.session;  // held: a child that is still there may end meanwhile, and with it the last use of it
     TRY(old->renew_stream());
     TRY_ASSIGN(auto session, open_session(pid, to));
+    EarlyHop early;
+    if (chosen != MoveMode::Stop || mode == "auto") TRY(hop_early(pid, *old, *session, early));
     files_.expect_flush(pid);
+    stands_since_ns_ = monotonic_ns();
     TRY(freeze_guest(p));
-    int64_t frozen_at = monotonic_ns();
     MoveTotals totals{};
     ReadyNote ready{};
     auto image = receive_image(p);
@@ -340,12 +402,12 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
         TRY(files_.wait_flushed(pid, kReadyTimeoutMs));
         std::string bytes = image->SerializeAsString();
         TRY(session->stream().send(make_stream_message(StreamKind::Image, pid.value, {}, std::as_bytes(std::span(bytes)))));
-        MemoryRun everything{0, 0};
+        MemoryRun everything{early.rounds.empty() ? kAllOfIt : kWhatRoundsLeft, 0};
         TRY(old->stream().send(make_stream_message(StreamKind::Need, pid.value, std::span(&everything, 1), {})));
         // What was sent is received in any case: the next move finds the stream empty.
         Status passed_on;
         for (;;) {
-            TRY_ASSIGN(auto message, old->stream().receive(kReadyTimeoutMs));
+            TRY_ASSIGN(auto message, receive_for(pid, *old, kReadyTimeoutMs, {0, true, totals.bytes, 0}));
             TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
             if (view.head.kind == StreamKind::Failed) return fail("node {} gave up", old->node());
             if (passed_on) passed_on = session->stream().send(message->bytes());
@@ -353,7 +415,8 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
             if (view.head.kind == StreamKind::End) break;
         }
         TRY(std::move(passed_on));
-        TRY_ASSIGN(ready, wait_for_ready(*session));
+        TRY_ASSIGN(ready, wait_for_ready(pid, *session, {0, true, totals.bytes, 0}));
+        TRY(check_cancelled(pid));
         TRY(session->start(p.server, *events_));
         p.session = session;
         p.running = false;
@@ -366,19 +429,24 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
     }();
     if (!moved) {
         if (process_of(pid) == nullptr) return std::move(moved.error());
+        // What it has been told to send is not wanted any more.
+        if (moved.error().code() == ECANCELED) old->give_up_stream();
         p.session = old;
         p.running = true;
         p.server->set_channel(pid, old->channel());
         TRY(give_up_return(p, moved.error()));
         return std::move(moved.error());
     }
-    int64_t running_at = monotonic_ns();
+    totals.bytes += early.totals.bytes;
+    json answer = summary(pid, to.name, totals, session->stream().counts());
     p.moves++;
     auto dropped = old->send(FrameType::Drop, ProcessHead{pid.value});
     if (!dropped) spdlog::info("node {}: {}", old->node(), dropped.error().message());
     // What was written on the old node is not here, and only that one knows what it was.
     TRY(free_copy(p, *image));
-    return summary(pid, to.name, totals, running_at - frozen_at, running_at - began);
+    answer["mode"] = early.rounds.empty() ? "stop" : "precopy";
+    answer["rounds"] = early.rounds.size();
+    return answer;
 }
 
 }  // namespace pmi

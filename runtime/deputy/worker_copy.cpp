@@ -4,19 +4,20 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include <charconv>
-
 #include "kernel-assist/userspace/userspace_assist.h"
 #include "runtime/base/log.h"
 #include "runtime/deputy/worker_loop.h"
+#include "runtime/kernel/memory_info.h"
 #include "runtime/memory/pages.h"
 #include "runtime/memory/regions.h"
+#include "runtime/tracee/sleep_clock.h"
 
 namespace pmi {
 namespace {
 
 constexpr uint64_t kDontNeedLocked = 24;  // MADV_DONTNEED_LOCKED, Linux 5.18
 constexpr size_t kDropsAtOnce = 1000;
+constexpr int64_t kLookAtMemoryNs = 10'000'000'000;
 
 // One region's runs of pages as slices that hold at most so much, with the holes between: a reservation of terabytes with a
 // few pages is one slice.
@@ -35,28 +36,32 @@ void add_slices(const std::vector<PageRun>& runs, std::vector<AddressRange>& sli
         }
 }
 
-// The number behind a name in /proc/meminfo, KiB; 0: not there.
-uint64_t meminfo(const std::string& text, std::string_view name) {
-    size_t at = text.find(name);
-    if (at != std::string::npos) at = text.find_first_of("0123456789", at);
-    uint64_t value = 0;
-    if (at != std::string::npos) std::from_chars(text.data() + at, text.data() + text.size(), value);
-    return value;
-}
-
-// Pages that nobody uses are worth less than what others may need them for.
-bool is_memory_short() {
-    auto text = read_file("/proc/meminfo");
-    if (!text) return false;
-    constexpr uint64_t kShare = 8;
-    return meminfo(*text, "MemAvailable:") < meminfo(*text, "MemTotal:") / kShare;
-}
-
 }  // namespace
 
 Status Worker::keep_or_free(DeputyProcess& p, const wire::Image& image, bool node_tracks) {
-    p.keeps_copy = node_tracks && !is_memory_short();
+    p.keeps_copy = node_tracks && !setup_.free_home_memory && !is_memory_short();
     return p.keeps_copy ? Status() : free_copy(p, image);
+}
+
+// Others may need it later.
+Status Worker::check_memory() {
+    int64_t now = monotonic_ns();
+    if (now < memory_check_at_ns_) return {};
+    memory_check_at_ns_ = now + kLookAtMemoryNs;
+    bool any = false;
+    for (const auto& [pid, p] : processes_) any |= p->keeps_copy && p->running;
+    if (!any || !is_memory_short()) return {};
+    std::vector<HomePid> pids;
+    for (const auto& [pid, p] : processes_)
+        if (p->keeps_copy && p->running) pids.push_back(pid);
+    for (HomePid pid : pids) {
+        DeputyProcess* p = process_of(pid);
+        if (p == nullptr || p->layout.regions_size() == 0) continue;
+        spdlog::info("process {}: memory is short here; its copy is given up", pid.value);
+        wire::Image layout = p->layout;
+        TRY(free_copy(*p, layout));
+    }
+    return {};
 }
 
 // First the node hears of it: what it sends from then on is whole.

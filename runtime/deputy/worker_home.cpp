@@ -14,8 +14,10 @@
 #include "kernel-assist/userspace/userspace_assist.h"
 #include "remote/wire/xstate.h"
 #include "runtime/base/log.h"
+#include "runtime/base/phases.h"
 #include "runtime/deputy/worker_loop.h"
 #include "runtime/kernel/procfs.h"
+#include "runtime/memory/image_check.h"
 #include "runtime/memory/regions.h"
 #include "runtime/tracee/sleep_clock.h"
 
@@ -34,11 +36,6 @@ void add_pending(wire::Image& image, HomePid tid, const siginfo_t& info) {
         if (t.tid() == tid.value) t.add_pending(&info, sizeof info);
 }
 
-bool is_alive(pid_t pid) {
-    auto status = read_status(pid);
-    return status && status->state != 'Z' && status->state != 'X';
-}
-
 // `kept` is the deadline of the call that a move interrupted last; is the thread about to make it again?
 std::optional<CallDeadline> deadline_to_keep(const wire::Thread& t, const std::optional<CallDeadline>& kept) {
     Registers r{};
@@ -53,47 +50,64 @@ std::optional<CallDeadline> deadline_to_keep(const wire::Thread& t, const std::o
 Expected<json> Worker::bring_home(HomePid pid) {
     DeputyProcess* p = process_of(pid);
     if (p == nullptr) return fail("process {} is not away", pid.value);
-    int64_t began = monotonic_ns();
+    begin_clocks();
     TRY(p->session->renew_stream());
+    StreamCounts before = p->session->stream().counts();
+    EarlyReturn early;
+    TRY(bring_early(pid, early));
+    p = process_of(pid);
+    if (p == nullptr) return fail("process {} has ended", pid.value);
     files_.expect_flush(pid);
+    Phases phases;
+    stands_since_ns_ = monotonic_ns();
     TRY(freeze_guest(*p));
-    int64_t frozen_at = monotonic_ns();
+    phases.mark("freeze");
     MoveTotals totals{};
     RegionPlan plan;
     auto image = receive_image(*p);
+    phases.mark("image");
     auto filled = [&]() -> Status {
         if (!image) return std::move(image.error());
         TRY(relay_image(*image, local_xstate_layout()));
         if (p->fatal) add_pending(*image, p->fatal->tid, p->fatal->info);
         TRY(files_.wait_flushed(pid, kImageTimeoutMs));
+        TRY(handle_session_events());  // what its calls have cost came before
         TRY(stop_deputies(*p));
-        TRY(shape_skeleton(*p, *image, &plan));
+        TRY(shape_skeleton(*p, *image, ShapeFor::Return, &plan));
         if (!p->keeps_copy) TRY(drop_stale(*p));
         TRY(protect_shared(*p, *image, PROT_WRITE));
+        phases.mark("skeleton");
         TRY(receive_memory(*p, *image, plan, &totals));
+        phases.mark("memory");
+        TRY(check_cancelled(pid));
         return protect_shared(*p, *image, 0);
     }();
     if (!filled) {
+        // What it has been told to send is not wanted any more.
+        if (process_of(pid) != nullptr && filled.error().code() == ECANCELED) p->session->give_up_stream();
         if (process_of(pid) != nullptr) TRY(give_up_return(*p, filled.error()));
         return std::move(filled.error());
     }
     uint64_t calls = p->server->calls_of(pid), moves = p->moves + 1, returns = p->returns;
     if (auto settled = settle_in(*p, *image); !settled) {
         // Half of it is the program again and the guest may not go on beside it: its parent has to see it end.
-        if (is_alive(pid.value)) {
+        if (!is_being_killed(pid.value)) {
             say_on_stderr(*p, fmt::format("it came home and can't go on: {}", settled.error().message()));
             ::kill(pid.value, SIGKILL);
         }
         return settled.error();
     }
-    int64_t running_at = monotonic_ns();
+    phases.mark("settle");
+    spdlog::debug("process {} stood still: {}", pid.value, phases.text());
+    totals.bytes += early.totals.bytes, totals.pages += early.totals.pages;
+    StreamCounts packed = p->session->stream().counts();
+    packed.compressed_from -= before.compressed_from, packed.compressed_to -= before.compressed_to;
+    json answer = summary(pid, "home", totals, packed);
     auto dropped = p->session->send(FrameType::Drop, ProcessHead{pid.value});
     if (!dropped) spdlog::info("node {}: {}", p->session->node(), dropped.error().message());
     forget(pid);
-    return json{{"pid", pid.value},          {"where", "home"},      {"frozen_us", (running_at - frozen_at) / 1000},
-                {"total_us", (running_at - began) / 1000}, {"bytes", totals.bytes}, {"pages", totals.pages},
-                {"zero_pages", totals.zero_pages}, {"calls", calls}, {"moves", moves}, {"returns", returns},
-                {"cpu", cpu_used_away(*image)}};
+    answer.update({{"calls", calls}, {"moves", moves}, {"returns", returns}, {"rounds", early.rounds.size()}, {"cpu", cpu_used_away(*image)}});
+    return answer;
 }
 
 Status Worker::freeze_guest(DeputyProcess& p) {
@@ -172,29 +186,31 @@ Status Worker::give_up_return(DeputyProcess& p, const Error& why) {
 }
 
 Expected<wire::Image> Worker::receive_image(DeputyProcess& p) {
-    int64_t deadline = monotonic_ns() + int64_t{kImageTimeoutMs} * 1'000'000;
     HomePid pid = p.pid;
-    for (;;) {
-        TRY_ASSIGN(auto message, p.session->stream().try_receive());
-        if (message) {
-            TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
-            if (view.head.kind == StreamKind::Failed)
-                return fail("{}", std::string(reinterpret_cast<const char*>(view.payload.data()), std::min<size_t>(view.payload.size(), 400)));
-            if (view.head.kind != StreamKind::Image || view.head.pid != pid.value)
-                return fail("node {} sends {} instead of an image", p.session->node(), static_cast<uint32_t>(view.head.kind));
-            wire::Image image;
-            if (!image.ParseFromArray(view.payload.data(), static_cast<int>(view.payload.size())))
-                return fail("node {} sends an image that can't be parsed", p.session->node());
-            if (image.agent_base() != p.region().base() || static_cast<size_t>(image.threads_size()) != p.threads.size())
-                return fail("node {} sends an image with {} threads instead of {}", p.session->node(), image.threads_size(), p.threads.size());
-            for (const auto& t : image.threads())
-                if (!p.threads.contains(HomePid(t.tid()))) return fail("node {} sends an image with a thread {}", p.session->node(), t.tid());
-            return image;
-        }
-        if (monotonic_ns() > deadline) return fail_code(ETIMEDOUT, "node {} sends no image", p.session->node());
-        TRY(one_event(1));
+    auto session = p.session;
+    auto is_there = [&]() -> Status {
         if (process_of(pid) == nullptr) return fail("process {} has ended", pid.value);
-    }
+        return on_the_way(pid, {0, true, 0, 0});
+    };
+    std::unique_ptr<Message> message;
+    StreamView view{};
+    do {  // what is left over of the way home of another process, which has ended on it
+        TRY_ASSIGN(message, await_message(*session, kImageTimeoutMs, "sends no image", is_there));
+        TRY(is_there());
+        TRY_ASSIGN(view, parse_stream_message(message->bytes()));
+    } while (view.head.pid != pid.value && view.head.kind != StreamKind::Failed);
+    if (view.head.kind == StreamKind::Failed) return failure_of(view);
+    if (view.head.kind != StreamKind::Image)
+        return fail("node {} sends {} instead of an image", session->node(), static_cast<uint32_t>(view.head.kind));
+    wire::Image image;
+    if (!image.ParseFromArray(view.payload.data(), static_cast<int>(view.payload.size())))
+        return fail("node {} sends an image that can't be parsed", session->node());
+    if (auto checked = check_image(image); !checked) return std::move(checked.error()).within(fmt::format("node {}", session->node()));
+    if (image.agent_base() != p.region().base() || static_cast<size_t>(image.threads_size()) != p.threads.size())
+        return fail("node {} sends an image with {} threads instead of {}", session->node(), image.threads_size(), p.threads.size());
+    for (const auto& t : image.threads())
+        if (!p.threads.contains(HomePid(t.tid()))) return fail("node {} sends an image with a thread {}", session->node(), t.tid());
+    return image;
 }
 
 Status Worker::stop_deputies(DeputyProcess& p) {
@@ -210,23 +226,35 @@ Status Worker::stop_deputies(DeputyProcess& p) {
 
 // Stack and heap grow in ways of their own (a new mapping below [stack] would not grow any more, and brk keeps an
 // account): first these, then the difference of the two lists of regions.
-Status Worker::shape_skeleton(DeputyProcess& p, const wire::Image& image, RegionPlan* plan) {
+Status Worker::shape_skeleton(DeputyProcess& p, const wire::Image& image, ShapeFor purpose, RegionPlan* plan) {
     pid_t pid = p.alive();
     AddressRange agent{p.region().base(), p.region().base() + kAgentSize};
-    wire::Image home;
-    TRY(describe_regions(pid, agent, home));
+    auto look = [&]() -> Status {
+        wire::Image now;
+        TRY(describe_regions(pid, agent, now, p.layout.regions_size() > 0 ? &p.layout : nullptr));
+        p.layout = std::move(now);
+        return {};
+    };
+    TRY(look());
     Batch batch(pid, pid, p.region().place_for_batches(), *this);
     for (const auto& r : image.regions()) {
         if (!r.grows_down()) continue;
-        for (const auto& h : home.regions())
+        for (const auto& h : p.layout.regions())
             // The kernel's own write into the page is a fault like the program's, and makes the stack grow.
             if (h.grows_down() && h.end() == r.end() && r.start() < h.start()) batch.call(SYS_rt_sigpending, r.start(), 8);
     }
-    batch.call(SYS_brk, image.layout().brk());
+    if (image.layout().brk() != 0) batch.call(SYS_brk, image.layout().brk());
     TRY(batch.run());
-    TRY(describe_regions(pid, agent, home));
-    *plan = plan_regions(home, image);
-    return apply_plan(p, *plan);
+    TRY(look());
+    RegionPlan steps = plan_regions(p.layout, image);
+    auto needs_contents = [](const RegionStep& s) {
+        return s.what == RegionStep::Do::MapAnonymous && s.target->kind() == wire::Region::FILE;
+    };
+    if (purpose == ShapeFor::Round) std::erase_if(steps.steps, needs_contents);
+    TRY(apply_plan(p, steps));
+    if (!steps.steps.empty()) p.layout.clear_regions();  // what it is now is looked at when it is needed
+    if (plan != nullptr) *plan = std::move(steps);
+    return {};
 }
 
 Status Worker::apply_plan(const DeputyProcess& p, const RegionPlan& plan) {
@@ -289,8 +317,10 @@ Status Worker::receive_memory(DeputyProcess& p, const wire::Image& image, const 
     TRY(p.session->stream().send(make_stream_message(StreamKind::Need, p.pid.value, runs, {})));
     MemoryInstaller installer(p.alive(), image, [](uint32_t) { return -1; });
     Status installed;
+    uint64_t received = 0;
     for (;;) {
-        TRY_ASSIGN(auto message, p.session->stream().receive(kImageTimeoutMs));
+        TRY_ASSIGN(auto message, receive_for(p.pid, *p.session, kImageTimeoutMs, {0, true, received, 0}));
+        received += message->bytes().size();
         TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
         if (view.head.kind == StreamKind::Failed) return fail("node {} gave up", p.session->node());
         if (view.head.kind == StreamKind::End) {

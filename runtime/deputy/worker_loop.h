@@ -1,12 +1,18 @@
 // The worker proper (worker.h): the tracer of one family's deputies. One thread does all of it; the others (call
 // server, sessions' receivers) never touch ptrace. The class is cut by concept:
 //   worker.cpp        requests of the job supervisor, the loop
-//   worker_stops.cpp  what a deputy's stop means: signals, job control, fork, exec, exit
+//   worker_stops.cpp        what a deputy's stop means: job control, interruptions, events
+//   worker_signals.cpp      signals
+//   worker_interrupted.cpp  the call that a stopped thread is in
+//   worker_tasks.cpp        fork, clone, exec, exit
+//   worker_progress.cpp  how far a move has got, and that it is not wanted any more
 //   worker_away.cpp   home -> node, node -> node
 //   worker_precopy.cpp   memory that travels while the program still runs at home
+//   worker_rounds.cpp    memory that travels while the program still runs on a node
 //   worker_copy.cpp      what home keeps of the memory of a program that is away
 //   worker_home.cpp   node -> home
 #pragma once
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -64,6 +70,7 @@ struct DeputyProcess {
     enum class FreezeAnswer { None, Acknowledged, Failed } freeze = FreezeAnswer::None;
     std::string freeze_text;
     bool running = false;          // the node has said so
+    bool tallies_told = false;     // since they were asked for last
     bool ending = false;           // its last stores in files have been asked for
     std::optional<FatalSignal> fatal;
     std::string wants_home;        // why the node asked for the return
@@ -73,6 +80,7 @@ struct DeputyProcess {
     std::string return_reason;
     CpuHead cpu_before_exec{};     // as the node said when an exec was about to be made
     bool keeps_copy = false;       // its memory here is as it was when it left, and the node knows what it has written since
+    wire::Image layout;            // its address space here: regions and their flags
     uint64_t cpu_account = 0;      // where libpmi.so keeps the CPU time used away, 0: nowhere
 
     AgentRegion& region() const { return server->region(); }
@@ -90,12 +98,27 @@ struct EarlyCopy {
     std::unique_ptr<MemoryFollower> follower;
     WatchedFiles files;        // those whose contents have been sent
     uint64_t agent_base = 0;
+    wire::Image layout;        // as the last round found it
     std::vector<Round> rounds;
     MoveTotals totals{};
     ~EarlyCopy() {
         while (follower && follower->let_go_some()) {
         }
     }
+};
+inline size_t rounds_of(const EarlyCopy* early) { return early == nullptr ? 0 : early->rounds.size(); }
+
+// The same on its way home.
+struct EarlyReturn {
+    wire::Image image;      // the layout of the last round
+    PageSet installable;    // what of it home has as the node has it, or the program's own
+    std::vector<Round> rounds;
+    MoveTotals totals{};
+};
+// And from node to node.
+struct EarlyHop {
+    std::vector<Round> rounds;
+    MoveTotals totals{};
 };
 
 class Worker : private StopWaiter {
@@ -110,9 +133,7 @@ class Worker : private StopWaiter {
     Status one_event(int timeout_ms);  // requests excluded
     Status handle_packets();
     void handle_request(const nlohmann::json& request);
-    Expected<nlohmann::json> cancel_move(HomePid pid);
     std::vector<nlohmann::json> receive_requests();
-    Status check_cancelled(HomePid pid);  // in the middle of a move
     nlohmann::json status_of_all() const;
     void send(const nlohmann::json& message) const;
     Status serve_returns();
@@ -127,36 +148,31 @@ class Worker : private StopWaiter {
     Status pump(int timeout_ms, const char* what, const std::function<bool()>& done);
     Status handle_session_events();
     Status handle_session_event(SessionEvent& event);
+    Status take_tallies(HomePid pid, std::span<const std::byte> body);
+    Expected<nlohmann::json> ask_tallies(HomePid pid);
     Status session_lost(NodeSession* session, const Error& why);
     void forget(HomePid pid);
     void say_on_stderr(const DeputyProcess& p, const std::string& text) const;
     DeputyProcess* process_of(HomePid pid);
     DeputyProcess* process_of_thread(HomePid tid);
     Expected<int> wait(pid_t tid, int timeout_ms) override;
+    Expected<int> wait_by_signal(pid_t tid, int timeout_ms);
+    void take_child_signals();
 
     // -- worker_stops.cpp
     Status handle_children();
     Status handle_stop(pid_t tid, const Stop& stop);
-    Status handle_signal(DeputyProcess& p, DeputyThread& t, int signal);
+    Status handle_unfinished(pid_t tid, const Stop& stop);
     Status handle_group_stop(DeputyProcess& p, DeputyThread& t);
     Status handle_interrupt_stop(DeputyProcess& p, DeputyThread& t);
     Status handle_ptrace_event(DeputyProcess& p, DeputyThread& t, int event);
-    Status handle_end(DeputyProcess& p, HomePid tid);
-    Status new_task(DeputyProcess& parent, DeputyThread& by, pid_t tid);
-    Status tell_last_fork(DeputyProcess& p, HomePid tid);
-    Status adopt_unreported_child(DeputyProcess& p, DeputyThread& by);
-    Status start_child(DeputyProcess& p, pid_t tid);
-    Status execed(DeputyProcess& p, pid_t tid);
     Status make_quiet_now(const DeputyProcess& p, DeputyThread& t);
     static Status go_on(const DeputyProcess& p, DeputyThread& t);
     static Status let_run(DeputyThread& t, int signal = 0);  // 0: without one
-    enum class Interrupted { DeliverResult, GoOnAsIfNothing, TimeIsUp };
-    Status settle_call(const DeputyProcess& p, DeputyThread& t, Interrupted how, bool cancel);
-    Status skip_in_slot(const DeputyProcess& p, const DeputyThread& t, Slot& slot, uint64_t transferred);
-    enum class Progressed { No, Yes };
-    static void keep_deadline(const DeputyProcess& p, const DeputyThread& t, const Slot& slot, Progressed progressed);
     Status cancel_call(const CallHead& head);
-    Status handle_unfinished(pid_t tid, const Stop& stop);
+
+    // -- worker_signals.cpp
+    Status handle_signal(DeputyProcess& p, DeputyThread& t, int signal);
     Status die_at_home(DeputyProcess& p, DeputyThread& t);
     struct SignalAction {  // as the kernel has it
         uint64_t handler = 0, flags = 0, restorer = 0, mask = 0;
@@ -164,20 +180,58 @@ class Worker : private StopWaiter {
     Expected<SignalAction> action_of(const DeputyProcess& p, const DeputyThread& t, int signal);
     Status reset_one_shot_handler(const DeputyProcess& p, const DeputyThread& t, int signal);
 
+    // -- worker_interrupted.cpp
+    enum class Interrupted { DeliverResult, GoOnAsIfNothing, TimeIsUp };
+    Status settle_call(const DeputyProcess& p, DeputyThread& t, Interrupted how, bool cancel);
+    Status issue_again(const DeputyProcess& p, const DeputyThread& t, Slot& slot, Registers& r);
+    Status skip_in_slot(const DeputyProcess& p, const DeputyThread& t, Slot& slot, uint64_t transferred);
+    enum class Progressed { No, Yes };
+    static void keep_deadline(const DeputyProcess& p, const DeputyThread& t, const Slot& slot, Progressed progressed);
+
+    // -- worker_tasks.cpp
+    Status handle_end(DeputyProcess& p, HomePid tid);
+    Status new_task(DeputyProcess& parent, DeputyThread& by, pid_t tid);
+    Status tell_last_fork(DeputyProcess& p, HomePid tid);
+    Status adopt_unreported_child(DeputyProcess& p, DeputyThread& by);
+    Status start_child(DeputyProcess& p, pid_t tid);
+    Status execed(DeputyProcess& p, pid_t tid);
+
+    // -- worker_progress.cpp
+    struct MoveStep {
+        size_t round = 0;  // 0: there are no rounds
+        bool standing = false;  // the program stands still
+        uint64_t bytes = 0;     // sent or received so far
+        uint64_t left = 0;      // in this round, as far as is known
+    };
+    void begin_clocks();
+    // The program runs again, there.
+    nlohmann::json summary(HomePid pid, const std::string& where, const MoveTotals& totals, const StreamCounts& packed) const;
+    // In the middle of a move, often: Error ECANCELED when it is not wanted any more.
+    Status on_the_way(HomePid pid, const MoveStep& step);
+    Status check_cancelled(HomePid pid);
+    Expected<nlohmann::json> cancel_move(HomePid pid);
+    Expected<std::unique_ptr<Message>> receive_for(HomePid pid, NodeSession& session, int timeout_ms, const MoveStep& step);
+
     // -- worker_away.cpp
     // `cpu`: what it used in earlier stays away (cpu_of_stays.h).
     Expected<nlohmann::json> migrate(HomePid pid, const NodeAddress& to, const std::string& mode, const nlohmann::json& cpu);
     Expected<nlohmann::json> leave_home(HomePid pid, const NodeAddress& to, const std::string& mode, const nlohmann::json& cpu);
     Expected<nlohmann::json> hop(DeputyProcess& p, const NodeAddress& to, const std::string& mode);
     Expected<std::shared_ptr<NodeSession>> open_session(HomePid pid, const NodeAddress& to);
-    Expected<wire::Image> capture(const Frozen& frozen, HomePid pid, const wire::Machine& node, uint64_t agent_base,
+    Expected<wire::Image> capture(const Frozen& frozen, HomePid pid, const wire::Machine& node, const EarlyCopy* early,
                                   std::shared_ptr<AgentRegion>* region);
     Status send_out(NodeSession& session, const wire::Image& image, pid_t pid, EarlyCopy* early, MoveTotals* totals);
-    Expected<ReadyNote> wait_for_ready(NodeSession& session);
+    Expected<ReadyNote> wait_for_ready(HomePid pid, NodeSession& session, const MoveStep& step);
+    // What comes next on the session's stream; meanwhile the tracer sees what it has to see. `late`: what the node does if
+    // nothing comes in time.
+    Expected<std::unique_ptr<Message>> await_message(NodeSession& session, int timeout_ms, const char* late,
+                                                     const std::function<Status()>& check = {});
     Status become_deputies(const Frozen& frozen, const wire::Image& image, std::shared_ptr<AgentRegion> region,
                            std::shared_ptr<NodeSession> session);
+    Status start_deputies(DeputyProcess& p);
     Status commit(DeputyProcess& p, NodeSession& session);
     Expected<Frozen> freeze_home(HomePid pid);
+    Status take_from_trap(HomePid pid);
     Status thaw_home(const Frozen& frozen);
     Status roll_back(const Frozen& frozen, const wire::Image& image, const AgentRegion& region, bool stripped);
     Status settle_pending_signals(DeputyProcess& p);
@@ -190,7 +244,21 @@ class Worker : private StopWaiter {
     Status send_round(HomePid pid, NodeSession& session, EarlyCopy& copy);
     Status wait_for_round(HomePid pid, NodeSession& session);
 
+    // -- worker_rounds.cpp
+    Status bring_early(HomePid pid, EarlyReturn& early);
+    Status hop_early(HomePid pid, NodeSession& from, NodeSession& to, EarlyHop& early);
+    Status ask_for_round(HomePid pid, NodeSession& session, const RoundAsk& ask);
+    Expected<bool> receive_round(HomePid pid, NodeSession& session, const std::function<Status(const StreamView&)>& take);
+    // `work` with one thread stopped, and no large call under way. Error EBUSY: one is.
+    Status with_own_memory(HomePid pid, const std::function<Status(DeputyProcess& p)>& work);
+    Status take_early(HomePid pid, const StreamView& view, EarlyReturn& early);
+    Status shape_early(HomePid pid, const StreamView& view, EarlyReturn& early);
+    Status install_early(HomePid pid, const StreamView& view, EarlyReturn& early);
+    Status pass_on_early(HomePid pid, NodeSession& to, const StreamView& view, EarlyHop& early);
+    Status send_when_possible(HomePid pid, NodeSession& to, std::span<const std::byte> bytes);
+
     // -- worker_copy.cpp
+    Status check_memory();
     Status keep_or_free(DeputyProcess& p, const wire::Image& image, bool node_tracks);
     Status free_copy(DeputyProcess& p, const wire::Image& image);
     Status hollow_out(DeputyProcess& p, const wire::Image& image);
@@ -206,7 +274,9 @@ class Worker : private StopWaiter {
     Status end_quiet(DeputyProcess& p, const wire::Image* image);
     Expected<wire::Image> receive_image(DeputyProcess& p);
     Status stop_deputies(DeputyProcess& p);
-    Status shape_skeleton(DeputyProcess& p, const wire::Image& image, RegionPlan* plan);
+    // `Round`: what only the whole of a file's contents could fill is left out. `plan`: what was done, null if nobody asks.
+    enum class ShapeFor { Return, Round };
+    Status shape_skeleton(DeputyProcess& p, const wire::Image& image, ShapeFor purpose, RegionPlan* plan);
     Status apply_plan(const DeputyProcess& p, const RegionPlan& plan);
     Status protect_shared(DeputyProcess& p, const wire::Image& image, uint32_t also);
     Status receive_memory(DeputyProcess& p, const wire::Image& image, const RegionPlan& plan, MoveTotals* totals);
@@ -220,9 +290,11 @@ class Worker : private StopWaiter {
     std::unique_ptr<Transport> transport_;
     std::unique_ptr<SessionEvents> events_;
     Fd children_;  // signalfd of SIGCHLD
+    bool children_changed_ = false;  // a SIGCHLD has been taken, and what it was for perhaps not
     std::optional<ClockSetWatch> clock_watch_;
     WatchedFiles files_;
     std::map<HomePid, std::unique_ptr<DeputyProcess>> processes_;
+    int64_t memory_check_at_ns_ = 0;  // CLOCK_MONOTONIC
     std::set<pid_t> expected_;            // new tasks whose first stop is to come
     UnfinishedCalls unfinished_;          // of processes at home
     std::vector<std::pair<pid_t, int>> ended_;  // tasks whose end a wait() for something else has met, and the status
@@ -230,7 +302,11 @@ class Worker : private StopWaiter {
     bool had_process_ = false;
     // A move whose program still runs where it was can be cancelled.
     HomePid cancellable_, cancelled_;
-    std::vector<nlohmann::json> deferred_;  // requests that came in the middle of a move
+    HomePid released_;  // by the trap of steering signals
+    std::deque<nlohmann::json> requests_;  // not handled yet: a move is under way
+    int64_t tell_at_ns_ = 0;               // of its progress
+    // Of the move under way: since when the program stands still, and for how long it did at most before.
+    int64_t began_ns_ = 0, stands_since_ns_ = 0, longest_stall_ns_ = 0;
     bool supervisor_gone_ = false;
 };
 

@@ -43,8 +43,7 @@ Error reason_of(NodeSession& session, Error error) {
         auto message = session.stream().try_receive();
         if (!message || !*message) break;
         auto view = parse_stream_message((*message)->bytes());
-        if (view && view->head.kind == StreamKind::Failed)
-            return fail("{}", std::string(reinterpret_cast<const char*>(view->payload.data()), std::min<size_t>(view->payload.size(), 400)));
+        if (view && view->head.kind == StreamKind::Failed) return failure_of(*view);
     }
     return error;
 }
@@ -102,7 +101,8 @@ Status Worker::send_round(HomePid pid, NodeSession& session, EarlyCopy& copy) {
     int64_t began = monotonic_ns();
     pid_t alive = thread_with_memory(pid.value);
     TRY(check_direct_io(alive));
-    TRY_ASSIGN(wire::Image layout, describe_running(pid, alive, copy.agent_base));
+    TRY_ASSIGN(copy.layout, describe_running(pid, alive, copy.agent_base));
+    const wire::Image& layout = copy.layout;
     // From before they are read; the numbers are for the image that counts.
     wire::Image watched = layout;
     if (copy.files.changed(pid)) copy.follower->files_changed();
@@ -111,10 +111,15 @@ Status Worker::send_round(HomePid pid, NodeSession& session, EarlyCopy& copy) {
     order.pid = alive;
     order.image = &layout;
     order.file_contents = true;
+    order.finder = session.finder();
+    order.between = [&](const MoveTotals&, uint64_t) { return check_cancelled(pid); };
     TRY(copy.follower->begin_round(order, session.stream()));
+    auto step_of = [&] {
+        return MoveStep{copy.rounds.size() + 1, false, copy.totals.bytes + copy.follower->round_totals().bytes, copy.follower->left()};
+    };
     int64_t deadline = monotonic_ns() + int64_t{kRoundTimeoutMs} * 1'000'000;
     for (;;) {
-        TRY(check_cancelled(pid));
+        TRY(on_the_way(pid, step_of()));
         if (!session.stream().can_send()) {
             if (monotonic_ns() > deadline) return fail_code(ETIMEDOUT, "node {} takes no memory", session.node());
             TRY(one_event(1));
@@ -128,26 +133,18 @@ Status Worker::send_round(HomePid pid, NodeSession& session, EarlyCopy& copy) {
     TRY(wait_for_round(pid, session));
     const MoveTotals& totals = copy.follower->round_totals();
     copy.totals.bytes += totals.bytes, copy.totals.pages += totals.pages, copy.totals.zero_pages += totals.zero_pages;
+    copy.totals.found_pages += totals.found_pages;
     copy.rounds.push_back({totals.bytes, monotonic_ns() - began});
     spdlog::debug("process {}: round {}: {} bytes in {} us", pid.value, copy.rounds.size(), totals.bytes, copy.rounds.back().ns / 1000);
     return {};
 }
 
 Status Worker::wait_for_round(HomePid pid, NodeSession& session) {
-    int64_t deadline = monotonic_ns() + int64_t{kRoundTimeoutMs} * 1'000'000;
-    for (;;) {
-        TRY_ASSIGN(auto message, session.stream().try_receive());
-        if (message) {
-            TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
-            if (view.head.kind == StreamKind::RoundAck) return {};
-            if (view.head.kind == StreamKind::Failed)
-                return fail("{}", std::string(reinterpret_cast<const char*>(view.payload.data()), std::min<size_t>(view.payload.size(), 400)));
-            return fail("node {} answers {} to a round", session.node(), static_cast<uint32_t>(view.head.kind));
-        }
-        if (monotonic_ns() > deadline) return fail_code(ETIMEDOUT, "node {} does not say that it has the memory", session.node());
-        TRY(check_cancelled(pid));
-        TRY(one_event(1));
-    }
+    TRY_ASSIGN(auto message, await_message(session, kRoundTimeoutMs, "does not say that it has the memory", [&] { return check_cancelled(pid); }));
+    TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
+    if (view.head.kind == StreamKind::RoundAck) return {};
+    if (view.head.kind == StreamKind::Failed) return failure_of(view);
+    return fail("node {} answers {} to a round", session.node(), static_cast<uint32_t>(view.head.kind));
 }
 
 }  // namespace pmi

@@ -26,6 +26,11 @@ class FileTwins {
     Status prepare(const wire::Image& image);
     // The twin of image.files[index] of the image last prepared; -1 for none.
     int fd_of(uint32_t index) const;
+    std::vector<int> descriptors() const {  // of all twins
+        std::vector<int> all;
+        for (const auto& twin : twins_) all.push_back(twin->fd.get());
+        return all;
+    }
     // The same for mappings that may never be made writable, as home's may not.
     int read_only_fd_of(uint32_t index) const;
     // What a mapping that was made away shows, from home; its twin's descriptor.

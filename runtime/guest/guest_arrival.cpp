@@ -4,12 +4,14 @@
 #include "remote/wire/xstate.h"
 #include "runtime/base/log.h"
 #include "runtime/guest/guest_supervisor.h"
+#include "runtime/memory/image_check.h"
 
 namespace pmi {
 
 Status GuestSupervisor::handle_stream(const Message& message) {
     TRY_ASSIGN(StreamView view, parse_stream_message(message.bytes()));
     if (view.head.kind == StreamKind::Need) return send_memory(view);
+    if (view.head.kind == StreamKind::Round) return begin_round(view);
     if (view.head.kind == StreamKind::Failed) return fail("home has given the move up");
     auto step = handle_arrival(view);
     return step ? Status() : refuse_arrival(step.error());
@@ -25,9 +27,12 @@ Status GuestSupervisor::handle_arrival(const StreamView& view) {
     switch (view.head.kind) {
         case StreamKind::Pages:
         case StreamKind::FileData:
-            return arrival_->memory->install(view);
+            return install_memory(view);
+        case StreamKind::Offer:
+            return take_offer(view);
         case StreamKind::Drop: {
             TRY_ASSIGN(auto ranges, arrival_->memory->dropped(view));
+            if (arrival_->follower) arrival_->follower->note_dropped(ranges);
             return arrival_->builder->drop(ranges);
         }
         case StreamKind::RoundEnd:
@@ -41,6 +46,23 @@ Status GuestSupervisor::handle_arrival(const StreamView& view) {
     }
 }
 
+Status GuestSupervisor::install_memory(const StreamView& view) {
+    TRY(arrival_->memory->install(view));
+    for (size_t i = 0; view.head.kind == StreamKind::Pages && arrival_->follower && i < view.head.runs; i++)
+        arrival_->follower->note_installed({view.run(i).where, (view.run(i).where + view.run(i).size + kPage - 1) & ~(kPage - 1)});
+    return {};
+}
+
+Status GuestSupervisor::take_offer(const StreamView& view) {
+    if (!parts_.pages) return fail("an offer of pages, and none are kept here");
+    TRY_ASSIGN(auto found, arrival_->memory->install_found(view, *parts_.pages));
+    size_t number = 0;
+    for (size_t i = 0; view.head.offered == StreamKind::Pages && arrival_->follower && i < view.head.runs; i++)
+        for (MemoryRun run = view.run(i); run.size > 0; run.where += kPage, run.size -= kPage, number++)
+            if (found[number] != std::byte{0}) arrival_->follower->note_installed({run.where, run.where + kPage});
+    return parts_.stream->send(make_stream_message(StreamKind::Found, view.head.pid, {}, found));
+}
+
 Status GuestSupervisor::refuse_arrival(const Error& why) {
     std::string text = fmt::format("node {}: {}", parts_.node_name, why.message());
     TRY(parts_.stream->send(make_stream_message(StreamKind::Failed, 0, {}, std::as_bytes(std::span(text)))));
@@ -49,6 +71,7 @@ Status GuestSupervisor::refuse_arrival(const Error& why) {
 
 Status GuestSupervisor::take_image(wire::Image image, bool is_final) {
     if (had_guest_ || (arrival_ && arrival_->is_final)) return fail("a second program in one session");
+    TRY(is_final ? check_image(image) : check_image_layout(image));
     bool is_first = !arrival_;
     if (is_first) {
         arrival_ = Arrival{};  // clang 14 knows of no default constructor here, since Arrival is nested
@@ -60,7 +83,6 @@ Status GuestSupervisor::take_image(wire::Image image, bool is_final) {
     wire::Image before = std::exchange(arrival_->image, std::move(image));
     arrival_->is_final = is_final;
     GuestBuilder& builder = *arrival_->builder;
-    TRY(is_final ? builder.check() : builder.check_layout());
     if (is_final) TRY(relay_image(arrival_->image, local_xstate_layout()));
     TRY(is_first ? builder.lay_out() : builder.reshape(before));
     arrival_->memory = std::make_unique<MemoryInstaller>(builder.outer(), arrival_->image, [this](uint32_t index) { return twins_.fd_of(index); });

@@ -10,7 +10,6 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
-#include <set>
 
 #include "interpose/filter/filter.h"
 #include "kernel-assist/userspace/userspace_assist.h"
@@ -22,7 +21,6 @@ namespace pmi {
 namespace {
 
 constexpr unsigned long kGuestOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
-constexpr uint64_t kHighest = uint64_t{1} << 47;
 constexpr size_t kOpsAtOnce = 500;
 
 // mprotect must not make it writable.
@@ -36,34 +34,6 @@ Status all_worked(const Batch& batch, const std::vector<std::pair<size_t, std::s
 }
 
 }  // namespace
-
-Status GuestBuilder::check_layout() const {
-    uint64_t base = image_.agent_base();
-    if (base % kPage != 0 || base < kPage || base > kHighest - kAgentSize) return fail("an agent at {:#x}", base);
-    AddressRange agent{base, base + kAgentSize};
-    uint64_t previous = 0;
-    for (const auto& r : image_.regions()) {
-        if (r.start() >= r.end() || r.start() < previous || r.end() > kHighest || r.start() % kPage || r.end() % kPage)
-            return fail("a region at {:#x}-{:#x}", r.start(), r.end());
-        if (agent.overlaps(r.start(), r.end())) return fail("a region at {:#x} in the agent's place", r.start());
-        if (r.kind() == wire::Region::FILE && r.file() >= static_cast<uint32_t>(image_.files_size()))
-            return fail("a region of file {} of {}", r.file(), image_.files_size());
-        previous = r.end();
-    }
-    return {};
-}
-
-Status GuestBuilder::check() const {
-    TRY(check_layout());
-    if (image_.threads_size() == 0 || image_.threads(0).tid() != image_.pid()) return fail("an image without its leader");
-    int ended = 0;
-    for (const auto& t : image_.threads()) ended += t.ended() ? 1 : 0;
-    if (ended > (image_.threads(0).ended() ? 1 : 0) || ended == image_.threads_size()) return fail("an image with {} ended threads", ended);
-    std::set<int32_t> tids;
-    for (const auto& t : image_.threads())
-        if (t.tid() <= 1 || !tids.insert(t.tid()).second) return fail("an image with thread {} twice", t.tid());
-    return {};
-}
 
 Status GuestBuilder::lay_out() {
     TRY(twins_.prepare(image_));

@@ -27,10 +27,6 @@ class GuestBuilder {
     GuestBuilder(Jail& jail, const wire::Image& image, FileTwins& twins, GuestClock& clock, Assist& assist, StopWaiter& waiter)
         : jail_(jail), image_(image), twins_(twins), clock_(clock), assist_(assist), waiter_(waiter) {}
 
-    // The image is a peer's: refuses what would touch the agent's own range or is no address of a program. Of a program that
-    // still runs only the address space is known.
-    Status check_layout() const;
-    Status check() const;
     // Spawns the stub and lays out its address space; afterwards memory can be written.
     Status lay_out();
     // The image is another one now: the address space is made what it has become since `before`. What is new is empty.

@@ -40,6 +40,7 @@ Status GuestSupervisor::handle_notification(const Notification& n) {
     }
     t->notification = n;
     t->given.reset();
+    t->went_home = false;
     t->began_ns = monotonic_ns();
     t->signalled = t->cut_short = false;
     if (t->reissued && t->reissued->nr != n.nr) t->reissued.reset();
@@ -132,12 +133,15 @@ Status GuestSupervisor::dispatch_both(GuestThread& t, const Row& row) {
         case SYS_vfork:
             return begin_clone(t);
         case SYS_exit:
+            TRY(count_last(t, row, CallKind::ExitThread));
             return forward(t, row, CallKind::ExitThread);
         case SYS_exit_group:
+            TRY(count_last(t, row, CallKind::ExitGroup));
             return forward(t, row, CallKind::ExitGroup);
         case SYS_execve:
         case SYS_execveat:
             TRY(tell_cpu_time(t));
+            TRY(count_last(t, row, CallKind::Exec));
             return forward(t, row, CallKind::Exec);
         case SYS_rt_sigaction:
             if (args[1] == 0) return let_run(t);
@@ -185,21 +189,29 @@ Status GuestSupervisor::forward(GuestThread& t, const Row& row, CallKind kind, R
 
 Status GuestSupervisor::forward_call(GuestThread& t, const Row* row, CallKind kind, Flattened flat,
                                      ReplyHandler then) {
-    TRY(flush_files());
-    uint8_t again = t.reissued ? 1 : 0;
-    CallHead head{t.process->pid.value, t.tid.value, next_call_++, kind, 0, 0, again, {}};
     auto bytes = encode(flat.call);
-    t.call = CallInFlight{head.id, kind, row, std::move(flat), std::move(then)};
-    return parts_.channel->send(static_cast<uint8_t>(FrameType::Call), head_bytes(head), bytes);
+    if (row != nullptr && kind == CallKind::Plain && !then && !t.reissued)
+        if (auto answered = answer_known(t, *row, flat, bytes)) return std::move(*answered);
+    TRY(flush_files());
+    if (row != nullptr) forget_known(t, *row);
+    uint8_t again = t.reissued ? 1 : 0;
+    CallHead head{t.process->pid.value, t.tid.value, next_call_++, kind, 0, 0, again, 0, {}, 0};
+    t.call = CallInFlight{head.id, kind, row, std::move(flat), std::move(bytes), t.process->changes, std::move(then)};
+    t.went_home = true;
+    return parts_.channel->send(static_cast<uint8_t>(FrameType::Call), head_bytes(head), t.call->question);
 }
 
 Status GuestSupervisor::handle_reply(std::span<const std::byte> body) {
     TRY_ASSIGN(auto head, take_head<CallHead>(body));
     GuestThread* t = thread_of(HomePid(head.pid), HomePid(head.tid));
     if (t == nullptr || !t->call || t->call->id != head.id) return {};  // the thread was killed meanwhile
+    size_t bytes = body.size();
     TRY_ASSIGN(Reply reply, decode_reply(body));
     CallInFlight call = std::move(*t->call);
     t->call.reset();
+    TRY(count_at_home(*t, call, head, bytes, reply.result));
+    if (call.row != nullptr) forget_known(*t, *call.row);
+    if (head.lasts != 0) keep_known(*t, call, reply);
     t->restart_is_home = reply.result == kErestartBlock;
     if (reply.result != kErestartNoIntr) t->reissued.reset();
     // In a freeze it is on its way home already, and the freeze waits for it.
@@ -249,7 +261,8 @@ Status GuestSupervisor::finish(GuestThread& t, int64_t result) {
 Status GuestSupervisor::give(GuestThread& t, int64_t result) {
     Notification n = *std::exchange(t.notification, std::nullopt);
     if (t.interrupted) t.given = GivenAnswer{n.nr, result};
-    return listener_->answer(n.id, result);
+    TRY(listener_->answer(n.id, result));
+    return count_here(t, n, result);
 }
 
 // Before Linux 6.17 (and the stable kernels of that time) an answer is dropped that comes between an interruption and the
@@ -316,9 +329,9 @@ Status GuestSupervisor::let_run(GuestThread& t) {
     // While the process is held nothing may run; the call is issued again when it goes on, wherever that is.
     if (t.process->held() && t.notification->nr != SYS_exit) return run_again(t);
     t.reissued.reset();
-    uint64_t id = t.notification->id;
-    t.notification.reset();
-    return listener_->let_run(id);
+    Notification n = *std::exchange(t.notification, std::nullopt);
+    TRY(listener_->let_run(n.id));
+    return count_here(t, n, 0);
 }
 
 Status GuestSupervisor::run_again(GuestThread& t) { return finish(t, kErestartNoIntr); }

@@ -127,6 +127,8 @@ Status GuestSupervisor::clone_at_home(GuestThread& t) {
     CloneRequest r = request_of(*t.notification, memory, &error);
     if (error != 0) return answer(t, error);
     if (const char* why = why_not_here(r, *t.process)) return go_home(t, t.notification->nr, why);
+    // The kernel would refuse the guest's half when home's is there already. Only this thread makes tasks in the jail.
+    if (!has_room_for_task(parts_.cgroups)) return go_home(t, t.notification->nr, "a new task, of which this node allows no more");
     cloning_ = Cloning{};
     cloning_->parent = &t;
     cloning_->flags = r.args.flags;

@@ -168,18 +168,4 @@ Status GuestSupervisor::sync_memory(GuestThread& t, const Row& row) {
     });
 }
 
-// A mapping of a file that grows shows what was not sent; a shared one has to be where home has it.
-Status GuestSupervisor::remap(GuestThread& t, const Row& row) {
-    const auto& a = t.notification->args;
-    bool grows = a[2] > a[1];
-    if (!grows && (a[3] & MREMAP_FIXED) == 0) return let_run(t);
-    TRY_ASSIGN(auto maps, read_maps(t.process->alive()));
-    uint64_t end = a[0] + std::max(a[1], kPage);
-    for (const auto& m : maps) {
-        bool is_meant = m.start < end && a[0] < m.end && m.inode != 0;
-        if (is_meant && (grows || m.shared)) return go_home(t, row.nr, "a mapping of a file that grows or moves");
-    }
-    return let_run(t);
-}
-
 }  // namespace pmi

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "runtime/base/log.h"
+#include "runtime/base/phases.h"
 #include "runtime/guest/guest_supervisor.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/memory/regions.h"
@@ -22,9 +23,12 @@
 namespace pmi {
 
 Status GuestSupervisor::arrived() {
+    Phases phases;
     TRY(twins_.remember());
-    if (arrival_->follower) TRY(arrival_->follower->all_is_known(arrival_->image));
+    if (arrival_->follower) TRY(arrival_->follower->settle(arrival_->image));
+    phases.mark("settle");
     TRY_ASSIGN(Fd listener, arrival_->builder->finish());
+    phases.mark("build");
     TRY_ASSIGN(Listener adopted, Listener::adopt(std::move(listener)));
     listener_ = std::move(adopted);
     vdso_ = arrival_->builder->vdso();
@@ -70,7 +74,8 @@ Status GuestSupervisor::arrived() {
     ReadyNote note{process->follower != nullptr, 0};
     processes_[process->pid] = std::move(process);
     had_guest_ = true;
-    spdlog::info("process {} is here, ready", arrival_->image.pid());
+    phases.mark("rest");
+    spdlog::info("process {} is here, ready: {}", arrival_->image.pid(), phases.text());
     return parts_.stream->send(make_stream_message(StreamKind::Ready, arrival_->image.pid(), {}, std::as_bytes(std::span(&note, 1))));
 }
 
@@ -187,7 +192,8 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
     image.set_pid(p.pid.value);
     note_cpu_time(p, image);
     *image.mutable_limits() = p.image.limits();
-    TRY(describe_regions(p.alive(), {p.image.agent_base(), p.image.agent_base() + kAgentSize}, image));
+    AddressRange agent{p.image.agent_base(), p.image.agent_base() + kAgentSize};
+    TRY(describe_regions(p.alive(), agent, image, p.layout.regions_size() > 0 ? &p.layout : nullptr));
     set_kernel_code(image, p.image);
     TRY(twins_.translate(image));
     return image;
@@ -201,6 +207,7 @@ Status GuestSupervisor::send_on_stream(std::span<const std::byte> bytes) {
 }
 
 Status GuestSupervisor::send_image(GuestProcess& p) {
+    TRY(tell_tallies(p));  // before what home waits for
     TRY(answer_flush(p.pid));
     auto image = capture_image(p);
     if (!image) {
@@ -221,22 +228,25 @@ Status GuestSupervisor::send_memory(const StreamView& need) {
     SendOrder order;
     order.pid = p->alive();
     order.image = &*departing_;
+    bool after_rounds = false;
     for (size_t i = 0; i < need.head.runs; i++) {
         MemoryRun run = need.run(i);
-        if (run.size == 0)
+        if (run.size == 0) {
             order.file_contents = true;
-        else
+            after_rounds = run.where == kWhatRoundsLeft;
+        } else {
             order.whole.push_back({run.where, run.where + run.size});
+        }
     }
     order.unchanged = [this](uint32_t file, uint64_t offset, std::span<const std::byte> page) {
         const auto& f = departing_->files(static_cast<int>(file));
         return twins_.unchanged(f.device(), f.inode(), offset, page);
     };
     if (!parts_.stream) return {};
-    // Another node has nothing of it.
+    if (after_rounds && (!p->departure || !p->departure->to_node)) return fail("home needs the rest of rounds that were not made");
     auto everything = make_stop_copy();
-    Mover& mover = p->follower && !order.file_contents ? *p->follower : *everything;
-    auto totals = mover.send(order, *parts_.stream);
+    Mover* mover = order.file_contents ? (after_rounds ? p->departure->to_node.get() : nullptr) : p->follower.get();
+    auto totals = (mover != nullptr ? *mover : *everything).send(order, *parts_.stream);
     if (!totals) {
         std::string text = fmt::format("node {}: {}", parts_.node_name, totals.error().message());
         return send_on_stream(make_stream_message(StreamKind::Failed, p->pid.value, {}, std::as_bytes(std::span(text))));
@@ -257,6 +267,7 @@ Status GuestSupervisor::mend_cut_short(GuestThread& t) {
 
 Status GuestSupervisor::thaw(GuestProcess& p) {
     p.freezing = p.drained = false;
+    p.departure.reset();
     bool was_captured = std::exchange(p.frozen, false);
     int64_t now = monotonic_ns() + parts_.clock_offset_ns;
     for (auto& [tid, t] : p.threads) {

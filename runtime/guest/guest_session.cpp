@@ -9,8 +9,7 @@
 #include <cstring>
 
 #include "remote/transport/call_channel.h"
-#include "remote/transport/keys.h"
-#include "remote/transport/stream.h"
+#include "remote/transport/tcp_stream.h"
 #include "remote/wire/wire.pb.h"
 #include "runtime/base/log.h"
 #include "runtime/guest/guest_supervisor.h"
@@ -54,34 +53,35 @@ Expected<GuestSupervisor::Parts> open_session(const GuestSessionSetup& setup, co
     jail_setup.monotonic_offset_ns = offset;
     jail_setup.boottime_offset_ns = host.boottime_offset_ns();
     jail_setup.hostname = host.home_hostname();
+    jail_setup.cgroups = setup.cgroups;
     TRY_ASSIGN(GuestClock clock, GuestClock::create(host.clock()));
     TRY_ASSIGN(Fd children, block_child_signals());
-    // Before ZeroMQ starts its threads: a process that makes a user namespace must have one thread.
+    // Before the stream starts its threads: a process that makes a user namespace must have one thread.
     TRY_ASSIGN(Jail jail, Jail::create(jail_setup));
 
-    std::shared_ptr<const Keyring> ring;
     Security security = setup.insecure ? Security::Insecure : Security::Curve;
-    if (!setup.insecure) {
-        TRY_ASSIGN(Keyring opened, Keyring::open(setup.keys_directory));
-        ring = std::make_shared<const Keyring>(std::move(opened));
-    }
-    TRY_ASSIGN(auto transport, Transport::create(ring, security));
     uint16_t stream_port = 0, call_port = 0;
-    TRY_ASSIGN(auto stream, transport->listen_stream(setup.listen_address, &stream_port));
-    TRY_ASSIGN(Fd listener, listen_tcp(setup.listen_address, &call_port));
     ChannelKeys keys = ChannelKeys::random();
+    auto make_stream = [keys = stream_keys(keys), address = setup.listen_address, security](uint16_t* port) {
+        return listen_stream(address, keys, security, port);
+    };
+    TRY_ASSIGN(auto stream, make_stream(&stream_port));
+    TRY_ASSIGN(Fd listener, listen_tcp(setup.listen_address, &call_port));
+    std::optional<PageStore> pages;
+    if (setup.pages_fd >= 0) {
+        TRY_ASSIGN(PageStore store, PageStore::open(Fd(setup.pages_fd)));
+        pages = std::move(store);
+    }
     wire::Reply reply;
     reply.set_id(request.id());
+    if (pages && pages->pages() > 0) reply.mutable_place()->set_page_key(pages->key().data(), pages->key().size());
     fill_place(*reply.mutable_place(), keys, stream_port, call_port);
     TRY(report(setup.report_fd, reply));
     int resume_ms = static_cast<int>(std::min<uint32_t>(host.reconnect_seconds(), kMaxReconnectSeconds)) * 1000;
     TRY_ASSIGN(auto channel, CallChannel::accept(listener.get(), keys, security, kConnectTimeoutMs, resume_ms));
-    // The transport outlives the session; this process ends with it.
-    auto make_stream = [transport = transport.release(), address = setup.listen_address](uint16_t* port) {
-        return transport->listen_stream(address, port);
-    };
-    return GuestSupervisor::Parts{std::move(channel), std::move(stream), make_stream, std::move(jail), std::move(clock), std::move(children), offset,
-                                  setup.node_name};
+    return GuestSupervisor::Parts{std::move(channel), std::move(stream),   make_stream, std::move(jail),
+                                  std::move(clock),   std::move(children), offset,      setup.node_name,
+                                  std::move(pages),   setup.cgroups,       setup.memory_max};
 }
 
 Status run_session(const GuestSessionSetup& setup) {

@@ -20,6 +20,7 @@ GuestSupervisor::GuestSupervisor(Parts parts) : parts_(std::move(parts)), assist
 
 Status GuestSupervisor::run() {
     while (!had_guest_ || !processes_.empty()) TRY(wait_for_events());
+    keep_files();
     return {};
 }
 
@@ -39,11 +40,20 @@ Status GuestSupervisor::wait_for_events() {
     int timeout_ms = wait_for_clock_ms();
     if (twins_.has_stores() && (timeout_ms < 0 || timeout_ms > kFlushMs)) timeout_ms = kFlushMs;
     if (signals_.holds_any() && (timeout_ms < 0 || timeout_ms > kHeldSignalsMs)) timeout_ms = kHeldSignalsMs;
+    const GuestProcess* leaving = process_in_round();
+    bool in_round = leaving != nullptr;
+    if (in_round) timeout_ms = leaving->departure->is_sending && parts_.stream && parts_.stream->can_send() ? 0 : 1;
     int ready = ::poll(fds.data(), fds.size(), timeout_ms);
     if (ready < 0 && errno != EINTR) return fail_errno("poll");
     TRY(ask_clock_if_due());
     if (ready == 0) TRY(queue_held_signals());
-    if (ready == 0) return flush_files();
+    bool flush_is_due = !in_round || monotonic_ns() - flushed_ns_ > kFlushMs * int64_t{1'000'000};
+    if (ready == 0 && flush_is_due) {
+        flushed_ns_ = monotonic_ns();
+        TRY(flush_files());
+    }
+    if (in_round) TRY(send_some());
+    if (ready == 0) return {};
     if (fds[3].revents != 0) {
         TRY_ASSIGN(auto n, listener_->receive());
         if (n) early_.push_back(*n);
@@ -80,6 +90,7 @@ Status GuestSupervisor::handle_stream_messages() {
             // ended, which the call channel tells.
             if (arrival_ || !had_guest_) return std::move(message.error()).within("home");
             spdlog::info("the stream is lost: {}", message.error().message());
+            break_rounds();
             parts_.stream.reset();
             return {};
         }
@@ -90,6 +101,7 @@ Status GuestSupervisor::handle_stream_messages() {
 }
 
 Status GuestSupervisor::renew_stream() {
+    break_rounds();
     parts_.stream.reset();
     uint16_t port = 0;
     auto made = parts_.make_stream(&port);
@@ -139,6 +151,7 @@ Status GuestSupervisor::handle_frame(const Frame& frame) {
             kill_process(*p);
             return {};
         case FrameType::Drop:
+            keep_pages(*p);
             kill_process(*p);
             return {};
         case FrameType::Freeze:
@@ -148,6 +161,8 @@ Status GuestSupervisor::handle_frame(const Frame& frame) {
             return finish_freeze_if_ready(*p);
         case FrameType::Flush:
             return answer_flush(p->pid);
+        case FrameType::TellTallies:
+            return tell_tallies(*p);
         case FrameType::Thaw:
             return thaw(*p);
         case FrameType::Freed:
@@ -263,10 +278,16 @@ Status GuestSupervisor::task_ended(pid_t outer, int status) {
     p.threads.erase(tid);
     if (!is_leader) return p.held() ? finish_freeze_if_ready(p) : Status();
     // The leader is reported last: the process is gone. If home has not asked for it, something here killed it.
-    if (!p.frozen && !p.going)
-        TRY(send_text(FrameType::GuestDied, p.pid, fmt::format("the guest was killed on node {} (wait status {:#x})", parts_.node_name, status)));
+    if (!p.frozen && !p.going) TRY(send_text(FrameType::GuestDied, p.pid, why_killed(status)));
     forget_process(p.pid);
     return {};
+}
+
+std::string GuestSupervisor::why_killed(int status) const {
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && killed_for_memory(parts_.cgroups) > 0)
+        return fmt::format("it needed more memory than a program may use on node {} ({} MiB), and was killed", parts_.node_name,
+                           parts_.memory_max >> 20);
+    return fmt::format("the guest was killed on node {} (wait status {:#x})", parts_.node_name, status);
 }
 
 void GuestSupervisor::kill_process(GuestProcess& p) {

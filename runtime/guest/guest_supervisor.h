@@ -2,15 +2,20 @@
 // stream and SIGCHLD (ptrace). The class is cut by concept into several files:
 //   guest_supervisor.cpp   the loop, and what a stop or an end of a guest task means
 //   guest_calls.cpp        notified calls: forwarded, answered here, sent home with the program
+//   guest_known.cpp        answered here, as home did before
 //   guest_clone.cpp        fork, vfork, clone, threads
 //   guest_map_file.cpp     mappings of files, and what is stored in them
+//   guest_remap.cpp        mappings that move
 //   guest_signals.cpp      signals from home, faults
 //   guest_mask.cpp         signal masks
 //   guest_arrival.cpp      arrival
+//   guest_rounds.cpp       memory that leaves while its program still runs here
+//   guest_keep.cpp         what is kept of it for its next stay
 //   guest_moves.cpp        its end, freezing, departure
 //   guest_cpu_clock.cpp    CPU time, which is used here
 //   guest_wall_clock.cpp   the wall clock, which is home's
 //   guest_wall_wait.cpp    waiting for a time of it
+//   guest_tallies.cpp      what calls cost
 #pragma once
 #include <deque>
 #include <map>
@@ -18,6 +23,7 @@
 #include <set>
 
 #include "kernel-assist/assist.h"
+#include "remote/jail/guest_cgroups.h"
 #include "remote/jail/jail.h"
 #include "remote/movers/memory_follower.h"
 #include "remote/movers/mover.h"
@@ -42,6 +48,9 @@ class GuestSupervisor : private StopWaiter {
         Fd children;                 // signalfd of SIGCHLD, which is blocked
         int64_t clock_offset_ns = 0; // home's CLOCK_MONOTONIC minus this node's
         std::string node_name;
+        std::optional<PageStore> pages;  // kept of earlier stays of this user's programs
+        GuestGroup cgroups;       // of the jail
+        uint64_t memory_max = 0;  // that they have, 0: no limit
     };
     explicit GuestSupervisor(Parts parts);
 
@@ -59,6 +68,7 @@ class GuestSupervisor : private StopWaiter {
     Status handle_stop(pid_t outer, const Stop& stop);
     Status handle_event_stop(GuestThread& t, const Stop& stop);
     Status task_ended(pid_t outer, int status);
+    std::string why_killed(int status) const;
     Status go_on(GuestThread& t, int signal = 0);  // resumes it, or holds it while its process is held
     Status stop_then(GuestThread& t, std::function<Status()> then);
     static Status stop_soon(GuestThread& t);
@@ -95,6 +105,11 @@ class GuestSupervisor : private StopWaiter {
     Status change_affinity(GuestThread& t, const Row& row);
     Status change_limits(GuestThread& t, const Row& row);
 
+    // -- guest_known.cpp
+    std::optional<Status> answer_known(GuestThread& t, const Row& row, const Flattened& flat, const std::vector<std::byte>& question);
+    static void keep_known(GuestThread& t, CallInFlight& call, const Reply& reply);
+    static void forget_known(GuestThread& t, const Row& row);
+
     // -- guest_clone.cpp
     Status begin_clone(GuestThread& t);
     Status start_next_clone();
@@ -114,7 +129,12 @@ class GuestSupervisor : private StopWaiter {
     Status flush_files();
     Status answer_flush(HomePid pid);
     Status sync_memory(GuestThread& t, const Row& row);
+
+    // -- guest_remap.cpp
     Status remap(GuestThread& t, const Row& row);
+    Status remap_over_seams(GuestThread& t);
+    Expected<int64_t> remap_pieces(GuestThread& t, const std::array<uint64_t, 6>& a, uint64_t old_size, uint64_t size,
+                                   const std::vector<AddressRange>& pieces, uint64_t protection, uint64_t flags);
 
     // -- guest_signals.cpp
     Status handle_signal_frame(const SignalHead& head);
@@ -138,8 +158,19 @@ class GuestSupervisor : private StopWaiter {
     Status handle_stream(const Message& message);
     Status handle_arrival(const StreamView& view);
     Status take_image(wire::Image image, bool is_final);
+    Status install_memory(const StreamView& view);
     Status start_following();
+    Status take_offer(const StreamView& view);
     Status refuse_arrival(const Error& why);
+
+    // -- guest_rounds.cpp
+    Status begin_round(const StreamView& ask);
+    Status refuse_round(HomePid pid);
+    Status start_sending(GuestProcess& p, wire::Image layout);
+    Status send_some();
+    void break_rounds();
+    GuestProcess* process_in_round();
+    static MemoryFollower& round_follower(GuestProcess& p);
 
     // -- guest_moves.cpp
     Status arrived();
@@ -154,6 +185,10 @@ class GuestSupervisor : private StopWaiter {
     Status send_memory(const StreamView& need);
     Status thaw(GuestProcess& p);
     static Status mend_cut_short(GuestThread& t);
+
+    // -- guest_keep.cpp
+    void keep_pages(const GuestProcess& p);  // that has gone on: for when it comes again
+    void keep_files();
 
     // -- guest_cpu_clock.cpp
     Status answer_cpu_clock(GuestThread& t, const Row& row);
@@ -178,6 +213,13 @@ class GuestSupervisor : private StopWaiter {
     Expected<bool> wall_wait_stop(GuestThread& t, const Stop& stop);
     Status renew_wall_waits();
 
+    // -- guest_tallies.cpp
+    Status count_here(GuestThread& t, const Notification& n, int64_t result);
+    Status count_at_home(GuestThread& t, const CallInFlight& call, const CallHead& head, size_t reply_bytes, int64_t result);
+    Status count_last(GuestThread& t, const Row& row, CallKind kind);
+    Status tell_tallies_if_due(GuestProcess& p);
+    Status tell_tallies(GuestProcess& p);
+
     Parts parts_;
     std::unique_ptr<Assist> assist_;
     FileTwins twins_;
@@ -188,6 +230,7 @@ class GuestSupervisor : private StopWaiter {
     bool children_changed_ = true;     // wait(2) has something to say, maybe
     uint64_t next_call_ = 1;
     bool had_guest_ = false;
+    int64_t flushed_ns_ = 0;           // when stores in files were last sent for those who hear nothing of the program
     GuestVdso vdso_;
     // Threads that have set home's clock, and get their results when it is known here.
     std::vector<std::pair<HomePid, HomePid>> waiting_for_clock_;

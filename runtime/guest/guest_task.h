@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,9 +13,11 @@
 
 #include "interpose/marshal/flatten.h"
 #include "remote/movers/memory_follower.h"
+#include "remote/wire/call_tallies.h"
 #include "remote/wire/frames.h"
 #include "remote/wire/image.pb.h"
 #include "runtime/base/ids.h"
+#include "runtime/guest/known_answers.h"
 #include "runtime/guest/notification.h"
 #include "runtime/tracee/memory.h"
 
@@ -30,6 +33,8 @@ struct CallInFlight {
     CallKind kind = CallKind::Plain;
     const Row* row = nullptr;
     Flattened sent;
+    std::vector<std::byte> question;  // as it was sent
+    uint64_t changes_before = 0;      // GuestProcess::changes then
     // What to do with the reply instead of answering with it.
     ReplyHandler then;
 };
@@ -51,6 +56,8 @@ struct GuestThread {
     std::optional<GivenAnswer> given;          // while interrupted: what its next stop has to show
     int64_t cpu_ns_before = 0;    // CPU time that it used on other nodes
     int64_t cpu_home_ns = 0;      // and at home, until it left
+    KnownAnswers known;
+    bool went_home = false;       // its call was forwarded since it was notified
     int64_t began_ns = 0;         // when it began to wait in its call (this node's CLOCK_MONOTONIC)
     bool signalled = false;       // a signal came from home since the call in flight was sent
     uint64_t transferred = 0;     // bytes, by the call that is to be made again for the rest
@@ -87,11 +94,29 @@ struct GuestThread {
     std::vector<siginfo_t> carried;  // go home as pending signals
 };
 
+// Its memory travels while it runs here (guest_rounds.cpp).
+struct Departure {
+    // Of a move to another node: how far that one is behind. It has nothing to begin with.
+    std::unique_ptr<MemoryFollower> to_node;
+    bool for_node = false;
+    // A round: first its mappings are looked at, which takes long, on a thread of its own; then it is sent in steps.
+    std::future<Expected<wire::Image>> looking;
+    wire::Image image;
+    SendOrder order;
+    bool is_sending = false;
+    bool is_busy() const { return looking.valid() || is_sending; }
+};
+
 struct GuestProcess {
     HomePid pid;
     pid_t outer = 0;
     std::unique_ptr<RemoteMemory> memory;
     std::unique_ptr<MemoryFollower> follower;  // how far home's copy is behind; null: home has none, or none is known of
+    std::unique_ptr<Departure> departure;
+    wire::Image layout;  // its regions as this kernel shows them, when they were last looked at
+    uint64_t changes = 0;         // calls that may have changed what KnownAnswers of its threads are about, begun or ended
+    CallTallies tallies;          // of its calls, since home was told
+    int64_t tallies_told_ns = 0;
     wire::Image image;  // as it came (for a forked child: its parent's); contents of limits, layout, names
     HomePid vfork_parent;          // waits until this child is gone
     bool stores_in_files = false;  // maps a file shared that it can write to

@@ -98,14 +98,14 @@ Expected<bool> put_outside(const GuestVdso& vdso, Registers& r, const RemoteMemo
 }
 
 Status leave_vdso(pid_t tid, const GuestVdso& vdso, const RemoteMemory& memory, StopWaiter& waiter) {
-    constexpr int kMaxSteps = 4000, kStepTimeoutMs = 5000;
+    constexpr int kMaxSteps = 4000;
     for (int i = 0; i < kMaxSteps; i++) {
         TRY_ASSIGN(Registers r, get_registers(tid));
         if (!vdso.is_inside(r.rip)) return {};
         TRY_ASSIGN(bool is_outside, put_outside(vdso, r, memory));
         if (is_outside) return set_registers(tid, r);
         TRY(single_step(tid));
-        TRY_ASSIGN(int status, waiter.wait(tid, kStepTimeoutMs));
+        TRY_ASSIGN(int status, waiter.wait(tid, -1));
         Stop stop = classify(status);
         if (stop.kind == Stop::Kind::Exited) return fail_code(ESRCH, "thread {} ended meanwhile", tid);
         bool faulted = stop.kind == Stop::Kind::Signal && stop.signal != SIGTRAP;

@@ -45,7 +45,8 @@ void Job::on_request(RequestId id, const json& request) {
     using Operation = void (Job::*)(const RequestId&, JobProcess&, const json&);
     static const std::map<std::string, Operation> operations = {
         {"migrate", &Job::on_migrate}, {"home", &Job::on_home},   {"where", &Job::on_where},
-        {"cancel", &Job::on_cancel},   {"steer", &Job::on_steer}, {"hold", &Job::on_hold}};
+        {"cancel", &Job::on_cancel},   {"steer", &Job::on_steer}, {"hold", &Job::on_hold},
+        {"progress", &Job::on_progress}, {"stats", &Job::on_stats}};
     auto operation = operations.find(op);
     if (operation == operations.end())
         return server_.refuse(id, fmt::format("unknown operation \"{}\"", op.substr(0, 40)));
@@ -77,9 +78,18 @@ void Job::on_where(const RequestId& id, JobProcess& process, const json&) {
     server_.reply(id, reply);
 }
 
+void Job::on_progress(const RequestId& id, JobProcess& process, const json&) {
+    json reply = {{"ok", true}, {"pid", process.pid}, {"moving", process.moving()}};
+    if (process.moving() && process.progress.is_object()) reply["progress"] = process.progress;
+    server_.reply(id, reply);
+}
+
 void Job::on_cancel(const RequestId& id, JobProcess& process, const json&) {
     if (!process.moving()) return server_.refuse(id, "no move under way");
-    if (process.worker == nullptr) return server_.refuse(id, "this move can't be cancelled now");
+    if (process.worker == nullptr) {
+        process.cancelled = true;  // begin_move() sees it
+        return server_.reply(id, {{"ok", true}, {"pid", process.pid}});
+    }
     process.worker->request({{"op", "cancel"}, {"pid", process.pid}}, answer_to(id));
 }
 

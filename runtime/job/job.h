@@ -30,6 +30,8 @@ class Job {
     // Takes over the inherited descriptors and begins to serve. The loop stops when the job is over.
     Status start();
     void flush() { server_.flush(); }
+    // For --summary: what the calls of all its processes have cost while they were away.
+    std::string summary() const;
 
   private:
     using Json = nlohmann::json;
@@ -40,6 +42,7 @@ class Job {
     void on_migrate(const control::RequestId& id, JobProcess& process, const Json& request);
     void on_home(const control::RequestId& id, JobProcess& process, const Json& request);
     void on_where(const control::RequestId& id, JobProcess& process, const Json& request);
+    void on_progress(const control::RequestId& id, JobProcess& process, const Json& request);
     void on_cancel(const control::RequestId& id, JobProcess& process, const Json& request);
     void on_steer(const control::RequestId& id, JobProcess& process, const Json& request);
     void on_hold(const control::RequestId& id, JobProcess& process, const Json& request);
@@ -50,9 +53,10 @@ class Job {
     // moves.cpp
     void go_away(JobProcess& process, const std::string& node, const std::string& mode, Done done);
     void come_home(JobProcess& process, Done done);
+    static void begin_moving(JobProcess& process, const std::string& to);
     std::optional<std::string> refusal(JobProcess& process, const Destination& to);
-    void prepare_move(JobProcess& process, const Destination& to, const std::string& mode, Done done);
     void begin_move(pid_t pid, const Destination& to, const std::string& mode, const Done& done);
+    void say_released(pid_t pid);  // by the trap, to its worker
     void end_move(pid_t pid, const Json& reply, const Done& done);
     void set_place(JobProcess& process, const std::string& where, bool unfinished);
     void leave_worker(JobProcess& process);
@@ -66,6 +70,11 @@ class Job {
     void steer(JobProcess& process, const std::string& want);
     void steer_away(pid_t pid, const std::string& node);
     void on_steered(pid_t pid, const Json& reply);
+
+    // stats.cpp
+    void on_stats(const control::RequestId& id, JobProcess& process, const Json& request);
+    void take_tallies(pid_t pid, const Json& event);
+    Json stats_of(const JobProcess& process) const;
 
     // listing.cpp
     void on_ps(const control::RequestId& id);
@@ -81,6 +90,8 @@ class Job {
     std::unique_ptr<SignalTrap> trap_;   // with --trap-signals
     std::set<pid_t> ended_in_order_;     // while away, as their workers said; until their pidfds say so too
     std::list<JobProcess> unexplained_;  // ended while away; what their workers say to that is still to come
+    CallTallies tallies_;                // of all processes, those that have ended too
+    uint64_t stays_ = 0;                 // away, that have begun
     std::vector<Json> lost_;             // rows of processes that were lost
 };
 

@@ -28,17 +28,6 @@ std::string address_of(const Destination& d) {
     return fmt::format("{}:{}", d.host, d.port);
 }
 
-// A process that was frozen when its tracer died is killed by the kernel before the tracer's end is reported. The signal
-// is pending until the process takes it, and from then on the kernel's flags say so: they are read second.
-bool is_being_killed(pid_t pid) {
-    constexpr uint64_t kKill = uint64_t{1} << (SIGKILL - 1);
-    constexpr uint64_t kExiting = 0x4, kSignaled = 0x400;  // PF_EXITING, PF_SIGNALED
-    auto status = read_status(pid);
-    if (!status || ((status->sig_pending | status->shared_pending) & kKill) != 0) return true;
-    auto stat = read_stat(pid);
-    return !stat || stat->state == 'Z' || stat->state == 'X' || (stat->flags & (kExiting | kSignaled)) != 0;
-}
-
 constexpr const char* kAlreadyMoving = "a move is already under way";
 
 }  // namespace
@@ -54,32 +43,30 @@ std::optional<std::string> Job::refusal(JobProcess& process, const Destination& 
     return reason ? std::optional("cantmove: " + *reason) : std::nullopt;
 }
 
+void Job::begin_moving(JobProcess& process, const std::string& to) {
+    process.moving_to = to;
+    process.last_error.clear();
+    process.cancelled = false;
+    process.progress = nullptr;
+}
+
 void Job::go_away(JobProcess& process, const std::string& node, const std::string& mode, Done done) {
     auto to = resolve_destination(node);
     if (!to) return done(refused(to.error().message()));
     if (auto why = refusal(process, *to)) return done(refused(*why));
     pid_t pid = process.pid;
-    process.moving_to = to->name;
-    process.last_error.clear();
+    begin_moving(process, to->name);
     if (process.at_home()) {
         process.stderr_target = stderr_target(pid);
         process.command = command_line(pid);
     }
-    prepare_move(process, *to, mode, std::move(done));
-}
-
-void Job::prepare_move(JobProcess& process, const Destination& to, const std::string& mode, Done done) {
-    auto begin = [this, pid = process.pid, to, mode, done] { begin_move(pid, to, mode, done); };
-    // One tracer at a time: the trap lets go before the worker attaches.
-    if (trap_ && process.at_home())
-        trap_->release(process.pid, begin);
-    else
-        begin();
+    begin_move(pid, *to, mode, done);
 }
 
 void Job::begin_move(pid_t pid, const Destination& to, const std::string& mode, const Done& done) {
     JobProcess* process = processes_.known(pid);
     if (process == nullptr) return done(refused(fmt::format("process {} has ended", pid)));
+    if (process->cancelled) return end_move(pid, refused("the move was cancelled"), done);
     bool reused = process->worker != nullptr;
     if (!reused) {
         auto worker = start_worker();
@@ -94,7 +81,7 @@ void Job::begin_move(pid_t pid, const Destination& to, const std::string& mode, 
         JobProcess* moved = processes_.known(pid);
         // It came home by itself before the request got through: then it leaves from there.
         bool came_home = reused && moved != nullptr && moved->at_home() && moved->worker == nullptr && !control::bool_member(reply, "ok");
-        if (came_home) return prepare_move(*moved, to, mode, done);
+        if (came_home) return begin_move(pid, to, mode, done);
         end_move(pid, reply, done);
         moved = processes_.known(pid);
         if (moved != nullptr && control::bool_member(reply, "ok") && !moved->at_home())
@@ -107,8 +94,7 @@ void Job::come_home(JobProcess& process, Done done) {
     pid_t pid = process.pid;
     if (process.at_home() || process.worker == nullptr)
         return done({{"ok", true}, {"pid", pid}, {"where", kHome}, {"already", true}});
-    process.moving_to = kHome;
-    process.last_error.clear();
+    begin_moving(process, kHome);
     // The worker forgets a process that is home: its counters are asked for before.
     process.worker->request({{"op", "status"}}, [this](const json& reply) { take_counters(reply); });
     process.worker->request({{"op", "home"}, {"pid", pid}}, [this, pid, done](const json& reply) {
@@ -146,6 +132,7 @@ void Job::set_place(JobProcess& process, const std::string& where, bool unfinish
     if (process.where != where) {
         process.moves++;
         process.where = where;
+        if (!process.at_home()) stays_++;
         spdlog::info("process {} is at {}", process.pid, where);
     }
     if (!process.at_home()) return;
@@ -166,6 +153,8 @@ Expected<WorkerLink*> Job::start_worker() {
     setup.insecure = options_.insecure;
     TRY_ASSIGN(setup.reconnect_seconds, configured_reconnect_seconds());
     setup.job = options_.name;
+    setup.free_home_memory = options_.free_home_memory;
+    setup.signals_trapped = trap_ != nullptr;
     WorkerLink::Events events;
     events.on_event = [this](WorkerLink& w, const json& event) { on_worker_event(w, event); };
     events.on_end = [this](WorkerLink& w, const std::string& how) { on_worker_end(w, how); };
@@ -181,6 +170,7 @@ void Job::on_worker_event(WorkerLink& worker, const json& event) {
     if (!pid) return;
     JobProcess* process = what == "born" ? processes_.adopt(*pid) : processes_.known(*pid);
     if (what == "ended") return on_ended_away(*pid, event);
+    if (what == "tallies") return take_tallies(*pid, event);
     if (process == nullptr) return;
     take_counters({{"processes", {event}}});
     if (what == "moved") {
@@ -188,6 +178,9 @@ void Job::on_worker_event(WorkerLink& worker, const json& event) {
         if (auto where = string_member(event, "where"))
             set_place(*process, *where, control::bool_member(event, "unfinished"));
         if (process->at_home()) process->return_reason = string_member(event, "why").value_or("");
+    } else if (what == "progress") {
+        process->progress = event;
+        process->progress.erase("event");
     } else if (what == "finished") {
         if (process->at_home() && !process->moving()) leave_worker(*process);
     } else if (what == "born") {
@@ -195,9 +188,20 @@ void Job::on_worker_event(WorkerLink& worker, const json& event) {
         process->where = string_member(event, "where").value_or(kHome);
         process->stderr_target = stderr_target(*pid);
         process->command = command_line(*pid);
+    } else if (what == "hold") {
+        // One tracer at a time, and as short as may be: in between the signals would end the program.
+        if (trap_) trap_->release(*pid, [this, pid = *pid] { say_released(pid); });
+    } else if (what == "let_go") {
+        if (trap_) trap_->attach(*pid);
     } else if (what == "steer") {
         steer(*process, string_member(event, "want").value_or(""));
     }
+}
+
+void Job::say_released(pid_t pid) {
+    const JobProcess* process = processes_.known(pid);
+    if (process != nullptr && process->worker != nullptr)
+        process->worker->request({{"op", "released"}, {"pid", pid}}, [](const json&) {});
 }
 
 void Job::on_ended_away(pid_t pid, const json& event) {

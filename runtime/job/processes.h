@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "remote/wire/call_tallies.h"
 #include "runtime/base/error.h"
 #include "runtime/base/fd.h"
 #include "runtime/control/event_loop.h"
@@ -28,12 +29,15 @@ struct JobProcess {
     std::string where = "home";
     std::string address;           // HOST:PORT of that node, whatever name was used for it; empty at home
     std::string moving_to;         // empty: no move under way
+    bool cancelled = false;        // the move under way, before a worker had it
+    nlohmann::json progress;       // of the move under way, as the worker said last
     WorkerLink* worker = nullptr;  // holds it while it moves and while it is away
     std::string lost;              // why, once its node or worker died under it
     uint64_t moves = 0;
     uint64_t calls_before = 0, calls_now = 0;      // forwarded calls of earlier stays, of this one
     uint64_t returns_before = 0, returns_now = 0;  // times that it had to come home for a call
     std::string return_reason;
+    CallTallies tallies;  // of its calls while away, over all stays
     uint64_t away_memory_kib = 0;
     bool cut_off = false;  // away, and the connection to the node is cut
     nlohmann::json cpu_away;    // CPU time used away, as its last worker said it, for its next one

@@ -10,6 +10,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/job/job.h"
+#include "runtime/job/summary.h"
 #include "runtime/job/supervisor_log.h"
 
 namespace {
@@ -43,6 +44,7 @@ Status supervise(const SupervisorOptions& options) {
     TRY(job.start());
     loop->run();
     job.flush();
+    if (options.summary >= 0) write_summary(options.summary, job.summary());
     return {};
 }
 

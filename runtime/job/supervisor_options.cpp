@@ -16,6 +16,7 @@ Status take(SupervisorOptions& o, std::string_view name, std::string_view value)
     if (name == "--listener") return take_number(value, o.listener);
     if (name == "--pidfd") return take_number(value, o.pidfd);
     if (name == "--program") return take_number(value, o.program);
+    if (name == "--summary") return take_number(value, o.summary);
     if (name == "--client") return take_number(value, o.clients.emplace_back());
     if (name == "--socket")
         o.socket = value;
@@ -37,6 +38,8 @@ Status take(SupervisorOptions& o, std::string_view name, std::string_view value)
         o.away = true;
     else if (name == "--trap-signals")
         o.trap_signals = true;
+    else if (name == "--free-home-memory")
+        o.free_home_memory = true;
     else if (name == "--io-uring-denied")
         o.io_uring_denied = true;
     else

@@ -12,11 +12,12 @@ namespace pmi::job {
 
 struct SupervisorOptions {
     int listener = -1, pidfd = -1;
+    int summary = -1;          // where to write it at the end; -1: nowhere
     std::vector<int> clients;  // connections that are already accepted
     pid_t program = 0;
     std::string socket, socket_link;
     std::string name, node, keys, log, log_level = "info";
-    bool insecure = false, away = false, trap_signals = false, io_uring_denied = false;
+    bool insecure = false, away = false, trap_signals = false, io_uring_denied = false, free_home_memory = false;
 };
 
 Expected<SupervisorOptions> parse_supervisor_options(int argc, char** argv);

@@ -120,7 +120,8 @@ Expected<std::vector<MapsEntry>> parse_maps(std::string_view text) {
         } else if (line.starts_with("VmFlags:") && !out.empty()) {
             out.back().vm_flags = std::string(line.substr(8));
         } else if ((line.starts_with("Rss:") || line.starts_with("Swap:")) && !out.empty()) {
-            out.back().resident_kib += std::strtoull(line.data() + line.find(':') + 1, nullptr, 10);
+            auto numbers = words(line.substr(line.find(':') + 1));
+            if (!numbers.empty()) out.back().resident_kib += static_cast<uint64_t>(decimal(numbers[0]));
         }
     });
     if (bad) return fail("a line of /proc/PID/maps has an unknown form");
@@ -154,8 +155,7 @@ Expected<std::vector<MapsEntry>> read_smaps(pid_t pid) {
     return maps;
 }
 
-Expected<ProcStatus> read_status(pid_t pid, pid_t tid) {
-    TRY_ASSIGN(std::string text, read_file(task_path(pid, tid, "status")));
+ProcStatus parse_status(std::string_view text) {
     ProcStatus s;
     for_each_line(text, [&](std::string_view line) {
         size_t colon = line.find(':');
@@ -186,6 +186,11 @@ Expected<ProcStatus> read_status(pid_t pid, pid_t tid) {
     return s;
 }
 
+Expected<ProcStatus> read_status(pid_t pid, pid_t tid) {
+    TRY_ASSIGN(std::string text, read_file(task_path(pid, tid, "status")));
+    return parse_status(text);
+}
+
 Expected<uint64_t> stack_pointer_in_call(pid_t tid) {
     for (;;) {
         TRY_ASSIGN(std::string text, read_file(fmt::format("/proc/{}/syscall", tid)));
@@ -199,19 +204,16 @@ Expected<uint64_t> stack_pointer_in_call(pid_t tid) {
     }
 }
 
-Expected<ProcStat> read_stat(pid_t pid, pid_t tid) {
-    TRY_ASSIGN(std::string text, read_file(task_path(pid, tid, "stat")));
+Expected<ProcStat> parse_stat(std::string_view text) {
     // The command is in parentheses and may itself hold any character: the last ')' ends it.
     size_t open = text.find('('), close = text.rfind(')');
-    if (open == std::string::npos || close == std::string::npos || close < open)
-        return fail("/proc/{}/stat has an unknown form", pid);
+    if (open == std::string_view::npos || close == std::string_view::npos || close < open) return fail("stat has an unknown form");
     ProcStat s;
-    s.comm = text.substr(open + 1, close - open - 1);
-    std::string_view rest(text);
-    rest.remove_prefix(close + 1);
+    s.comm = std::string(text.substr(open + 1, close - open - 1));
+    std::string_view rest = text.substr(close + 1);
     if (!rest.empty() && rest.back() == '\n') rest.remove_suffix(1);
     auto v = words(rest);  // v[0] is field 3, the state
-    if (v.size() < 49) return fail("/proc/{}/stat has {} fields after the command, not 50", pid, v.size());
+    if (v.size() < 49) return fail("stat has {} fields after the command, not 50", v.size());
     auto field = [&](size_t n) { return decimal(v[n - 3]); };
     auto address = [&](size_t n) {
         uint64_t value = 0;
@@ -238,6 +240,13 @@ Expected<ProcStat> read_stat(pid_t pid, pid_t tid) {
     s.env_start = address(50);
     s.env_end = address(51);
     return s;
+}
+
+Expected<ProcStat> read_stat(pid_t pid, pid_t tid) {
+    std::string path = task_path(pid, tid, "stat");
+    TRY_ASSIGN(std::string text, read_file(path));
+    auto stat = parse_stat(text);
+    return stat ? std::move(stat) : Expected<ProcStat>(std::move(stat.error()).within(path));
 }
 
 Expected<std::vector<pid_t>> list_threads(pid_t pid) {
@@ -290,6 +299,16 @@ std::string read_environ(pid_t pid, std::string_view variable) {
         rest.remove_prefix(std::min(entry.size() + 1, rest.size()));
     }
     return {};
+}
+
+// The signal is pending until the process takes it, and from then on the kernel's flags say so: they are read second.
+bool is_being_killed(pid_t pid) {
+    constexpr uint64_t kKill = uint64_t{1} << 8;                // SIGKILL
+    constexpr uint64_t kExiting = 0x4, kSignaled = 0x400;  // PF_EXITING, PF_SIGNALED
+    auto status = read_status(pid);
+    if (!status || ((status->sig_pending | status->shared_pending) & kKill) != 0) return true;
+    auto stat = read_stat(pid);
+    return !stat || stat->state == 'Z' || stat->state == 'X' || (stat->flags & (kExiting | kSignaled)) != 0;
 }
 
 }  // namespace pmi

@@ -47,6 +47,7 @@ struct ProcStatus {
     int no_new_privs = 0, seccomp = 0;
     std::vector<pid_t> ns_pid;  // outermost first
 };
+ProcStatus parse_status(std::string_view text);
 // `tid` 0: the process itself.
 Expected<ProcStatus> read_status(pid_t pid, pid_t tid = 0);
 
@@ -61,6 +62,7 @@ struct ProcStat {
     uint64_t start_code = 0, end_code = 0, start_stack = 0, start_data = 0, end_data = 0, start_brk = 0;
     uint64_t arg_start = 0, arg_end = 0, env_start = 0, env_end = 0;
 };
+Expected<ProcStat> parse_stat(std::string_view text);
 Expected<ProcStat> read_stat(pid_t pid, pid_t tid = 0);
 
 // The user stack pointer of a thread that is asleep in a system call, or on its way there (/proc/TID/syscall).
@@ -85,5 +87,9 @@ Expected<int> read_fd_flags(pid_t pid, int fd);
 
 // The variable's value in the environment that the process was given at its exec, or empty.
 std::string read_environ(pid_t pid, std::string_view variable);
+
+// Whether the process is gone or about to be. One that was frozen when its tracer died is killed by the kernel before the tracer's
+// end is reported.
+bool is_being_killed(pid_t pid);
 
 }  // namespace pmi

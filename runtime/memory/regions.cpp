@@ -59,8 +59,47 @@ void fill_region(const MapsEntry& m, wire::Region& r) {
 
 }  // namespace
 
-Status describe_regions(pid_t pid, AddressRange agent, wire::Image& image) {
-    TRY_ASSIGN(auto maps, read_smaps(pid));
+namespace {
+
+// Mappings merge only where their flags are the same, and are cut where these become different: a mapping that is still
+// there, or has grown or shrunk, has the flags that it had, but where two that look the same lie side by side.
+bool take_flags(const std::vector<MapsEntry>& all, const wire::Image& before, AddressRange agent, std::vector<MapsEntry>& maps) {
+    std::set<uint64_t> cuts;
+    for (const auto& r : before.regions()) cuts.insert({r.start(), r.end()});
+    auto old = before.regions().begin();
+    const MapsEntry* previous = nullptr;
+    for (const auto& m : all) {
+        if (m.name == "[vsyscall]" || agent.overlaps(m.start, m.end)) continue;
+        bool is_cut = previous != nullptr && previous->end == m.start && previous->prot() == m.prot() &&
+                      previous->shared == m.shared && previous->name == m.name && !cuts.contains(m.start);
+        if (is_cut) return false;
+        while (old != before.regions().end() && old->end() <= m.start) ++old;
+        const wire::Region* same = nullptr;
+        for (auto r = old; r != before.regions().end() && r->start() < m.end; ++r) {
+            bool fits = r->protection() == static_cast<uint32_t>(m.prot()) && r->shared() == m.shared && r->name() == m.name;
+            if (!fits || (same != nullptr && same->vm_flags() != r->vm_flags())) return false;
+            same = &*r;
+        }
+        if (same == nullptr) return false;
+        maps.push_back(m);
+        maps.back().vm_flags = same->vm_flags();
+        previous = &m;
+    }
+    return true;
+}
+
+Expected<std::vector<MapsEntry>> read_described(pid_t pid, AddressRange agent, const wire::Image* before) {
+    if (before == nullptr) return read_smaps(pid);
+    TRY_ASSIGN(auto all, read_maps(pid));
+    std::vector<MapsEntry> maps;
+    if (take_flags(all, *before, agent, maps)) return maps;
+    return read_smaps(pid);
+}
+
+}  // namespace
+
+Status describe_regions(pid_t pid, AddressRange agent, wire::Image& image, const wire::Image* before) {
+    TRY_ASSIGN(auto maps, read_described(pid, agent, before));
     std::map<std::pair<uint64_t, uint64_t>, uint32_t> known;
     image.clear_regions();
     image.clear_files();
@@ -189,10 +228,13 @@ bool same_backing(const wire::Image& ia, const wire::Region& a, const wire::Imag
            a.offset() + (address - a.start()) == b.offset() + (address - b.start());
 }
 
+constexpr uint64_t kMostAtOnce = uint64_t{1} << 30;  // bytes, of what parts_of() is about
+
 void add_step(RegionPlan& plan, RegionStep::Do what, uint64_t start, uint64_t end, const wire::Region* target) {
     if (!plan.steps.empty()) {
         RegionStep& last = plan.steps.back();
-        if (last.what == what && last.range.end == start && last.target == target) {
+        bool is_one = last.what == what && last.range.end == start && last.target == target;
+        if (is_one && end - last.range.start <= kMostAtOnce) {
             last.range.end = end;
             return;
         }
@@ -203,7 +245,6 @@ void add_step(RegionPlan& plan, RegionStep::Do what, uint64_t start, uint64_t en
 }  // namespace
 
 std::vector<AddressRange> parts_of(const wire::Region& region) {
-    constexpr uint64_t kMostAtOnce = uint64_t{1} << 30;
     bool is_accounted = has_vm_flag(region.vm_flags(), "ac") && !region.grows_down();
     if (!is_accounted || region.end() - region.start() <= kMostAtOnce) return {{region.start(), region.end()}};
     std::vector<AddressRange> parts;

@@ -19,8 +19,10 @@ struct AddressRange {
     bool overlaps(uint64_t s, uint64_t e) const { return s < end && start < e; }
 };
 
-// Fills image.regions and image.files from the process's smaps, leaving `agent` out.
-Status describe_regions(pid_t pid, AddressRange agent, wire::Image& image);
+// Fills image.regions and image.files from the process's smaps, leaving `agent` out. The kernel looks at every page for
+// smaps, some 25 ms a GiB: too long for a program that stands still. With `before`, its regions a moment ago, the VmFlags
+// are taken from there, and smaps is read only where a mapping has come or was cut since.
+Status describe_regions(pid_t pid, AddressRange agent, wire::Image& image, const wire::Image* before = nullptr);
 // Of a guest's image: home's kernel code is where it was when the program came (`arrived`), whatever stands there for it; and
 // the node's own is none of the program's.
 void set_kernel_code(wire::Image& image, const wire::Image& arrived);

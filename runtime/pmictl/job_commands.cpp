@@ -1,15 +1,19 @@
 #include "runtime/pmictl/job_commands.h"
 
+#include <unistd.h>
+
 #include <charconv>
 #include <cstdio>
 
+#include "runtime/control/call_table.h"
 #include "runtime/control/members.h"
+#include "runtime/pmictl/figures.h"
+#include "runtime/pmictl/follow_move.h"
 #include "runtime/pmictl/jobs.h"
 #include "runtime/pmictl/ps_table.h"
 
 namespace pmi::ctl {
 
-using control::integer_member;
 using control::string_member;
 using nlohmann::json;
 
@@ -30,51 +34,22 @@ std::optional<pid_t> parse_pid(const std::string& text) {
     return pid;
 }
 
-std::string bytes_for_people(double bytes) {
-    if (bytes < 1024) return fmt::format("{:.0f} B", bytes);
-    for (const char* unit : {"KiB", "MiB"}) {
-        bytes /= 1024;
-        if (bytes < 1024) return fmt::format("{:.1f} {}", bytes, unit);
-    }
-    return fmt::format("{:.1f} GiB", bytes / 1024);
-}
-
-std::string time_for_people(int64_t us) {
-    double ms = static_cast<double>(us) / 1000;
-    if (ms >= 10000) return fmt::format("{:.1f} s", ms / 1000);
-    return ms < 10 ? fmt::format("{:.1f} ms", ms) : fmt::format("{:.0f} ms", ms);
-}
-
-// "frozen 8.1 ms, 12.4 MiB sent, 35 ms in all": as much of it as is known.
-std::string figures(const json& reply) {
-    std::string text;
-    auto add = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
-    if (auto us = integer_member(reply, "frozen_us")) add("frozen " + time_for_people(*us));
-    if (auto n = integer_member(reply, "bytes")) add(bytes_for_people(static_cast<double>(*n)) + " sent");
-    if (auto us = integer_member(reply, "total_us")) add(time_for_people(*us) + " in all");
-    return text.empty() ? text : ": " + text;
-}
-
 void print_json(const json& value) {
     std::puts(value.dump(2, ' ', false, json::error_handler_t::replace).c_str());
 }
 
-// Asks the job of options.pid; a move may take as long as it takes.
-Expected<json> ask_about(pid_t pid, const JobOptions& options, json request) {
-    TRY_ASSIGN(auto job, find_job_of(pid, options.control));
-    request["pid"] = pid;
-    return job.ask(request, std::nullopt);
-}
-
-// Runs a request about one process; `show` prints the reply.
-template <typename Show>
-int about_process(const JobOptions& options, json request, Show show) {
+// Runs a request about one process; `ask` sends it and gives the reply, `show` prints it.
+template <typename Ask, typename Show>
+int about_process(const JobOptions& options, const char* op, Ask ask, Show show) {
     auto pid = parse_pid(options.pid);
     if (!pid) return complain(options.pid + " is no PID", kUsage);
-    std::string op = request["op"];
-    auto reply = ask_about(*pid, options, std::move(request));
+    auto reply = [&]() -> Expected<json> {
+        TRY_ASSIGN(auto job, find_job_of(*pid, options.control));
+        return ask(job, *pid);
+    }();
     if (!reply) return complain(fmt::format("{} {}: {}", op, *pid, reply.error().message()));
     reply->erase("ok");
+    reply->erase("id");
     if (options.json)
         print_json(*reply);
     else
@@ -82,34 +57,61 @@ int about_process(const JobOptions& options, json request, Show show) {
     return 0;
 }
 
+auto plain(const char* op) {
+    return [op](control::ControlClient& job, pid_t pid) { return job.ask({{"op", op}, {"pid", pid}}, std::nullopt); };
+}
+
+// What a person may want to know besides.
+void show_more(const json& reply) {
+    std::string more = more_figures(reply);
+    if (!more.empty() && ::isatty(STDERR_FILENO) == 1) std::fprintf(stderr, "%s\n", more.c_str());
+}
+
+std::string behind_colon(const std::string& text) { return text.empty() ? text : ": " + text; }
+
 }  // namespace
 
 int run_migrate(const JobOptions& options) {
-    return about_process(options, {{"op", "migrate"}, {"node", options.node}, {"mode", options.mode}},
-                         [&](pid_t pid, const json& reply) {
-                             std::string where = string_member(reply, "where").value_or(options.node);
-                             std::printf("%d runs on %s%s\n", pid, where.c_str(), figures(reply).c_str());
-                         });
+    auto move = [&](control::ControlClient& job, pid_t pid) {
+        json request = {{"op", "migrate"}, {"pid", pid}, {"node", options.node}, {"mode", options.mode}};
+        return follow_move(job, pid, std::move(request), fmt::format("{} -> {}", pid, options.node));
+    };
+    return about_process(options, "migrate", move, [&](pid_t pid, const json& reply) {
+        std::string where = string_member(reply, "where").value_or(options.node);
+        std::printf("%d runs on %s%s\n", pid, where.c_str(), behind_colon(figures(reply)).c_str());
+        show_more(reply);
+    });
 }
 
 int run_home(const JobOptions& options) {
-    return about_process(options, {{"op", "home"}}, [](pid_t pid, const json& reply) {
-        if (control::bool_member(reply, "already"))
+    auto move = [](control::ControlClient& job, pid_t pid) {
+        return follow_move(job, pid, {{"op", "home"}, {"pid", pid}}, fmt::format("{} -> home", pid));
+    };
+    return about_process(options, "home", move, [](pid_t pid, const json& reply) {
+        if (control::bool_member(reply, "already")) {
             std::printf("%d is already at home\n", pid);
-        else
-            std::printf("%d is home%s\n", pid, figures(reply).c_str());
+            return;
+        }
+        std::printf("%d is home%s\n", pid, behind_colon(figures(reply)).c_str());
+        show_more(reply);
     });
 }
 
 int run_where(const JobOptions& options) {
-    return about_process(options, {{"op", "where"}}, [](pid_t, const json& reply) {
+    return about_process(options, "where", plain("where"), [](pid_t, const json& reply) {
         std::puts(string_member(reply, "where").value_or("unknown").c_str());
     });
 }
 
+int run_stats(const JobOptions& options) {
+    return about_process(options, "stats", plain("stats"), [](pid_t, const json& reply) {
+        std::fputs(control::call_table(reply).c_str(), stdout);
+    });
+}
+
 int run_cancel(const JobOptions& options) {
-    return about_process(options, {{"op", "cancel"}},
-                         [](pid_t pid, const json&) { std::printf("the move of %d is cancelled\n", pid); });
+    return about_process(options, "cancel", plain("cancel"),
+                         [](pid_t pid, const json&) { std::printf("the move of %d is being cancelled\n", pid); });
 }
 
 int run_ps(const JobOptions& options) {

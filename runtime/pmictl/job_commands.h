@@ -18,6 +18,7 @@ int run_ps(const JobOptions& options);
 int run_migrate(const JobOptions& options);
 int run_home(const JobOptions& options);
 int run_where(const JobOptions& options);
+int run_stats(const JobOptions& options);
 int run_cancel(const JobOptions& options);
 
 }  // namespace pmi::ctl

@@ -36,6 +36,7 @@ void add_job_commands(CLI::App& app, JobOptions& o, Command& chosen) {
         ->check(CLI::IsMember({"auto", "stop", "precopy", "postcopy"}));
     with_pid(command("home", "bring a process home", run_home));
     with_pid(command("where", "say where a process is", run_where));
+    with_pid(command("stats", "what the system calls of a process have cost while it was away", run_stats));
     with_pid(command("cancel", "give up a move that is under way", run_cancel));
 }
 

@@ -127,6 +127,7 @@ nlohmann::json as_json(const Answer& answer) {
     node["guests_max"] = m.guests_max();
     node["dirty_tracking"] = m.dirty_tracking();
     node["post_copy"] = m.post_copy();
+    node["guest_limits"] = nlohmann::json{{"cgroups", m.guest_cgroups()}, {"error", m.no_guest_cgroups()}};
     return node;
 }
 

@@ -2,6 +2,7 @@
 // leave a supervisor behind, listening on it; let that supervisor attach later; become PROGRAM. After the
 // last step nothing of pmirun is left in this process: same PID, parent, group, session, descriptors, signals
 // as without it.
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@ int complain(int status, const std::string& what) {
 }
 
 int launch(const Options& options, char** argv) {
+    if (options.summary && ::fcntl(STDERR_FILENO, F_GETFD) < 0) return complain(kExitLauncherFailed, "--summary: stderr is closed");
     auto socket = make_control_socket(options.control);
     if (!socket) return complain(kExitLauncherFailed, socket.error().message());
     std::string preload = options.preload ? find_preload_library() : "";

@@ -26,6 +26,8 @@ enum Long {
     NoPreload,
     IoUring,
     TrapSignals,
+    FreeHomeMemory,
+    Summary,
     CpuBaseline
 };
 
@@ -40,6 +42,8 @@ const option kLong[] = {{"node", required_argument, nullptr, Node},
                         {"no-preload", no_argument, nullptr, NoPreload},
                         {"io-uring", required_argument, nullptr, IoUring},
                         {"trap-signals", no_argument, nullptr, TrapSignals},
+                        {"free-home-memory", no_argument, nullptr, FreeHomeMemory},
+                        {"summary", no_argument, nullptr, Summary},
                         {"cpu-baseline", required_argument, nullptr, CpuBaseline},
                         {"help", no_argument, nullptr, 'h'},
                         {"version", no_argument, nullptr, 'V'},
@@ -106,6 +110,12 @@ Status take(Options& o, int which, const std::string& value) {
             return fail("--io-uring {}: neither allow nor deny", value);
         case TrapSignals:
             o.trap_signals = true;
+            return {};
+        case FreeHomeMemory:
+            o.free_home_memory = true;
+            return {};
+        case Summary:
+            o.summary = true;
             return {};
         case CpuBaseline:
             o.cpu_baseline = value;
@@ -176,6 +186,11 @@ const char* help_text() {
            "so that\n"
            "                        PROGRAM can move to CPUs of that level\n"
            "  --trap-signals        catch the two signals by ptrace: for static programs\n"
+           "  --free-home-memory    keep no copy of PROGRAM's memory at home while it is away: all of it has to travel\n"
+           "                        back\n"
+           "  --summary             at the end, print on stderr what the system calls of PROGRAM, and of what it "
+           "started,\n"
+           "                        have cost while they were away\n"
            "  --help, --version\n"
            "\n"
            "Exit status: PROGRAM's own; 125 if pmirun fails, 126 if PROGRAM can't be run, 127 if it isn't "

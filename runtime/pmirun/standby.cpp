@@ -23,7 +23,7 @@ namespace pmi::launch {
 namespace {
 
 constexpr char kDismissed = 'D';
-constexpr int kListener = 3, kProgram = 4, kLifeline = 5, kFirstFree = 6;
+constexpr int kListener = 3, kProgram = 4, kLifeline = 5, kSummary = 6, kFirstFree = 7;
 constexpr size_t kMaxWaiting = 64;  // connections that have said nothing yet
 
 // What the standby knows. Its descriptors have fixed numbers, above.
@@ -66,6 +66,8 @@ std::vector<std::string> Standby::supervisor_arguments() const {
     if (options.insecure) a.push_back("--insecure");
     if (options.away) a.push_back("--away");
     if (options.trap_signals) a.push_back("--trap-signals");
+    if (options.free_home_memory) a.push_back("--free-home-memory");
+    if (options.summary) a.push_back("--summary=" + std::to_string(kSummary));
     if (!options.allow_io_uring) a.push_back("--io-uring-denied");
     for (const Fd& fd : waiting) a.push_back("--client=" + std::to_string(fd.get()));
     return a;
@@ -83,6 +85,7 @@ void Standby::become_supervisor() {
     argv.push_back(nullptr);
     keep_over_exec(kListener);
     keep_over_exec(kProgram);
+    if (options.summary) keep_over_exec(kSummary);
     for (const Fd& fd : waiting) keep_over_exec(fd.get());
     ::execv(supervisor.c_str(), argv.data());
     std::string answer = fmt::format(
@@ -97,7 +100,7 @@ void Standby::on_lifeline() {
     if (::recv(kLifeline, &said, 1, 0) == 1 && said == kDismissed) end();
     ::close(kLifeline);
     started = true;
-    if (options.away || options.trap_signals) become_supervisor();
+    if (options.away || options.trap_signals || options.summary) become_supervisor();
 }
 
 void Standby::on_program_end() {
@@ -176,7 +179,7 @@ void reset_signals() {
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-void close_all_but(std::array<int, 3> kept) {
+void close_all_but(std::vector<int> kept) {
     std::sort(kept.begin(), kept.end());
     unsigned from = 0;
     for (int fd : kept) {
@@ -187,15 +190,15 @@ void close_all_but(std::array<int, 3> kept) {
     (void)::syscall(SYS_close_range, from, ~0U, 0);
 }
 
-// Keeps three descriptors, under fixed numbers; everything else is PROGRAM's: a terminal or pipe held here
+// Keeps these, under the fixed numbers from kListener on; everything else is PROGRAM's: a terminal or pipe held here
 // would never see its last writer go. Closed first: a program that may have few descriptors leaves us no more.
-bool rearrange_descriptors(int listener, int program, int lifeline) {
-    std::array<int, 3> from{listener, program, lifeline};
+bool rearrange_descriptors(std::vector<int> from) {
     close_all_but(from);
     for (int& fd : from)
         if (fd < kFirstFree) fd = ::fcntl(fd, F_DUPFD_CLOEXEC, kFirstFree);
-    for (int i = 0; i < 3; i++)
-        if (from[static_cast<size_t>(i)] < 0 || ::dup3(from[static_cast<size_t>(i)], kListener + i, O_CLOEXEC) < 0) return false;
+    int to = kListener;
+    for (int fd : from)
+        if (fd < 0 || ::dup3(fd, to++, O_CLOEXEC) < 0) return false;
     int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = 0; fd < 3; fd++)
         if (::dup2(null, fd) < 0) return false;
@@ -218,7 +221,9 @@ struct Start {
     if (::chdir("/") != 0) ::_exit(1);
     ::umask(077);
     Standby standby{start.options, start.socket, find_supervisor(), start.program, false, {}};
-    if (!rearrange_descriptors(start.socket.fd.get(), start.program_fd, start.lifeline)) ::_exit(1);
+    std::vector<int> kept{start.socket.fd.get(), start.program_fd, start.lifeline};
+    if (start.options.summary) kept.push_back(STDERR_FILENO);
+    if (!rearrange_descriptors(std::move(kept))) ::_exit(1);
     write_over_identity(start.argv, start.envp, start.options.name);
     if (::listen(kListener, 128) != 0) ::_exit(1);
     pid_t self = ::getpid();

@@ -210,6 +210,7 @@ Expected<FrozenThread> take(pid_t pid, pid_t tid, const Attempt& attempt, Restar
         t.ended = true;
         return t;
     }
+    if (dispatches_own_calls(tid)) return fail("cantmove: it takes its own system calls (PR_SET_SYSCALL_USER_DISPATCH)");
     TRY_ASSIGN(t.signal_mask, get_signal_mask(tid));
     bool handled = handler_is_due(pid, tid);
     // From here on the program is not whole without us: rather than go on with all signals blocked it would die.
@@ -238,7 +239,8 @@ Status step_out_of_vdso(pid_t tid, VdsoRange vdso, StopWaiter& waiter) {
         TRY_ASSIGN(Registers r, get_registers(tid));
         if (r.rip < vdso.start || r.rip >= vdso.end) return {};
         TRY(single_step(tid));
-        TRY_ASSIGN(int status, waiter.wait(tid, 5000));
+        // The vDSO waits for nothing: no time limit, and so no naps between two looks.
+        TRY_ASSIGN(int status, waiter.wait(tid, -1));
         if (classify(status).kind == Stop::Kind::Exited) return fail_code(ESRCH, "thread {} ended meanwhile", tid);
     }
     return fail("thread {} does not leave the vDSO", tid);

@@ -155,6 +155,14 @@ bool trap_is_due(pid_t tid) {
     return mask && (*mask & (uint64_t{1} << (SIGTRAP - 1))) == 0;
 }
 
+bool dispatches_own_calls(pid_t tid) {
+    constexpr int kGetDispatch = 0x4211;  // PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG
+    struct {
+        uint64_t mode, selector, offset, length;
+    } c{};
+    return call(kGetDispatch, tid, sizeof c, ptr(&c)) == 0 && c.mode != 0;
+}
+
 Expected<uint64_t> event_message(pid_t tid) {
     unsigned long message = 0;
     if (call(PTRACE_GETEVENTMSG, tid, 0, ptr(&message)) != 0) return fail_errno("event of thread {}", tid);

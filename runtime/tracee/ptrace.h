@@ -56,6 +56,9 @@ Expected<std::vector<siginfo_t>> peek_pending(pid_t tid, Pending which);
 // Whether the stopped thread is about to take a SIGTRAP of its own. It has to before it runs injected code, which tells by that
 // signal that it is done: resumed without an INTERRUPT it stops for the signal next.
 bool trap_is_due(pid_t tid);
+// Whether the stopped thread takes its system calls itself (PR_SET_SYSCALL_USER_DISPATCH), and those of injected code too. False
+// before Linux 6.4, which does not tell.
+bool dispatches_own_calls(pid_t tid);
 Expected<uint64_t> event_message(pid_t tid);
 
 struct RseqConfiguration {

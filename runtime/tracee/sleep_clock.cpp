@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 
 #include "runtime/base/fd.h"
@@ -34,6 +35,16 @@ Expected<int> last_cpu(pid_t pid, pid_t tid) {
     for (int field = 2; field < 39 && at != std::string::npos; field++) at = text.find(' ', at + 1);
     if (at == std::string::npos) return fail("{} has an unknown form", path);
     return std::atoi(text.c_str() + at + 1);
+}
+
+// By /proc/TID/syscall (proc(5)): "running", or the number and the arguments of the call that it waits in.
+bool waits_for_no_time(pid_t pid, pid_t tid) {
+    auto text = read_file(fmt::format("/proc/{}/task/{}/syscall", pid, tid));
+    if (!text) return false;
+    if (text->starts_with("running")) return true;
+    unsigned long nr = 0, word = 0, op = 0, value = 0, timeout = 0;
+    bool is_futex = std::sscanf(text->c_str(), "%lu %lx %lx %lx %lx", &nr, &word, &op, &value, &timeout) == 5 && nr == SYS_futex;
+    return is_futex && timeout == 0;
 }
 
 // This thread on one CPU for a moment. Where it may not run there, it stays where it is.
@@ -63,6 +74,7 @@ Expected<int64_t> asleep_since(pid_t pid, pid_t tid) {
     // That clock is each CPU's own, and stands still while the hypervisor or an interrupt has the CPU. Our own
     // thread's exec_start on the same CPU, made fresh by a yield, ties it to CLOCK_MONOTONIC; what time it lost since
     // makes the sleep look shorter, never longer.
+    if (waits_for_no_time(pid, tid)) return monotonic_ns();
     TRY_ASSIGN(int cpu, last_cpu(pid, tid));
     OnCpu here(cpu);
     ::syscall(SYS_sched_yield);

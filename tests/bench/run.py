@@ -70,7 +70,7 @@ def measure_away(table, options, mode):
 def measure_moves(table, options, mode):
     names = [n for n in moves.SIZES if n in options.benches]
     for insecure in ([], ["--insecure"]) if names else ():
-        with nodes.Run(options.build, mode) as run, nodes.Node(run, 1, log_level="warn", pmid_options=insecure) as node:
+        with nodes.Run(options.build, mode) as run, nodes.Node(run, 1, log_level="warn", pmid_options=["--keep-pages", "0", *insecure]) as node:
             table.title(f"Moves, nodes {MODE_NAMES[run.mode]}, {'in clear (--insecure)' if insecure else 'encrypted'}:"
                         " plain TCP in clear, pmi")
             for name in names:

@@ -88,7 +88,8 @@ def one_round(run, program, victim, number, seed, mode):
         mover.start()
         try:
             killed = kill_one(job, node, victim, chance, 5)
-            status = job.wait(40)
+            # A node that vanishes with its network is waited for: reconnect_seconds, 60 by default.
+            status = job.wait(100)
             wrong = check(job, status)
         except Hang as e:
             killed, status, wrong = True, None, f"{e}\n{job.state_of_hang()}"

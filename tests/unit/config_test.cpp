@@ -64,6 +64,21 @@ TEST(Config, ErrorsNameFileLineAndWhat) {
         EXPECT_EQ(error_of(text).find('\n'), std::string::npos) << text;
 }
 
+TEST(Config, LimitsOfGuests) {
+    Config config;
+    ASSERT_TRUE(merge_config(
+        "[pmid]\nguest_memory_max = \"1G\"\nguest_cpu_max = 1.5\nguest_cpu_weight = 50\nguest_pids_max = 500\n", "f", &config));
+    EXPECT_EQ(config.pmid.guest.memory_max, 1u << 30);
+    EXPECT_EQ(config.pmid.guest.cpu_max, 1.5);
+    EXPECT_EQ(config.pmid.guest.cpu_weight, 50u);
+    EXPECT_EQ(config.pmid.guest.pids_max, 500u);
+    ASSERT_TRUE(merge_config("[pmid]\nguest_cpu_max = 2\n", "f", &config));
+    EXPECT_EQ(config.pmid.guest.cpu_max, 2);
+    for (auto text : {"guest_cpu_max = 0", "guest_cpu_max = nan", "guest_cpu_max = \"1\"", "guest_cpu_weight = 0",
+                      "guest_cpu_weight = 10001", "guest_pids_max = 0", "guest_memory_max = -1", "guest_other = 1"})
+        EXPECT_NE(error_of(std::string("[pmid]\n") + text + "\n").find("guest_"), std::string::npos) << text;
+}
+
 TEST(Config, LaterFileWins) {
     char name[] = "/tmp/pmi-config-XXXXXX";
     ASSERT_NE(::mkdtemp(name), nullptr);

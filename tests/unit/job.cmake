@@ -1,6 +1,6 @@
 # Unit tests of runtime/job, runtime/control, and of the launcher as it is seen from outside.
 include(GoogleTest)
-foreach(name IN ITEMS control cpu_time job launch movable procfs)
+foreach(name IN ITEMS control cpu_time figures job launch movable procfs)
   add_executable(unit-${name} ${CMAKE_CURRENT_LIST_DIR}/${name}_test.cpp)
   target_link_libraries(unit-${name} PRIVATE GTest::gtest GTest::gtest_main)
   gtest_discover_tests(unit-${name} TEST_PREFIX unit/${name}/ PROPERTIES LABELS unit TIMEOUT 120 DISCOVERY_TIMEOUT 30)
@@ -10,6 +10,7 @@ target_sources(unit-control PRIVATE ${CMAKE_CURRENT_LIST_DIR}/../../interpose/pr
 target_link_libraries(unit-cpu_time PRIVATE pmi_deputy)
 target_compile_definitions(unit-cpu_time PRIVATE PRELOAD="$<TARGET_FILE:pmi_preload>")
 add_dependencies(unit-cpu_time pmi_preload)
+target_link_libraries(unit-figures PRIVATE pmi_ctl_figures)
 target_link_libraries(unit-job PRIVATE pmi_job)
 target_link_libraries(unit-movable PRIVATE pmi_job)
 target_link_libraries(unit-procfs PRIVATE pmi_kernel)

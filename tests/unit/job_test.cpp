@@ -13,6 +13,7 @@
 
 #include <thread>
 
+#include "runtime/control/call_table.h"
 #include "runtime/control/client.h"
 #include "runtime/control/unix_socket.h"
 #include "runtime/job/destination.h"
@@ -37,6 +38,10 @@ int run_worker(const WorkerSetup& setup) {
         int port = request.value("port", 0);
         pid_t pid = request.value("pid", 0);
         if (request["op"] == "status") reply["processes"] = {{{"pid", pid}, {"calls", 7}}};
+        if (request["op"] == "tallies")
+            send({{"event", "tallies"},
+                  {"pid", pid},
+                  {"tallies", {{0, 1, 2, 1, 3000, 2000, 1000, 10, 20}, {9, 0, 1, 0, 500, 500, 0, 0, 0}, {"nonsense"}}}});
         if (request["op"] == "migrate") {
             if (port == 1) reply = {{"id", request["id"]}, {"ok", false}, {"error", "node has no room"}};
             if (port == 2) ::usleep(1'500'000);
@@ -200,6 +205,25 @@ TEST_F(JobTest, GoesAwayAndComesHomeAndCounts) {
     ASSERT_TRUE(migrate(program, "127.0.0.1:7001"));
     EXPECT_EQ(row(program)["calls"], 6);
     EXPECT_EQ(row(program)["moves"], 3);
+}
+
+TEST_F(JobTest, CallsAreCountedAndStayCounted) {
+    ASSERT_TRUE(migrate(program, "127.0.0.1:7001"));
+    auto away = ask({{"op", "stats"}, {"pid", program}});
+    ASSERT_TRUE(away) << away.error().message();
+    json calls = (*away)["calls"];
+    ASSERT_EQ(calls.size(), 2u) << calls;
+    json expected = {{"name", "read"}, {"route", "home"}, {"served", "home"}, {"count", 2}, {"failed", 1}, {"total_us", 3.0},
+                     {"mean_us", 1.5}, {"slowest_us", 2.0}, {"travel_us", 1.0}, {"bytes_to_home", 10}, {"bytes_from_home", 20}};
+    EXPECT_EQ(calls[0], expected);
+    EXPECT_EQ(calls[1]["name"], "mmap");
+    EXPECT_EQ(calls[1]["served"], "node");
+    std::string table = control::call_table(*away);
+    EXPECT_NE(table.find("2 calls went home and took 0.000003 s; 0.000001 s of it was the way there and back"), std::string::npos) << table;
+    ASSERT_TRUE(ask({{"op", "home"}, {"pid", program}}));
+    auto home = ask({{"op", "stats"}, {"pid", program}});
+    ASSERT_TRUE(home) << home.error().message();
+    EXPECT_EQ((*home)["calls"], calls);
 }
 
 TEST_F(JobTest, HomeAtHomeIsNoError) {

@@ -49,7 +49,7 @@ TEST(Options, EndAtTheProgram) {
 TEST(Options, AllOfThem) {
     auto o = parse({"--node=h:1", "--away", "--control", "c.sock", "--keys=/k", "--insecure", "--name", "n",
                     "--log=l", "--log-level=debug", "--no-preload", "--io-uring=deny",
-                    "--cpu-baseline=x86-64-v2", "--trap-signals", "prog"});
+                    "--cpu-baseline=x86-64-v2", "--trap-signals", "--free-home-memory", "prog"});
     ASSERT_TRUE(o) << o.error().message();
     EXPECT_EQ(o->node, "h:1");
     EXPECT_EQ(o->control[0], '/') << "made absolute";
@@ -59,13 +59,14 @@ TEST(Options, AllOfThem) {
     EXPECT_TRUE(o->log.ends_with("/l"));
     EXPECT_EQ(o->log_level, "debug");
     EXPECT_TRUE(o->away && o->insecure && o->trap_signals && !o->preload && !o->allow_io_uring);
+    EXPECT_TRUE(o->free_home_memory);
     EXPECT_EQ(o->cpu_baseline, "x86-64-v2");
 }
 
 TEST(Options, DefaultsAndName) {
     auto o = parse({"/usr/bin/prog", "x"});
     EXPECT_EQ(o->name, "prog");
-    EXPECT_TRUE(o->preload && o->allow_io_uring && !o->away && !o->trap_signals);
+    EXPECT_TRUE(o->preload && o->allow_io_uring && !o->away && !o->trap_signals && !o->free_home_memory);
 }
 
 TEST(Options, MistakesAreOneClearLine) {

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sodium.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,8 +14,11 @@
 
 #include "remote/transport/address.h"
 #include "remote/transport/call_channel.h"
+#include "remote/transport/link_gauge.h"
 #include "remote/transport/stream.h"
+#include "remote/transport/stream_cipher.h"
 #include "remote/transport/tcp.h"
+#include "remote/transport/tcp_stream.h"
 
 namespace {
 
@@ -58,26 +62,27 @@ class TransportTest : public ::testing::TestWithParam<Security> {
     }
     // A connected pair over `address`.
     void make_streams(Security security = Security::Curve, const std::string& address = "127.0.0.1") {
-        server_transport_ = transport(node_, security);
-        client_transport_ = transport(home_, security);
-        uint16_t port = 0;
-        auto server = server_transport_->listen_stream(address, &port);
+        auto server = listen_stream(address, keys_, security, &port_);
         ASSERT_TRUE(server) << server.error().message();
-        port_ = port;
-        auto client = client_transport_->connect_stream(address, port, node_->own().public_key, 5000);
+        auto client = connect_stream(address, port_, keys_, security, 5000);
         ASSERT_TRUE(client) << client.error().message();
         server_ = std::move(*server);
         client_ = std::move(*client);
     }
+    std::string error_of_stream(const ChannelKeys& keys, Security security = Security::Curve, int timeout_ms = 3000) {
+        auto stream = connect_stream("127.0.0.1", port_, keys, security, timeout_ms);
+        return stream ? "" : stream.error().message();
+    }
+    // Of a connection to a server of requests.
     std::string error_of_connect(Transport& t, const std::string& host, uint16_t port, const std::string& key,
                                  int timeout_ms = 3000) {
-        auto stream = t.connect_stream(host, port, key, timeout_ms);
-        return stream ? "" : stream.error().message();
+        auto client = RequestClient::connect(t, host, port, key, timeout_ms);
+        return client ? "" : client.error().message();
     }
 
     std::string dir_;
     std::shared_ptr<Keyring> node_, home_;
-    std::unique_ptr<Transport> server_transport_, client_transport_;
+    ChannelKeys keys_ = ChannelKeys::random();
     std::unique_ptr<Stream> server_, client_;
     uint16_t port_ = 0;
 };
@@ -103,7 +108,7 @@ INSTANTIATE_TEST_SUITE_P(Both, TransportTest, ::testing::Values(Security::Curve,
 using Streams = TransportTest;
 
 TEST_F(Streams, IPv6) {
-    make_streams(Security::Curve, "[::1]");
+    make_streams(Security::Curve, "::1");
     ASSERT_TRUE(client_->send(as_bytes("six")));
     auto got = server_->receive(5000);
     ASSERT_TRUE(got);
@@ -125,7 +130,6 @@ TEST_F(Streams, ZeroCopyReleasesEachOnce) {
     }
     sender.join();
     client_.reset();
-    client_transport_.reset();
     EXPECT_EQ(released, kCount);
 }
 
@@ -178,7 +182,6 @@ TEST_F(Streams, PeerEndComesAfterItsMessages) {
     make_streams();
     for (int i = 0; i < 10; i++) ASSERT_TRUE(client_->send(as_bytes("last words")));
     client_.reset();
-    client_transport_.reset();
     for (int i = 0; i < 10; i++) ASSERT_TRUE(server_->receive(5000)) << i;
     auto start = Clock::now();
     auto end = server_->receive(5000);
@@ -192,7 +195,6 @@ TEST_F(Streams, PeerEndComesAfterItsMessages) {
 TEST_F(Streams, ServerEndIsSeenByClientThatNeverHeardFromIt) {
     make_streams();
     server_.reset();
-    server_transport_.reset();
     auto end = client_->receive(5000);
     ASSERT_FALSE(end);
     EXPECT_EQ(end.error().code(), ECONNRESET);
@@ -201,7 +203,6 @@ TEST_F(Streams, ServerEndIsSeenByClientThatNeverHeardFromIt) {
 TEST_F(Streams, ClientThatNeverSpokeIsSeenToGo) {
     make_streams();
     client_.reset();
-    client_transport_.reset();
     pollfd item{server_->poll_fd(), POLLIN, 0};
     EXPECT_EQ(::poll(&item, 1, 3000), 1);
     auto end = server_->receive(3000);
@@ -211,7 +212,7 @@ TEST_F(Streams, ClientThatNeverSpokeIsSeenToGo) {
 
 TEST_F(Streams, OnlyOneClient) {
     make_streams();
-    EXPECT_NE(error_of_connect(*client_transport_, "127.0.0.1", port_, node_->own().public_key), "");
+    EXPECT_NE(error_of_stream(keys_), "");
     ASSERT_TRUE(client_->send(as_bytes("unharmed")));
     auto got = server_->receive(5000);
     ASSERT_TRUE(got);
@@ -219,35 +220,101 @@ TEST_F(Streams, OnlyOneClient) {
 }
 
 TEST_F(Streams, StrangersComeAndGo) {
-    make_streams();
-    auto stranger = transport(ring("stranger"));
+    auto server = listen_stream("127.0.0.1", keys_, Security::Curve, &port_);
+    ASSERT_TRUE(server);
     for (int i = 0; i < 5; i++) {
-        EXPECT_NE(error_of_connect(*stranger, "127.0.0.1", port_, node_->own().public_key), "");
+        EXPECT_NE(error_of_stream(ChannelKeys::random()), "");
         Fd raw = std::move(*connect_tcp("127.0.0.1", port_, 1000));
         ASSERT_EQ(::write(raw.get(), "GET / HTTP/1.0\r\n\r\n", 18), 18);
     }
-    auto none = server_->receive(300);
+    auto none = (*server)->receive(100);
     ASSERT_FALSE(none);
     EXPECT_EQ(none.error().code(), ETIMEDOUT) << none.error().message();
-    ASSERT_TRUE(client_->send(as_bytes("unharmed")));
-    EXPECT_TRUE(server_->receive(5000));
+    auto client = connect_stream("127.0.0.1", port_, keys_, Security::Curve, 3000);
+    ASSERT_TRUE(client) << client.error().message();
+    ASSERT_TRUE((*client)->send(as_bytes("unharmed")));
+    EXPECT_TRUE((*server)->receive(5000));
+}
+
+TEST_F(Streams, ErrorSecurityOfStreamDiffers) {
+    auto server = listen_stream("127.0.0.1", keys_, Security::Curve, &port_);
+    ASSERT_TRUE(server);
+    EXPECT_NE(error_of_stream(keys_, Security::Insecure), "");
+}
+
+TEST_F(Streams, ListenerGoesWithItsStream) {
+    auto server = listen_stream("127.0.0.1", keys_, Security::Curve, &port_);
+    ASSERT_TRUE(server);
+    auto start = Clock::now();
+    server->reset();
+    EXPECT_LT(ms_since(start), 1000);
+    EXPECT_NE(error_of_stream(keys_), "");
+}
+
+std::string random_page() {
+    std::string page(kUsualStreamMessage, 'p');
+    ::randombytes_buf(page.data(), page.size());  // else it would be compressed
+    return page;
+}
+
+// What is queued has to be bounded, and whoever sends must hear that there is no room.
+TEST_F(Streams, NoRoomForMoreWhenThePeerTakesNothing) {
+    make_streams();
+    std::string page = random_page();
+    size_t sent = 0;
+    while (client_->can_send(300)) {
+        ASSERT_TRUE(client_->send(as_bytes(page)));
+        ASSERT_LT(sent += page.size(), 64u << 20);
+    }
+    EXPECT_GE(sent, kStreamQueueBytes);
+    for (size_t at = 0; at < sent; at += page.size()) ASSERT_TRUE(server_->receive(5000));
+    EXPECT_TRUE(client_->can_send(1000));
+}
+
+TEST_F(Streams, AbandonedSendsNoMore) {
+    make_streams();
+    std::string page = random_page();
+    while (client_->can_send(200)) ASSERT_TRUE(client_->send(as_bytes(page)));
+    auto start = Clock::now();
+    client_->abandon();
+    client_.reset();
+    EXPECT_LT(ms_since(start), 1000);
+    while (server_->receive(5000)) {
+    }
+    EXPECT_FALSE(server_->is_alive());
+}
+
+// The last words of somebody who goes reach a peer that is still sending.
+TEST_F(Streams, LastWordsReachWhoIsStillSending) {
+    make_streams();
+    std::string page(kUsualStreamMessage, 'p');
+    std::thread sender([&] {
+        while (client_->send(as_bytes(page))) {
+        }
+    });
+    ASSERT_TRUE(server_->receive(5000));
+    ASSERT_TRUE(server_->send(as_bytes("no")));
+    server_.reset();
+    sender.join();
+    auto got = client_->receive(5000);
+    ASSERT_TRUE(got) << got.error().message();
+    EXPECT_EQ(as_text(**got), "no");
 }
 
 TEST_F(Streams, ErrorUntrusted) {
-    make_streams();
-    auto stranger = transport(ring("stranger"));
-    uint16_t port = 0;
-    auto server = server_transport_->listen_stream("127.0.0.1", &port);
+    auto server_side = transport(node_), stranger = transport(ring("stranger"));
+    auto server = RequestServer::listen(*server_side, "127.0.0.1", 0);
     ASSERT_TRUE(server);
+    uint16_t port = (*server)->port();
     std::string error = error_of_connect(*stranger, "127.0.0.1", port, node_->own().public_key);
     EXPECT_NE(error.find("doesn't accept our key"), std::string::npos) << error;
 }
 
 TEST_F(Streams, TrustTakesEffectAtOnce) {
     auto server_side = transport(node_), late = transport(ring("late"));
-    uint16_t port = 0;
-    auto server = server_side->listen_stream("127.0.0.1", &port);
+    auto server = RequestServer::listen(*server_side, "127.0.0.1", 0);
     ASSERT_TRUE(server);
+    uint16_t port = (*server)->port();
     EXPECT_NE(error_of_connect(*late, "127.0.0.1", port, node_->own().public_key), "");
     trust(node_, ring("late"));
     EXPECT_EQ(error_of_connect(*late, "127.0.0.1", port, node_->own().public_key), "");
@@ -255,9 +322,9 @@ TEST_F(Streams, TrustTakesEffectAtOnce) {
 
 TEST_F(Streams, ErrorWrongServerKey) {
     auto server_side = transport(node_), client_side = transport(home_);
-    uint16_t port = 0;
-    auto server = server_side->listen_stream("127.0.0.1", &port);
+    auto server = RequestServer::listen(*server_side, "127.0.0.1", 0);
     ASSERT_TRUE(server);
+    uint16_t port = (*server)->port();
     std::string error = error_of_connect(*client_side, "127.0.0.1", port, home_->own().public_key);
     EXPECT_NE(error.find("has a key that isn't trusted here"), std::string::npos) << error;
 }
@@ -266,9 +333,9 @@ TEST_F(Streams, ErrorSecurityDiffers) {
     for (auto [theirs, ours] :
          {std::pair(Security::Curve, Security::Insecure), std::pair(Security::Insecure, Security::Curve)}) {
         auto server_side = transport(node_, theirs), client_side = transport(home_, ours);
-        uint16_t port = 0;
-        auto server = server_side->listen_stream("127.0.0.1", &port);
+        auto server = RequestServer::listen(*server_side, "127.0.0.1", 0);
         ASSERT_TRUE(server);
+        uint16_t port = (*server)->port();
         std::string error = error_of_connect(*client_side, "127.0.0.1", port, node_->own().public_key);
         EXPECT_NE(error.find("--insecure"), std::string::npos) << error;
     }
@@ -412,12 +479,92 @@ TEST_F(Streams, OversizedRequestCutsOnlyItsSender) {
     EXPECT_TRUE(request(*client_side, "127.0.0.1", port, node_->own().public_key, "ok", 3000));
 }
 
-TEST_F(Streams, StreamsMayOutliveTheirTransport) {
+TEST(LinkGauge, CompressesForSlowLinksOnly) {
+    constexpr size_t kMessage = 1 << 20;
+    auto is_compressed = [&](double send_ns, double compress_ns, double left) {
+        LinkGauge gauge;
+        int wanted = 0;
+        for (int i = 0; i < 200; i++) {
+            bool wants = gauge.wants_compression(kMessage);
+            wanted += wants;
+            double carried = wants ? left : 1;
+            if (wants) gauge.compressed(kMessage, static_cast<size_t>(left * kMessage), static_cast<int64_t>(compress_ns * kMessage));
+            gauge.sent(static_cast<size_t>(carried * kMessage), static_cast<int64_t>(send_ns * carried * kMessage));
+        }
+        return wanted;
+    };
+    EXPECT_EQ(is_compressed(0.3, 1.5, 0.4), 0);    // 3 GB/s
+    EXPECT_GT(is_compressed(8, 1.5, 0.4), 190);    // 1 Gbit/s
+    EXPECT_LT(is_compressed(8, 1.5, 1.0), 20);     // it does not get smaller: tried now and then
+    EXPECT_LT(is_compressed(1.5, 1.5, 0.4), 20);   // not worth it
+    LinkGauge gauge;
+    gauge.sent(kMessage, 100 * kMessage);
+    EXPECT_FALSE(gauge.wants_compression(100));
+}
+
+// A link that carries little: what can be compressed is, and arrives as it was.
+TEST_F(Streams, SlowReaderGetsCompressedFrames) {
     make_streams();
-    server_transport_.reset();
-    client_transport_.reset();
-    ASSERT_TRUE(client_->send(as_bytes("x")));
-    EXPECT_TRUE(server_->receive(5000));
+    std::string text;
+    while (text.size() < kUsualStreamMessage) text += "all work and no play " + std::to_string(text.size() % 977);
+    std::thread sender([&] {
+        for (int i = 0; i < 60; i++) EXPECT_TRUE(client_->send(as_bytes(text)));
+    });
+    for (int i = 0; i < 60; i++) {
+        auto got = server_->receive(10000);
+        ASSERT_TRUE(got) << got.error().message();
+        ASSERT_EQ(as_text(**got), text);
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));  // 100 MB/s
+    }
+    sender.join();
+    StreamCounts sent = client_->counts(), received = server_->counts();
+    EXPECT_GT(sent.compressed_from, sent.compressed_to * 2);
+    EXPECT_EQ(sent.compressed_from, received.compressed_from);
+    EXPECT_EQ(sent.compressed_to, received.compressed_to);
+}
+
+TEST(StreamCipher, SealsAndOpens) {
+    CipherKey key{};
+    key[3] = 9;
+    for (Cipher cipher : {Cipher::ChaCha20, Cipher::Aes256Gcm, Cipher::None}) {
+        if (cipher == Cipher::Aes256Gcm && !cipher_available(cipher)) continue;
+        auto out = BulkSealer::create(cipher, key), in = BulkSealer::create(cipher, key);
+        ASSERT_TRUE(out && in);
+        std::string head = "head";
+        std::vector<std::byte> first;
+        for (size_t size : {size_t{0}, size_t{1}, size_t{100'001}}) {
+            std::vector<std::byte> text(size, std::byte{'t'}), sealed(size);
+            std::array<std::byte, kSealOverhead> tag{};
+            ASSERT_TRUE(out->seal(as_bytes(head), text, sealed, tag));
+            if (cipher != Cipher::None && size > 1) {
+                EXPECT_NE(text, sealed);
+            }
+            ASSERT_TRUE(in->open(as_bytes(head), sealed, tag));
+            EXPECT_EQ(text, sealed);
+        }
+    }
+}
+
+// Changed, under another header, repeated: none of it opens.
+TEST(StreamCipher, NothingElseOpens) {
+    CipherKey key{};
+    auto attempt = [&](auto change) {
+        auto out = BulkSealer::create(Cipher::ChaCha20, key), in = BulkSealer::create(Cipher::ChaCha20, key);
+        std::string head = "head";
+        std::vector<std::byte> text(1000, std::byte{'t'});
+        std::array<std::byte, kSealOverhead> tag{};
+        EXPECT_TRUE(out->seal(as_bytes(head), text, text, tag));
+        change(head, text, tag, *in);
+        return in->open(as_bytes(head), text, tag).ok();
+    };
+    EXPECT_TRUE(attempt([](auto&...) {}));
+    EXPECT_FALSE(attempt([](auto&, auto& text, auto&, auto&) { text[500] ^= std::byte{1}; }));
+    EXPECT_FALSE(attempt([](auto&, auto&, auto& tag, auto&) { tag[0] ^= std::byte{1}; }));
+    EXPECT_FALSE(attempt([](auto& head, auto&, auto&, auto&) { head[0] = 'x'; }));
+    EXPECT_FALSE(attempt([](auto& head, auto& text, auto& tag, auto& in) {
+        auto copy = text;
+        EXPECT_TRUE(in.open(as_bytes(head), copy, tag));
+    }));
 }
 
 TEST(Address, Parse) {

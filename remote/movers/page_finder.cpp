@@ -1,0 +1,51 @@
+#include "remote/movers/page_finder.h"
+
+#include <algorithm>
+
+#include "runtime/base/clock.h"
+
+namespace pmi {
+namespace {
+
+constexpr uint64_t kTrial = 2048;   // pages, before it is judged
+constexpr uint64_t kWorthwhile = 16;  // one of so many
+
+Expected<std::unique_ptr<Message>> receive(Stream& stream, const std::function<Status()>& between) {
+    constexpr int kLookEveryMs = 20;
+    int64_t deadline = monotonic_ns() + int64_t{kStreamSendTimeoutMs} * 1'000'000;
+    for (;;) {
+        auto message = stream.receive(kLookEveryMs);
+        if (message || message.error().code() != ETIMEDOUT || monotonic_ns() > deadline) return message;
+        TRY(between());
+    }
+}
+
+}  // namespace
+
+bool PageFinder::wants(StreamKind kind) const {
+    return kind == StreamKind::FileData || asked_ < kTrial || found_ * kWorthwhile > asked_;
+}
+
+Expected<std::vector<bool>> PageFinder::find(StreamKind kind, int32_t pid, std::span<const MemoryRun> runs, std::span<const std::byte* const> pages,
+                                             Stream& stream, const std::function<Status()>& between) {
+    std::vector<PageHash> hashes;
+    hashes.reserve(pages.size());
+    for (const std::byte* page : pages) hashes.push_back(hash_page({page, kStoredPage}, key_));
+    auto offer = make_stream_message(StreamKind::Offer, pid, runs, std::as_bytes(std::span(hashes)));
+    offer_of(offer) = kind;
+    TRY(stream.send(offer));
+    TRY_ASSIGN(auto message, receive(stream, between));
+    TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
+    if (view.head.kind == StreamKind::Failed) return failure_of(view);
+    if (view.head.kind != StreamKind::Found || view.payload.size() != pages.size())
+        return fail("an answer of {} bytes for {} pages", view.payload.size(), pages.size());
+    std::vector<bool> found(pages.size());
+    std::transform(view.payload.begin(), view.payload.end(), found.begin(), [](std::byte b) { return b != std::byte{0}; });
+    if (kind == StreamKind::Pages) {
+        asked_ += pages.size();
+        found_ += static_cast<uint64_t>(std::count(found.begin(), found.end(), true));
+    }
+    return found;
+}
+
+}  // namespace pmi

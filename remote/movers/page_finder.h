@@ -1,0 +1,29 @@
+// Asks the destination which pages it has already, from earlier stays (page_store.h): those that it says it has found are in
+// place there and need not be sent.
+#pragma once
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "remote/movers/page_store.h"
+#include "remote/transport/stream.h"
+#include "remote/wire/memory_frame.h"
+#include "runtime/base/error.h"
+
+namespace pmi {
+
+class PageFinder {
+  public:
+    explicit PageFinder(const PageKey& key) : key_(key) {}
+    // Whether it is worth while to ask for such pages at all: what was asked for before says so.
+    bool wants(StreamKind kind) const;
+    // One answer for each page of the runs, whose contents are `pages`. `between` is called while it waits.
+    Expected<std::vector<bool>> find(StreamKind kind, int32_t pid, std::span<const MemoryRun> runs, std::span<const std::byte* const> pages, Stream& stream,
+                                     const std::function<Status()>& between);
+
+  private:
+    const PageKey key_;
+    uint64_t asked_ = 0, found_ = 0;  // pages of the program's own
+};
+
+}  // namespace pmi

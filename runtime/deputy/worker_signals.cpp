@@ -1,0 +1,105 @@
+// Signals that deputies get: those that have a handler are the guest's.
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernel-assist/userspace/userspace_assist.h"
+#include "runtime/deputy/worker_loop.h"
+#include "runtime/kernel/procfs.h"
+
+namespace pmi {
+namespace {
+
+uint64_t bit(int signal) { return uint64_t{1} << (signal - 1); }
+bool is_stop_signal(int s) { return s == SIGSTOP || s == SIGTSTP || s == SIGTTIN || s == SIGTTOU; }
+bool dumps_core(pid_t pid, int s) {
+    static constexpr int kCore[] = {SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS};
+    rlimit limit{};
+    return std::find(std::begin(kCore), std::end(kCore), s) != std::end(kCore) &&
+           ::prlimit(pid, RLIMIT_CORE, nullptr, &limit) == 0 && limit.rlim_cur > 0;
+}
+bool is_ignored_by_default(int s) { return s == SIGCHLD || s == SIGURG || s == SIGWINCH || s == SIGCONT; }
+// libpmi.so's own handler of the steering signals, which does here what it would ask us for.
+bool is_preload_code(pid_t tid, uint64_t address) {
+    auto maps = read_maps(tid);
+    return maps && std::any_of(maps->begin(), maps->end(), [&](const MapsEntry& m) {
+        return m.start <= address && address < m.end && m.name.ends_with("/libpmi.so");
+    });
+}
+const int kGoAwaySignal = SIGRTMAX - 1, kComeHomeSignal = SIGRTMAX;
+
+}  // namespace
+
+Status Worker::handle_signal(DeputyProcess& p, DeputyThread& t, int signal) {
+    TRY_ASSIGN(ProcStatus status, read_status(p.pid.value, t.tid.value));
+    bool is_caught = (status.sig_caught & bit(signal)) != 0;
+    bool is_ignored = (status.sig_ignored & bit(signal)) != 0 || (!is_caught && is_ignored_by_default(signal));
+    TRY_ASSIGN(siginfo_t info, get_signal_info(t.tid.value));
+    bool steers = signal == kComeHomeSignal || signal == kGoAwaySignal;
+    if (is_caught && steers) {
+        TRY_ASSIGN(SignalAction action, action_of(p, t, signal));
+        is_caught = !is_preload_code(t.tid.value, action.handler);
+    }
+    if (is_caught) {
+        TRY(p.session->send(FrameType::Signal, SignalHead{p.pid.value, t.tid.value, info}));
+        TRY(settle_call(p, t, Interrupted::DeliverResult, false));
+        TRY(reset_one_shot_handler(p, t, signal));
+        return let_run(t);
+    }
+    if (!is_ignored && steers) {
+        if (signal == kComeHomeSignal)
+            p.wants_home = kSteeredHome, p.can_wait = false;
+        else
+            send({{"event", "steer"}, {"pid", p.pid.value}, {"want", "away"}});
+        is_ignored = true;
+    }
+    if (is_ignored) {
+        TRY(settle_call(p, t, Interrupted::GoOnAsIfNothing, false));
+        return let_run(t);
+    }
+    if (dumps_core(p.pid.value, signal) && p.running && !p.fatal) return die_at_home(p, t);
+    // Stops, and what is fatal by default: the deputy suffers it itself, with all that follows for its parent.
+    if (is_stop_signal(signal)) TRY(settle_call(p, t, Interrupted::GoOnAsIfNothing, false));
+    return let_run(t, signal);
+}
+
+// Its memory is in the guest: it comes home and dies there, so that the core is the program's. The thread stays where it
+// is, about to get the signal, until the return makes it quiet.
+Status Worker::die_at_home(DeputyProcess& p, DeputyThread& t) {
+    TRY_ASSIGN(siginfo_t info, get_signal_info(t.tid.value));
+    p.fatal = FatalSignal{t.tid, info};
+    p.wants_home = fmt::format("its core dump of signal {}", info.si_signo);
+    return {};
+}
+
+// Takes the thread out of a signal-delivery-stop.
+Expected<Worker::SignalAction> Worker::action_of(const DeputyProcess& p, const DeputyThread& t, int signal) {
+    SignalAction action;
+    TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
+    TRY(set_signal_mask(t.tid.value, kInjectionMask));
+    Batch ask(t.tid.value, t.tid.value, p.region().place_for_batches(), *this);
+    uint64_t at = ask.space(sizeof action);
+    ask.call(SYS_rt_sigaction, static_cast<uint64_t>(signal), 0, at, 8);
+    TRY(ask.run());
+    std::memcpy(&action, ask.bytes(at, sizeof action).data(), sizeof action);
+    TRY(set_signal_mask(t.tid.value, mask));
+    return action;
+}
+
+// SA_RESETHAND: the guest's kernel forgets the handler as it runs it; home's has to do the same.
+Status Worker::reset_one_shot_handler(const DeputyProcess& p, const DeputyThread& t, int signal) {
+    TRY_ASSIGN(SignalAction action, action_of(p, t, signal));
+    if ((action.flags & static_cast<uint64_t>(SA_RESETHAND)) == 0) return {};
+    action.handler = 0;  // SIG_DFL; flags and mask stay
+    TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
+    TRY(set_signal_mask(t.tid.value, kInjectionMask));
+    Batch reset(t.tid.value, t.tid.value, p.region().place_for_batches(), *this);
+    reset.call(SYS_rt_sigaction, static_cast<uint64_t>(signal), reset.data(&action, sizeof action), 0, 8);
+    TRY(reset.run());
+    return set_signal_mask(t.tid.value, mask);
+}
+
+}  // namespace pmi
