@@ -67,9 +67,9 @@ std::vector<FilePart> parts_to_send(const SendOrder& order, Files which, SentPar
     return parts;
 }
 
-Status send_files(const SendOrder& order, Files which, SentParts& sent, MemorySender& sender) {
+Status send_files(const SendOrder& order, Files which, SentParts& sent, MemorySender& sender, MemorySender::Zeros zeros) {
     for (const auto& part : parts_to_send(order, which, sent))
-        TRY(sender.add(StreamKind::FileData, part.position, part.address, part.size, MemorySender::Zeros::Skip));
+        TRY(sender.add(StreamKind::FileData, part.position, part.address, part.size, zeros));
     return {};
 }
 

@@ -21,7 +21,8 @@ struct FilePart {
 };
 // What has not been sent yet; it counts as sent from now on.
 std::vector<FilePart> parts_to_send(const SendOrder& order, Files which, SentParts& sent);
-Status send_files(const SendOrder& order, Files which, SentParts& sent, MemorySender& sender);
+// `zeros`: Skip where the other side has nothing yet.
+Status send_files(const SendOrder& order, Files which, SentParts& sent, MemorySender& sender, MemorySender::Zeros zeros);
 // Stores in shared memory that home does not take back as they are made.
 Status send_stores(const SendOrder& order, MemorySender& sender);
 // order.whole.

@@ -61,7 +61,7 @@ Status MemoryFollower::begin_round(const SendOrder& order, Stream& stream) {
 // What the program can store in through a shared mapping is sent when it stands still.
 void MemoryFollower::plan_files(const SendOrder& order) {
     for (const auto& part : parts_to_send(order, Files::OnlyPrivate, files_))
-        add_piece({StreamKind::FileData, part.position, part.address, part.size, false});
+        add_piece({StreamKind::FileData, part.position, part.address, part.size, files_again_});
 }
 
 void MemoryFollower::plan_pages(const wire::Image& image, const PageSet& pages) {
@@ -94,7 +94,7 @@ Expected<bool> MemoryFollower::step() {
     TRY(sender_->flush());
     TRY(send_drops(pid_, became_zero_));
     note_round();
-    if (std::exchange(file_vanished_, false)) files_.clear();
+    if (std::exchange(file_vanished_, false)) files_changed();
     TRY(stream_->send(make_stream_message(StreamKind::RoundEnd, pid_, {}, {})));
     return false;
 }
@@ -161,7 +161,7 @@ Expected<MoveTotals> MemoryFollower::send(const SendOrder& order, Stream& stream
         if (next.size == 0) pieces_.pop_front();
     }
     if (vanished_) return fail("memory of process {} can't be read", order.pid);
-    if (order.file_contents) TRY(send_files(order, Files::All, files_, *sender_));
+    if (order.file_contents) TRY(send_files(order, Files::All, files_, *sender_, files_again_ ? MemorySender::Zeros::Send : MemorySender::Zeros::Skip));
     if (!order.file_contents) TRY(send_stores(order, *sender_));
     TRY(send_whole(order, *sender_));
     TRY(sender_->flush());

@@ -51,7 +51,7 @@ class MemoryFollower : public Mover {
     // The other side has given its copy up, all of it, or never had one.
     void nothing_is_held() { held_.clear(), known_.clear(), all_is_news_ = true; }
     // Files that were sent in rounds are others now.
-    void files_changed() { files_.clear(); }
+    void files_changed() { files_.clear(), files_again_ = true; }
 
     bool let_go_some() { return tracking_->let_go_some(); }
     const std::shared_ptr<DirtyTracking>& tracking() const { return tracking_; }
@@ -84,6 +84,7 @@ class MemoryFollower : public Mover {
     std::deque<Piece> pieces_;
     PageSet sent_, zeros_, became_zero_;
     bool vanished_ = false, file_vanished_ = false;
+    bool files_again_ = false;   // the other side may have older contents where there are zeros now
     bool all_is_news_ = false;  // the next round sends what was not written since, too
 };
 

@@ -14,7 +14,7 @@ class StopCopy : public Mover {
         TRY_ASSIGN(PageMap pages, PageMap::open(order.pid));
         MemorySender sender(order, stream);
         SentParts sent;
-        if (order.file_contents) TRY(send_files(order, Files::All, sent, sender));
+        if (order.file_contents) TRY(send_files(order, Files::All, sent, sender, MemorySender::Zeros::Skip));
         struct Own {
             PageRun run;
             MemorySender::Zeros zeros;

@@ -23,6 +23,7 @@ DETECTION = 9.0  # seconds until a connection that has data on its way notices (
 
 class Round:
     def __init__(self, run, program, name, number, reconnect):
+        self.reconnect = reconnect
         self.directory = os.path.join(run.directory, f"{name}-{number}")
         os.makedirs(os.path.join(self.directory, ".config", "pmi"), 0o755)
         with open(os.path.join(self.directory, ".config", "pmi", "pmi.toml"), "w") as f:
@@ -59,7 +60,8 @@ class Round:
         wrong = check(self.job, status)
         if wrong is None and status != 0 and not may_die:
             wrong = f"ended with {status}: {self.job.errors().strip()[-300:]}"
-        if wrong is None and (left := self.job.leftovers(12)):
+        # A node that was not told of the program's way home or end waits for home as long as it was asked to.
+        if wrong is None and (left := self.job.leftovers(self.reconnect + 15)):
             wrong = "\n".join(left)
         return wrong
 
