@@ -78,12 +78,6 @@ Status make_directory(const std::string& path) {
     return {};
 }
 
-std::string joined(const std::vector<std::string>& words) {
-    std::string text;
-    for (const auto& w : words) text += (text.empty() ? "" : ", ") + w;
-    return text;
-}
-
 std::vector<std::string> directories_in(const std::string& path) {
     std::vector<std::string> names;
     DIR* dir = ::opendir(path.c_str());
@@ -179,7 +173,7 @@ Status GuestCgroups::set_up() {
             std::erase(missing, c);
         }
     }
-    return missing.empty() ? Status() : fail("there is no cgroup controller for {}", joined(missing));
+    return missing.empty() ? Status() : fail("there is no cgroup controller for {}", fmt::join(missing, ", "));
 }
 
 Status GuestCgroups::own_group(const CgroupHierarchy& h) {

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "remote/transport/raw_bytes.h"
 #include "runtime/base/error.h"
 
 namespace pmi {
@@ -13,19 +14,6 @@ struct FrameSealer::Key {
     alignas(16) crypto_aead_aes256gcm_state schedule{};
     ~Key() { ::sodium_memzero(this, sizeof *this); }
 };
-
-namespace {
-
-template <size_t N>
-unsigned char* raw(std::span<std::byte, N> s) {
-    return reinterpret_cast<unsigned char*>(s.data());
-}
-template <size_t N>
-const unsigned char* raw(std::span<const std::byte, N> s) {
-    return reinterpret_cast<const unsigned char*>(s.data());
-}
-
-}  // namespace
 
 bool cipher_available(Cipher cipher) {
     PMI_ASSERT(::sodium_init() >= 0);

@@ -6,6 +6,8 @@
 #include <climits>
 #include <cstring>
 
+#include "remote/transport/raw_bytes.h"
+
 namespace pmi {
 
 struct BulkSealer::Context {
@@ -16,15 +18,6 @@ struct BulkSealer::Context {
 namespace {
 
 constexpr int kNonce = 12;
-
-template <size_t N>
-unsigned char* raw(std::span<std::byte, N> s) {
-    return reinterpret_cast<unsigned char*>(s.data());
-}
-template <size_t N>
-const unsigned char* raw(std::span<const std::byte, N> s) {
-    return reinterpret_cast<const unsigned char*>(s.data());
-}
 
 std::array<unsigned char, kNonce> nonce_of(uint64_t count) {
     std::array<unsigned char, kNonce> nonce{};

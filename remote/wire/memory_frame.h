@@ -50,6 +50,10 @@ struct MemoryRun {
 };
 struct MoveTotals {
     uint64_t bytes, pages, zero_pages, found_pages;
+    MoveTotals& operator+=(const MoveTotals& more) {
+        bytes += more.bytes, pages += more.pages, zero_pages += more.zero_pages, found_pages += more.found_pages;
+        return *this;
+    }
 };
 
 struct ReadyNote {

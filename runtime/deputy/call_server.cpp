@@ -306,8 +306,9 @@ Reply CallServer::watch_file(const CallHead& head, const Call& call) {
 bool CallServer::lasts(const Thread& t, int64_t result) {
     const Row* row = find_row(t.work->call.nr);
     if (row == nullptr || row->lasts == Known::Nothing) return false;
-    if (!facts_.contains(t.pid)) facts_[t.pid] = read_lasting_facts(t.pid);
-    return answer_lasts(t.work->call, result, t.pid, facts_[t.pid]);
+    auto [facts, is_new] = facts_.try_emplace(t.pid);
+    if (is_new) facts->second = read_lasting_facts(t.pid);
+    return answer_lasts(t.work->call, result, t.pid, facts->second);
 }
 
 void CallServer::reply(Thread& t, const Reply& reply, bool home_first) {

@@ -235,12 +235,7 @@ Status Worker::send_out(NodeSession& session, const wire::Image& image, pid_t pi
     Mover& mover = early != nullptr ? static_cast<Mover&>(*early->follower) : *everything;
     TRY_ASSIGN(*totals, mover.send(order, session.stream()));
     totals->bytes += bytes.size();
-    if (early != nullptr) {
-        totals->bytes += early->totals.bytes;
-        totals->pages += early->totals.pages;
-        totals->zero_pages += early->totals.zero_pages;
-        totals->found_pages += early->totals.found_pages;
-    }
+    if (early != nullptr) *totals += early->totals;
     return session.stream().send(make_stream_message(StreamKind::End, image.pid(), {}, std::as_bytes(std::span(totals, 1))));
 }
 

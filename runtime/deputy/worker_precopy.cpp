@@ -8,6 +8,7 @@
 #include "remote/wire/kernel_probes.h"
 #include "runtime/base/log.h"
 #include "runtime/deputy/worker_loop.h"
+#include "runtime/kernel/memory_info.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/memory/regions.h"
 #include "runtime/tracee/sleep_clock.h"
@@ -30,11 +31,6 @@ Status check_direct_io(pid_t alive) {
 Status can_follow(pid_t alive) {
     TRY(DirtyTracking::probe());
     return check_direct_io(alive);
-}
-
-uint64_t resident_bytes(pid_t alive) {
-    auto status = read_status(alive);
-    return status ? status->vm_rss_kib * 1024 : 0;
 }
 
 // What the node has to say when it gives up is more than that it is gone.
@@ -132,8 +128,7 @@ Status Worker::send_round(HomePid pid, NodeSession& session, EarlyCopy& copy) {
     }
     TRY(wait_for_round(pid, session));
     const MoveTotals& totals = copy.follower->round_totals();
-    copy.totals.bytes += totals.bytes, copy.totals.pages += totals.pages, copy.totals.zero_pages += totals.zero_pages;
-    copy.totals.found_pages += totals.found_pages;
+    copy.totals += totals;
     copy.rounds.push_back({totals.bytes, monotonic_ns() - began});
     spdlog::debug("process {}: round {}: {} bytes in {} us", pid.value, copy.rounds.size(), totals.bytes, copy.rounds.back().ns / 1000);
     return {};

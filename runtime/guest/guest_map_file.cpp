@@ -101,11 +101,7 @@ Status GuestSupervisor::unmap_and_finish(GuestThread& t, uint64_t address, int64
                                                      {address, size, 0, 0, 0, 0});
         t.injecting = false;
         if (!done) return std::move(done.error());
-        TRY_ASSIGN(Registers r, get_registers(t.outer));
-        r.rax = static_cast<uint64_t>(result);
-        r.orig_rax = static_cast<uint64_t>(-1);
-        TRY(set_registers(t.outer, r));
-        return go_on(t);
+        return go_on_with(t, result);
     }));
     return give(t, kErestartNoIntr);
 }
@@ -132,11 +128,7 @@ Status GuestSupervisor::map_here(GuestThread& t, uint64_t address, const Reply& 
         t.injecting = false;
         if (!got) return std::move(got.error());
         if (!closed) return std::move(closed.error());
-        TRY_ASSIGN(Registers r, get_registers(t.outer));
-        r.rax = static_cast<uint64_t>(*got);
-        r.orig_rax = static_cast<uint64_t>(-1);
-        TRY(set_registers(t.outer, r));
-        return go_on(t);
+        return go_on_with(t, *got);
     }));
     return give(t, kErestartNoIntr);
 }

@@ -80,11 +80,7 @@ Status GuestSupervisor::remap_over_seams(GuestThread& t) {
         auto got = remap_pieces(t, a, old_size, size, pieces, protection, MAP_PRIVATE | MAP_ANONYMOUS | no_reserve);
         t.injecting = false;
         if (!got) return std::move(got.error());
-        TRY_ASSIGN(Registers r, get_registers(t.outer));
-        r.rax = static_cast<uint64_t>(*got);
-        r.orig_rax = static_cast<uint64_t>(-1);
-        TRY(set_registers(t.outer, r));
-        return go_on(t);
+        return go_on_with(t, *got);
     }));
     return give(t, kErestartNoIntr);
 }

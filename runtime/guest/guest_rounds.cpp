@@ -6,7 +6,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/guest/guest_supervisor.h"
-#include "runtime/kernel/procfs.h"
+#include "runtime/kernel/memory_info.h"
 #include "runtime/memory/regions.h"
 
 namespace pmi {
@@ -14,11 +14,6 @@ namespace {
 
 // What has less resident than this stands still for less time than rounds would take.
 constexpr uint64_t kWorthRounds = 6u << 20;  // bytes
-
-uint64_t resident_bytes(pid_t outer) {
-    auto status = read_status(outer);
-    return status ? status->vm_rss_kib * 1024 : 0;
-}
 
 }  // namespace
 

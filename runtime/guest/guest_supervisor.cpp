@@ -238,19 +238,23 @@ Status GuestSupervisor::go_on(GuestThread& t, int signal) {
     if (t.process->held() && !t.notification && !t.mask_to_restore) {
         // Held in a signal-delivery-stop the signal would be lost: it is delivered first, and our INTERRUPT stops
         // the thread right behind.
-        if (signal == 0 && !trap_is_due(t.outer)) {
-            t.stopped = true;
-            return finish_freeze_if_ready(*t.process);
-        }
         if (signal == 0) {
-            t.stopped = false;
-            return resume(t.outer);
+            t.stopped = !trap_is_due(t.outer);
+            return t.stopped ? finish_freeze_if_ready(*t.process) : resume(t.outer);
         }
         TRY(stop_soon(t));
     }
     if (std::exchange(t.cut_short, false) && signal == 0) TRY(mend_cut_short(t));
     t.stopped = false;
     return resume(t.outer, signal);
+}
+
+Status GuestSupervisor::go_on_with(GuestThread& t, int64_t result) {
+    TRY_ASSIGN(Registers r, get_registers(t.outer));
+    r.rax = static_cast<uint64_t>(result);
+    r.orig_rax = static_cast<uint64_t>(-1);
+    TRY(set_registers(t.outer, r));
+    return go_on(t);
 }
 
 Status GuestSupervisor::stop_then(GuestThread& t, std::function<Status()> then) {

@@ -70,6 +70,7 @@ class GuestSupervisor : private StopWaiter {
     Status task_ended(pid_t outer, int status);
     std::string why_killed(int status) const;
     Status go_on(GuestThread& t, int signal = 0);  // resumes it, or holds it while its process is held
+    Status go_on_with(GuestThread& t, int64_t result);  // of the call that was made in place of its own
     Status stop_then(GuestThread& t, std::function<Status()> then);
     static Status stop_soon(GuestThread& t);
     void kill_process(GuestProcess& p);

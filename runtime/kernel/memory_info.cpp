@@ -1,11 +1,11 @@
 #include "runtime/kernel/memory_info.h"
 
 #include <charconv>
-#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "runtime/base/fd.h"
+#include "runtime/kernel/procfs.h"
 
 namespace pmi {
 namespace {
@@ -26,6 +26,11 @@ bool is_memory_short() {
     if (!text) return false;
     constexpr uint64_t kShare = 8;
     return meminfo(*text, "MemAvailable:") < meminfo(*text, "MemTotal:") / kShare;
+}
+
+uint64_t resident_bytes(pid_t pid) {
+    auto status = read_status(pid);
+    return status ? status->vm_rss_kib * 1024 : 0;
 }
 
 }  // namespace pmi
