@@ -2,23 +2,11 @@
 
 #include <algorithm>
 
-#include "runtime/base/clock.h"
-
 namespace pmi {
 namespace {
 
 constexpr uint64_t kTrial = 2048;   // pages, before it is judged
 constexpr uint64_t kWorthwhile = 16;  // one of so many
-
-Expected<std::unique_ptr<Message>> receive(Stream& stream, const std::function<Status()>& between) {
-    constexpr int kLookEveryMs = 20;
-    int64_t deadline = monotonic_ns() + int64_t{kStreamSendTimeoutMs} * 1'000'000;
-    for (;;) {
-        auto message = stream.receive(kLookEveryMs);
-        if (message || message.error().code() != ETIMEDOUT || monotonic_ns() > deadline) return message;
-        TRY(between());
-    }
-}
 
 }  // namespace
 
@@ -34,7 +22,7 @@ Expected<std::vector<bool>> PageFinder::find(StreamKind kind, int32_t pid, std::
     auto offer = make_stream_message(StreamKind::Offer, pid, runs, std::as_bytes(std::span(hashes)));
     offer_of(offer) = kind;
     TRY(stream.send(offer));
-    TRY_ASSIGN(auto message, receive(stream, between));
+    TRY_ASSIGN(auto message, receive_while(stream, kStreamSendTimeoutMs, between));
     TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
     if (view.head.kind == StreamKind::Failed) return failure_of(view);
     if (view.head.kind != StreamKind::Found || view.payload.size() != pages.size())

@@ -58,6 +58,9 @@ class Stream {
     virtual StreamCounts counts() = 0;
 };
 
+// stream.receive(timeout_ms), looking up with `between` now and then: its Error ends the wait.
+Expected<std::unique_ptr<Message>> receive_while(Stream& stream, int timeout_ms, const std::function<Status()>& between);
+
 class Transport {
   public:
     // `ring` may be null only with Security::Insecure. Starts libzmq's I/O thread and, for servers, a ZAP

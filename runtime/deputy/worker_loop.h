@@ -253,6 +253,7 @@ class Worker : private StopWaiter {
     Status with_own_memory(HomePid pid, const std::function<Status(DeputyProcess& p)>& work);
     Status take_early(HomePid pid, const StreamView& view, EarlyReturn& early);
     Status shape_early(HomePid pid, const StreamView& view, EarlyReturn& early);
+    Status drop_early(HomePid pid, const StreamView& view, const EarlyReturn& early);
     Status install_early(HomePid pid, const StreamView& view, EarlyReturn& early);
     Status pass_on_early(HomePid pid, NodeSession& to, const StreamView& view, EarlyHop& early);
     Status send_when_possible(HomePid pid, NodeSession& to, std::span<const std::byte> bytes);

@@ -71,13 +71,8 @@ Expected<json> Worker::cancel_move(HomePid pid) {
 
 // A message of a move's, however long it takes; a wish to cancel ends the wait.
 Expected<std::unique_ptr<Message>> Worker::receive_for(HomePid pid, NodeSession& session, int timeout_ms, const MoveStep& step) {
-    constexpr int kLookEveryMs = 50;
-    int64_t deadline = monotonic_ns() + int64_t{timeout_ms} * 1'000'000;
-    for (;;) {
-        TRY(on_the_way(pid, step));
-        auto message = session.stream().receive(kLookEveryMs);
-        if (message || message.error().code() != ETIMEDOUT || monotonic_ns() > deadline) return message;
-    }
+    TRY(on_the_way(pid, step));
+    return receive_while(session.stream(), timeout_ms, [&] { return on_the_way(pid, step); });
 }
 
 }  // namespace pmi

@@ -90,10 +90,8 @@ Status Worker::take_early(HomePid pid, const StreamView& view, EarlyReturn& earl
     TRY(on_the_way(pid, {early.rounds.size() + 1, false, early.totals.bytes, 0}));
     if (view.head.kind == StreamKind::Layout) return shape_early(pid, view, early);
     if (view.head.kind == StreamKind::Pages) return install_early(pid, view, early);
-    if (view.head.kind != StreamKind::Drop) return fail("a message {} in a round", static_cast<uint32_t>(view.head.kind));
-    MemoryInstaller installer(process_of(pid)->alive(), early.image, [](uint32_t) { return -1; });
-    TRY_ASSIGN(auto ranges, installer.dropped(view));
-    return with_stopped_deputy(pid, [&](pid_t) { return drop_here(*process_of(pid), ranges); });
+    if (view.head.kind == StreamKind::Drop) return drop_early(pid, view, early);
+    return fail("a message {} in a round", static_cast<uint32_t>(view.head.kind));
 }
 
 // The address space here is made what it is there, as far as home has it: files that home can't keep come when the program stands still.
@@ -124,6 +122,18 @@ Status Worker::install_early(HomePid pid, const StreamView& view, EarlyReturn& e
         rest = rest.subspan(run.size);
     }
     return {};
+}
+
+// Outside of what is installable there may be memory of the deputy's own.
+Status Worker::drop_early(HomePid pid, const StreamView& view, const EarlyReturn& early) {
+    MemoryInstaller installer(process_of(pid)->alive(), early.image, [](uint32_t) { return -1; });
+    TRY_ASSIGN(auto dropped, installer.dropped(view));
+    PageSet here;
+    for (const auto& range : dropped) here.add(range.start, range.end);
+    here.intersect(early.installable);
+    std::vector<AddressRange> ranges;
+    for (const auto& run : here.runs()) ranges.push_back({run.start, run.end});
+    return with_stopped_deputy(pid, [&](pid_t) { return drop_here(*process_of(pid), ranges); });
 }
 
 // -- another node

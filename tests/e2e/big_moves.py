@@ -323,9 +323,7 @@ def main():
         cases.pop("cut_link", None)
     bad = 0
     with nodes.Run(options.build) as run:
-        program = os.path.join(run.directory, "big_memory")
-        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guests", "big_memory.c")
-        subprocess.run(["cc", "-O1", "-o", program, source], check=True)
+        program = run.compile("big_memory")
         for number, (name, case) in enumerate(cases.items(), 1):
             began = time.monotonic()
             with Tester(run, program, number, options.size) as t:

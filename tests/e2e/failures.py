@@ -11,7 +11,6 @@ import os
 import random
 import re
 import signal
-import subprocess
 import sys
 import time
 
@@ -119,9 +118,7 @@ def main():
     system.inherit_default_signals()
     bad = number = 0
     with nodes.Run(options.build, options.nodes) as run:
-        program = os.path.join(run.directory, "checked_counter")
-        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guests", "checked_counter.c")
-        subprocess.run(["cc", "-O1", "-pthread", "-o", program, source], check=True)
+        program = run.compile("checked_counter", "-pthread")
         for victim in (v for v in VICTIMS if options.match in v):
             for n in range(options.repeat):
                 number += 1

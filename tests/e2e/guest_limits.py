@@ -15,7 +15,6 @@ import nodes
 import system
 from driver import Job
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 LIMIT = 96  # MiB
 REASON = "it needed more memory than a program may use on node"
 
@@ -92,8 +91,7 @@ def main():
     system.inherit_default_signals()
     before, said = groups(), []
     with nodes.Run(options.build) as run:
-        program = os.path.join(run.directory, "hungry")
-        subprocess.run(["cc", "-O1", "-o", program, os.path.join(HERE, "guests", "hungry.c")], check=True)
+        program = run.compile("hungry")
         for case in (memory, tasks):
             said += case(run, program)
     if left := groups() - before:

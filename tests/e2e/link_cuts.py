@@ -9,7 +9,6 @@ guest.
 import argparse
 import os
 import random
-import subprocess
 import sys
 import time
 
@@ -137,9 +136,7 @@ def main():
     system.inherit_default_signals()
     bad = number = 0
     with nodes.Run(options.build, "namespace") as run:
-        program = os.path.join(run.directory, "checked_counter")
-        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guests", "checked_counter.c")
-        subprocess.run(["cc", "-O1", "-pthread", "-o", program, source], check=True)
+        program = run.compile("checked_counter", "-pthread")
         for name, (case, reconnect) in CASES.items():
             for n in range(options.repeat if options.match in name else 0):
                 number += 1

@@ -57,9 +57,7 @@ def main():
     system.become_subreaper()
     system.inherit_default_signals()
     with nodes.Run(options.build, options.nodes) as run, nodes.Node(run, 1) as first, nodes.Node(run, 2) as second:
-        program = os.path.join(run.directory, "soak")
-        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guests", "soak.c")
-        subprocess.run(["cc", "-O2", "-pthread", "-o", program, source], check=True)
+        program = run.compile("soak", "-O2", "-pthread")
         directory = os.path.join(run.directory, "job")
         os.mkdir(directory, 0o755)
         job = Job(run, directory, [first, second], [program, str(options.megabytes)], stdin=subprocess.PIPE, timeout=60)
