@@ -37,10 +37,30 @@ Status MemoryInstaller::install_pages(const StreamView& view) {
     auto rest = view.payload;
     for (size_t i = 0; i < view.head.runs; i++) {
         MemoryRun run = view.run(i);
-        TRY(memory_.write(run.where, rest.first(run.size)));
+        auto written = memory_.write(run.where, rest.first(run.size));
+        if (!written && leaves_out_) written = install_by_page(run, rest.first(run.size));
+        TRY(std::move(written));
         rest = rest.subspan(run.size);
     }
     return {};
+}
+
+Status MemoryInstaller::install_by_page(MemoryRun run, std::span<const std::byte> bytes) {
+    for (uint64_t at = 0; at < run.size; at += kPage) {
+        auto written = memory_.write(run.where + at, bytes.subspan(at, std::min<uint64_t>(kPage, run.size - at)));
+        if (!written && !is_behind_file_end(run.where + at)) return written;
+    }
+    return {};
+}
+
+// There a page can't be read either.
+bool MemoryInstaller::is_behind_file_end(uint64_t page) {
+    for (const auto& r : image_.regions()) {
+        if (page < r.start() || page >= r.end()) continue;
+        std::byte probe{};
+        return r.kind() == wire::Region::FILE && !r.shared() && !memory_.read(page, std::span(&probe, 1));
+    }
+    return false;
 }
 
 Expected<std::vector<AddressRange>> MemoryInstaller::dropped(const StreamView& view) const {

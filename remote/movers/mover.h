@@ -53,6 +53,9 @@ class MemoryInstaller {
   public:
     // `file_fd` gives the file that stands for image.files[index] here, -1 for none.
     MemoryInstaller(pid_t pid, const wire::Image& image, std::function<int(uint32_t index)> file_fd);
+    // Where the file of a private mapping has been cut off, the program's own pages have gone with what was cut off; those of an image from
+    // elsewhere are left out. Otherwise a page that can't be written is an Error.
+    void leave_out_behind_file_ends() { leaves_out_ = true; }
     // A Pages or FileData message. Runs outside the image's regions or files are errors, nothing is written then.
     Status install(const StreamView& view);
     // An Offer: what of it is in the store is installed; for each page whether it was.
@@ -62,6 +65,8 @@ class MemoryInstaller {
 
   private:
     Status install_pages(const StreamView& view);
+    Status install_by_page(MemoryRun run, std::span<const std::byte> bytes);
+    bool is_behind_file_end(uint64_t page);
     Status install_file_data(const StreamView& view);
     Status install_one(StreamKind kind, MemoryRun run, std::span<const std::byte> bytes);
     Status store_in_file(MemoryRun run, std::span<const std::byte> bytes);
@@ -70,6 +75,7 @@ class MemoryInstaller {
     const wire::Image& image_;
     std::function<int(uint32_t)> file_fd_;
     std::vector<AddressRange> ranges_;  // merged neighbours of image_.regions
+    bool leaves_out_ = false;
 };
 
 }  // namespace pmi

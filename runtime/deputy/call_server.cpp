@@ -13,6 +13,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/base/thread.h"
+#include "runtime/deputy/truncation.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/tracee/interrupted.h"
 #include "runtime/tracee/sleep_clock.h"
@@ -152,7 +153,8 @@ uint64_t CallServer::calls_of(HomePid pid) const {
 Status CallServer::begin(const CallHead& head, Call call) {
     std::optional<Reply> answered;
     if (head.kind == CallKind::WatchFile) answered = watch_file(head, call);
-    if (files_.would_change(HomePid(head.pid), HomePid(head.tid), call)) answered = Reply{kErestartNoIntr, {}};
+    HomePid pid(head.pid), tid(head.tid);
+    if (files_.would_change(pid, tid, call) || would_cut_mapped_file(tid, call)) answered = Reply{kErestartNoIntr, {}};
     std::lock_guard lock(mutex_);
     auto it = threads_.find(HomePid(head.tid));
     if (it == threads_.end()) return {};  // it exited or was killed; ThreadGone or ProcessGone is on its way
@@ -279,8 +281,8 @@ void CallServer::add_mapped_file(const Thread& t, Reply& reply) {
     struct stat st {};
     int fd = static_cast<int>(w.call.args[4]);
     if (::stat(fmt::format("/proc/{}/fd/{}", w.head.tid, fd).c_str(), &st) == 0) info.size = static_cast<uint64_t>(st.st_size);
-    if ((w.call.args[3] & MAP_TYPE) == MAP_PRIVATE)
-        files_.watch_private(t.pid, HomePid(w.head.tid), fd);
+    bool is_code = (w.call.args[2] & PROT_EXEC) != 0;
+    if ((w.call.args[3] & MAP_TYPE) == MAP_PRIVATE) files_.watch_private(t.pid, HomePid(w.head.tid), fd, is_code);
     info.writable = WatchedFiles::is_writable(HomePid(w.head.tid), fd) ? 1 : 0;
     info.written_back = files_.number_of(t.pid, HomePid(w.head.tid), fd);
     uint64_t file_end = (info.size + kPage - 1) & ~(kPage - 1);

@@ -39,7 +39,7 @@ bool is_nameless(const std::string& name) {
 constexpr uint64_t kMaxView = 4 << 20;  // bytes that the runs of one frame may be spread over
 
 struct Use {
-    bool shared = false, stored_in = false, is_private = false;
+    bool shared = false, stored_in = false, is_private = false, is_code = false;
 };
 Use use_of(const wire::Image& image, uint32_t file) {
     Use use;
@@ -47,6 +47,7 @@ Use use_of(const wire::Image& image, uint32_t file) {
         if (r.kind() != wire::Region::FILE || r.file() != file) continue;
         (r.shared() ? use.shared : use.is_private) = true;
         if (r.shared() && has_vm_flag(r.vm_flags(), "mw")) use.stored_in = true;
+        if ((r.protection() & PROT_EXEC) != 0) use.is_code = true;
     }
     return use;
 }
@@ -101,7 +102,7 @@ Status WatchedFiles::watch_image(HomePid pid, HomePid alive, wire::Image& image)
         Use use = use_of(image, file.index());
         auto open = find_open(alive, fds, file);
         bool writes_itself = open && open->writable;
-        if (is_nameless(file.name()) || (!use.shared && !writes_itself)) continue;
+        if (is_nameless(file.name()) || (!use.shared && !writes_itself && use.is_code)) continue;
         Fd fd = open_mapped(alive, image, file, open, use.stored_in ? O_RDWR : O_RDONLY);
         bool usable = fd.valid() && (!use.stored_in || takes_writes(fd.get()));
         uint32_t number = 0;
@@ -145,9 +146,9 @@ Status WatchedFiles::watch_shared(HomePid pid, HomePid tid, int fd) {
     return add(pid, std::move(opened), writable, &number);
 }
 
-void WatchedFiles::watch_private(HomePid pid, HomePid tid, int fd) {
+void WatchedFiles::watch_private(HomePid pid, HomePid tid, int fd, bool is_code) {
     struct stat st {};
-    if (!is_writable(tid, fd) || ::stat(fd_link(tid, fd).c_str(), &st) != 0 || !S_ISREG(st.st_mode)) return;
+    if ((is_code && !is_writable(tid, fd)) || ::stat(fd_link(tid, fd).c_str(), &st) != 0 || !S_ISREG(st.st_mode)) return;
     {
         std::lock_guard lock(mutex_);
         if (find(pid, st) != nullptr) return;

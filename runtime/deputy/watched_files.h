@@ -30,8 +30,8 @@ class WatchedFiles {
     Status watch_image(HomePid pid, HomePid alive, wire::Image& image);
     // The file of a descriptor, which is going to be mapped. Error: not from another node.
     Status watch_shared(HomePid pid, HomePid tid, int fd);
-    // The same for a private mapping. Files that the program can't write to itself are nobody's business.
-    void watch_private(HomePid pid, HomePid tid, int fd);
+    // The same for a private mapping. Code that the program can't write to itself is left out: nobody writes to it, it is replaced.
+    void watch_private(HomePid pid, HomePid tid, int fd, bool is_code);
     // The number of the file of a descriptor, 0: stores in it are not written back.
     uint32_t number_of(HomePid pid, HomePid tid, int fd) const;
     static bool is_writable(HomePid tid, int fd);

@@ -316,6 +316,7 @@ Status Worker::receive_memory(DeputyProcess& p, const wire::Image& image, const 
     for (const auto& range : plan.whole) runs.push_back({range.start, range.end - range.start});
     TRY(p.session->stream().send(make_stream_message(StreamKind::Need, p.pid.value, runs, {})));
     MemoryInstaller installer(p.alive(), image, [](uint32_t) { return -1; });
+    installer.leave_out_behind_file_ends();
     Status installed;
     uint64_t received = 0;
     for (;;) {
