@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "interpose/agent/agent.h"
 
@@ -38,38 +39,10 @@ Status MemorySender::add_some(StreamKind kind, uint64_t where, uint64_t size, co
         there.assign((to.size() + kPage - 1) / kPage, true);
         TRY(read(offset, to, there));
         for (size_t at = 0; at < to.size(); at += kPage) there[at / kPage] = wanted(where + offset + at, page_of(to, at), there[at / kPage]);
-        if (finder_ != nullptr && finder_->wants(kind)) TRY(leave_out_found(kind, where + offset, to, there));
         for (size_t at = 0; at < to.size(); at += kPage)
-            if (there[at / kPage]) keep(where + offset + at, page_of(to, at));
+            if (there[at / kPage]) filling_.keep(where + offset + at, page_of(to, at));
         offset += to.size();
         done_with(to.size());
-    }
-    return {};
-}
-
-// Of those that are wanted.
-Status MemorySender::leave_out_found(StreamKind kind, uint64_t where, std::span<const std::byte> bytes, std::vector<bool>& wanted) {
-    std::vector<MemoryRun> runs;
-    std::vector<const std::byte*> pages;
-    std::vector<size_t> numbers;
-    for (size_t i = 0; (i + 1) * kPage <= bytes.size(); i++) {
-        if (!wanted[i]) continue;
-        uint64_t at = where + i * kPage;
-        if (!runs.empty() && runs.back().where + runs.back().size == at)
-            runs.back().size += kPage;
-        else
-            runs.push_back({at, kPage});
-        pages.push_back(bytes.data() + i * kPage);
-        numbers.push_back(i);
-    }
-    if (pages.empty()) return {};
-    auto between = [this] { return between_ ? between_(totals_, left_) : Status(); };
-    TRY_ASSIGN(auto found, finder_->find(kind, home_pid_, runs, pages, stream_, between));
-    totals_.bytes += runs.size() * sizeof(MemoryRun) + pages.size() * sizeof(PageHash);
-    for (size_t i = 0; i < found.size(); i++) {
-        if (!found[i]) continue;
-        wanted[numbers[i]] = false;
-        totals_.found_pages++;
     }
     return {};
 }
@@ -78,7 +51,7 @@ Status MemorySender::add_bytes(StreamKind kind, uint64_t where, std::span<const 
     while (!bytes.empty()) {
         TRY_ASSIGN(auto to, room_for(kind, bytes.size()));
         std::memcpy(to.data(), bytes.data(), to.size());
-        keep(where, to);
+        filling_.keep(where, to);
         done_with(to.size());
         where += to.size();
         bytes = bytes.subspan(to.size());
@@ -89,44 +62,98 @@ Status MemorySender::add_bytes(StreamKind kind, uint64_t where, std::span<const 
 // As much as fits, behind what the message has already; it may end up as so many runs of one page.
 Expected<std::span<std::byte>> MemorySender::room_for(StreamKind kind, uint64_t wanted) {
     constexpr size_t kWorthWhile = 16 * kPage;
-    size_t left = kMemoryMessage - filled_, runs_left = kMaxRunsAtOnce - runs_.size();
-    if (kind != kind_ || left < std::min<uint64_t>(wanted, kWorthWhile) || runs_left < kWorthWhile / kPage) {
-        TRY(flush());
-        left = kMemoryMessage, runs_left = kMaxRunsAtOnce;
-    }
-    kind_ = kind;
-    if (buffer_.data() == nullptr) buffer_ = pool_.take(kHeadRoom + kMemoryMessage);
-    uint64_t size = std::min<uint64_t>({wanted, left, runs_left * kPage});
+    auto left = [&] { return kMemoryMessage - filling_.filled; };
+    auto runs_left = [&] { return kMaxRunsAtOnce - filling_.runs.size(); };
+    if (kind != filling_.kind || left() < std::min<uint64_t>(wanted, kWorthWhile) || runs_left() < kWorthWhile / kPage) TRY(dispatch());
+    filling_.kind = kind;
+    if (filling_.buffer.data() == nullptr) filling_.buffer = pool_.take(kHeadRoom + kMemoryMessage);
+    uint64_t size = std::min<uint64_t>({wanted, left(), runs_left() * kPage});
     if (size < wanted) size &= ~(kPage - 1);
-    return std::span(payload() + filled_, size);
+    return std::span(filling_.payload() + filling_.filled, size);
 }
 
-// `bytes` are in the message's room, at its end or behind a gap.
-void MemorySender::keep(uint64_t where, std::span<const std::byte> bytes) {
-    std::byte* to = payload() + filled_;
+void MemorySender::Batch::keep(uint64_t where, std::span<const std::byte> bytes) {
+    std::byte* to = payload() + filled;
     if (to != bytes.data()) std::memmove(to, bytes.data(), bytes.size());
-    filled_ += bytes.size();
-    if (!runs_.empty() && runs_.back().where + runs_.back().size == where)
-        runs_.back().size += bytes.size();
+    filled += bytes.size();
+    if (!runs.empty() && runs.back().where + runs.back().size == where)
+        runs.back().size += bytes.size();
     else
-        runs_.push_back({where, bytes.size()});
-    totals_.pages += (bytes.size() + kPage - 1) / kPage;
+        runs.push_back({where, bytes.size()});
 }
 
 Status MemorySender::flush() {
-    if (runs_.empty()) return {};
-    StreamHead head{kind_, static_cast<uint32_t>(runs_.size()), home_pid_, {}};
-    size_t described = runs_.size() * sizeof(MemoryRun);
-    std::byte* begin = payload() - described - sizeof head;
+    TRY(dispatch());
+    while (!asked_.empty()) TRY(send_oldest());
+    return {};
+}
+
+// What is filled is sent, or asked for.
+Status MemorySender::dispatch() {
+    if (filling_.runs.empty()) return {};
+    Batch batch = std::exchange(filling_, {});
+    if (finder_ == nullptr || !finder_->wants(batch.kind)) return send(std::move(batch));
+    TRY(ask(batch));
+    asked_.push_back(std::move(batch));
+    return asked_.size() > kMaxAsked ? send_oldest() : Status();
+}
+
+// The whole pages of a batch: `visit` gets the number of each, where it goes, and what is in it; the rest has number -1.
+template <typename Visit>
+static void visit_pages(std::span<const MemoryRun> runs, const std::byte* at, Visit visit) {
+    int number = 0;
+    for (const auto& run : runs)
+        for (uint64_t done = 0; done < run.size; done += kPage) {
+            uint64_t size = std::min<uint64_t>(kPage, run.size - done);
+            visit(size == kPage ? number++ : -1, run.where + done, std::span(at, size));
+            at += size;
+        }
+}
+
+Status MemorySender::ask(const Batch& batch) {
+    std::vector<MemoryRun> runs;
+    std::vector<const std::byte*> pages;
+    visit_pages(batch.runs, batch.payload(), [&](int number, uint64_t where, std::span<const std::byte> page) {
+        if (number < 0) return;
+        pages.push_back(page.data());
+        if (!runs.empty() && runs.back().where + runs.back().size == where)
+            runs.back().size += kPage;
+        else
+            runs.push_back({where, kPage});
+    });
+    totals_.bytes += runs.size() * sizeof(MemoryRun) + pages.size() * sizeof(PageHash);
+    return finder_->ask(batch.kind, home_pid_, runs, pages, stream_);
+}
+
+// Without what the destination has found.
+Status MemorySender::send_oldest() {
+    Batch batch = std::move(asked_.front());
+    asked_.pop_front();
+    size_t asked = 0;
+    visit_pages(batch.runs, batch.payload(), [&](int number, uint64_t, std::span<const std::byte>) { asked += number >= 0 ? 1 : 0; });
+    TRY_ASSIGN(auto found, finder_->answer(batch.kind, asked, stream_, [this] { return look_up(); }));
+    auto runs = std::exchange(batch.runs, {});
+    batch.filled = 0;
+    visit_pages(runs, batch.payload(), [&](int number, uint64_t where, std::span<const std::byte> page) {
+        if (number >= 0 && found[static_cast<size_t>(number)])
+            totals_.found_pages++;
+        else
+            batch.keep(where, page);
+    });
+    return batch.runs.empty() ? Status() : send(std::move(batch));
+}
+
+Status MemorySender::send(Batch batch) {
+    StreamHead head{batch.kind, static_cast<uint32_t>(batch.runs.size()), home_pid_, {}};
+    size_t described = batch.runs.size() * sizeof(MemoryRun);
+    std::byte* begin = batch.payload() - described - sizeof head;
     std::memcpy(begin, &head, sizeof head);
-    std::memcpy(begin + sizeof head, runs_.data(), described);
-    std::span<const std::byte> message(begin, sizeof head + described + filled_);
-    auto buffer = std::make_shared<BufferPool::Buffer>(std::move(buffer_));
-    buffer_ = {};
-    runs_.clear();
-    filled_ = 0;
+    std::memcpy(begin + sizeof head, batch.runs.data(), described);
+    std::span<const std::byte> message(begin, sizeof head + described + batch.filled);
+    auto buffer = std::make_shared<BufferPool::Buffer>(std::move(batch.buffer));
     TRY(wait_for_room());
     totals_.bytes += message.size();
+    totals_.pages += (batch.filled + kPage - 1) / kPage;
     return stream_.send_zero_copy(message, [buffer] {});
 }
 
@@ -135,7 +162,7 @@ Status MemorySender::wait_for_room() {
     constexpr int kLookEveryMs = 20;
     if (!between_) return {};
     for (int waited = 0; waited < kStreamSendTimeoutMs; waited += kLookEveryMs) {
-        TRY(between_(totals_, left_));
+        TRY(look_up());
         if (stream_.can_send(kLookEveryMs)) return {};
     }
     return fail_code(ETIMEDOUT, "stream: the peer takes nothing");

@@ -1,9 +1,11 @@
 // Packs runs of a process's memory into stream messages of about kMemoryMessage bytes, read straight from the process
-// into the message.
+// into the message. Where the destination may have pages already (page_finder.h), it is asked before a message is sent; while
+// it looks, the next message is filled.
 #pragma once
 #include <sys/types.h>
 
 #include <algorithm>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -39,16 +41,29 @@ class MemorySender {
     uint64_t left() const { return left_; }
 
   private:
+    // A message that is being filled, or waits for an answer. Memory is read straight into it: in front of it there is room for
+    // what describes it.
+    struct Batch {
+        StreamKind kind = StreamKind::Pages;
+        std::vector<MemoryRun> runs;
+        BufferPool::Buffer buffer;
+        size_t filled = 0;  // bytes of its payload
+        std::byte* payload() const { return buffer.data() + kHeadRoom; }
+        // `bytes` are in the message's room, at its end or behind a gap.
+        void keep(uint64_t where, std::span<const std::byte> bytes);
+    };
     Expected<std::span<std::byte>> room_for(StreamKind kind, uint64_t wanted);
-    Status leave_out_found(StreamKind kind, uint64_t where, std::span<const std::byte> bytes, std::vector<bool>& wanted);
+    Status dispatch();
+    Status ask(const Batch& batch);
+    Status send_oldest();
+    Status send(Batch batch);
     Status wait_for_room();
+    Status look_up() { return between_ ? between_(totals_, left_) : Status(); }
     void done_with(uint64_t bytes) { left_ -= std::min(left_, bytes); }
-    void keep(uint64_t where, std::span<const std::byte> bytes);
-    std::byte* payload() const { return buffer_.data() + kHeadRoom; }
 
-    // Memory is read straight into the message: in front of it there is room for what describes it.
     static constexpr size_t kMaxRunsAtOnce = 4096;
     static constexpr size_t kHeadRoom = sizeof(StreamHead) + kMaxRunsAtOnce * sizeof(MemoryRun);
+    static constexpr size_t kMaxAsked = 2;  // batches
 
     RemoteMemory memory_;
     int32_t home_pid_;
@@ -56,11 +71,9 @@ class MemorySender {
     std::function<Status(const MoveTotals& sent, uint64_t left)> between_;
     PageFinder* finder_;
     uint64_t left_ = 0;
-    StreamKind kind_ = StreamKind::Pages;
-    std::vector<MemoryRun> runs_;
     BufferPool pool_{kStreamQueueBytes + 4 * kMemoryMessage};
-    BufferPool::Buffer buffer_;  // of the message that is being filled
-    size_t filled_ = 0;          // bytes of its payload
+    Batch filling_;
+    std::deque<Batch> asked_;  // of which the destination has been asked
     MoveTotals totals_{};
 };
 

@@ -14,23 +14,25 @@ bool PageFinder::wants(StreamKind kind) const {
     return kind == StreamKind::FileData || asked_ < kTrial || found_ * kWorthwhile > asked_;
 }
 
-Expected<std::vector<bool>> PageFinder::find(StreamKind kind, int32_t pid, std::span<const MemoryRun> runs, std::span<const std::byte* const> pages,
-                                             Stream& stream, const std::function<Status()>& between) {
+Status PageFinder::ask(StreamKind kind, int32_t pid, std::span<const MemoryRun> runs, std::span<const std::byte* const> pages, Stream& stream) {
     std::vector<PageHash> hashes;
     hashes.reserve(pages.size());
     for (const std::byte* page : pages) hashes.push_back(hash_page({page, kStoredPage}, key_));
     auto offer = make_stream_message(StreamKind::Offer, pid, runs, std::as_bytes(std::span(hashes)));
     offer_of(offer) = kind;
-    TRY(stream.send(offer));
+    return stream.send(offer);
+}
+
+Expected<std::vector<bool>> PageFinder::answer(StreamKind kind, size_t pages, Stream& stream, const std::function<Status()>& between) {
     TRY_ASSIGN(auto message, receive_while(stream, kStreamSendTimeoutMs, between));
     TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
     if (view.head.kind == StreamKind::Failed) return failure_of(view);
-    if (view.head.kind != StreamKind::Found || view.payload.size() != pages.size())
-        return fail("an answer of {} bytes for {} pages", view.payload.size(), pages.size());
-    std::vector<bool> found(pages.size());
+    if (view.head.kind != StreamKind::Found || view.payload.size() != pages)
+        return fail("an answer of {} bytes for {} pages", view.payload.size(), pages);
+    std::vector<bool> found(pages);
     std::transform(view.payload.begin(), view.payload.end(), found.begin(), [](std::byte b) { return b != std::byte{0}; });
     if (kind == StreamKind::Pages) {
-        asked_ += pages.size();
+        asked_ += pages;
         found_ += static_cast<uint64_t>(std::count(found.begin(), found.end(), true));
     }
     return found;

@@ -17,9 +17,11 @@ class PageFinder {
     explicit PageFinder(const PageKey& key) : key_(key) {}
     // Whether it is worth while to ask for such pages at all: what was asked for before says so.
     bool wants(StreamKind kind) const;
-    // One answer for each page of the runs, whose contents are `pages`. `between` is called while it waits.
-    Expected<std::vector<bool>> find(StreamKind kind, int32_t pid, std::span<const MemoryRun> runs, std::span<const std::byte* const> pages, Stream& stream,
-                                     const std::function<Status()>& between);
+    // Asks for the pages of these runs, whose contents are `pages`. Several questions may be under way; they are answered in
+    // their order, with one answer for each page.
+    Status ask(StreamKind kind, int32_t pid, std::span<const MemoryRun> runs, std::span<const std::byte* const> pages, Stream& stream);
+    // `between` is called while it waits.
+    Expected<std::vector<bool>> answer(StreamKind kind, size_t pages, Stream& stream, const std::function<Status()>& between);
 
   private:
     const PageKey key_;

@@ -142,7 +142,7 @@ def main(arguments):
     system.become_subreaper()
     expected = read_list(os.path.join(HERE, "expected_failures.txt"), 3)
     bad, count = [], 0
-    with nodes_module.Run(options.build, options.nodes, options.user, other_clocks=not options.same_clocks, others=options.node,
+    with nodes_module.Run(os.path.abspath(options.build), options.nodes, options.user, other_clocks=not options.same_clocks, others=options.node,
                           keys=options.keys) as run:
         print(f"# {len(names)} cases; nodes: {run.mode}; seed {options.seed}; in {run.directory}", flush=True)
         if options.keep_logs:

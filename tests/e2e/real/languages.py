@@ -176,7 +176,7 @@ s.listen(0, '127.0.0.1', async () => {
   const w = await Promise.all([1,2,3].map(n => new Promise((ok, no) => { const w = new Worker(`const {parentPort, workerData} = require('worker_threads'); let x = workerData; for (let i = 0; i < 3e7; i++) x = (x * 16807) % 2147483647; parentPort.postMessage(x);`, {eval: true, workerData: n}); w.on('message', ok); w.on('error', no); })));
   console.log(w);
   for (let i = 0; i < 10; i++) console.log(cp.execFileSync('rev', {input: 'abc' + i}).toString().trim());
-  await new Promise(ok => { const p = cp.fork('-e', [], {execArgv: ['-e', "process.on('message', m => { process.send(m * 2); if (m == 49) process.disconnect(); })"]}); let n = 0; p.on('message', m => { n += m; }); p.on('exit', (code) => { console.log('child', n, code); ok(); }); for (let i = 0; i < 50; i++) p.send(i); });
+  await new Promise(ok => { const c = process.env.TMPDIR + '/child.js'; fs.writeFileSync(c, "process.on('message', m => { process.send(m * 2); if (m == 49) process.disconnect(); })"); const p = cp.fork(c); let n = 0; p.on('message', m => { n += m; }); p.on('exit', (code) => { console.log('child', n, code); ok(); }); for (let i = 0; i < 50; i++) p.send(i); });
   const f = process.env.TMPDIR + '/nf'; fs.writeFileSync(f, 'y'.repeat(3000000)); await new Promise(ok => fs.createReadStream(f).pipe(zlib.createGzip()).pipe(fs.createWriteStream(f + '.gz')).on('finish', ok)); console.log(zlib.gunzipSync(fs.readFileSync(f + '.gz')).length);
   let t = Date.now(); await new Promise(ok => setTimeout(ok, 300)); console.log(Date.now() - t >= 299);
   s.close(); agent.destroy();
