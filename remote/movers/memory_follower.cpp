@@ -7,23 +7,6 @@
 
 namespace pmi {
 
-namespace {
-
-// Runs that cover these pages: one look at some pages more costs less than another look.
-std::vector<PageRun> close_runs(const PageSet& pages) {
-    constexpr uint64_t kGap = 64 * kPage;
-    std::vector<PageRun> runs;
-    for (const auto& run : pages.runs()) {
-        if (!runs.empty() && run.start - runs.back().end <= kGap)
-            runs.back().end = run.end;
-        else
-            runs.push_back(run);
-    }
-    return runs;
-}
-
-}  // namespace
-
 std::vector<PageRun> private_mappings(const wire::Image& image) {
     std::vector<PageRun> mappings;
     for (const auto& r : image.regions())
@@ -46,11 +29,12 @@ Status MemoryFollower::begin_round(const SendOrder& order, Stream& stream) {
     auto mappings = private_mappings(*order.image);
     TRY(tracking_->follow(mappings));
     TRY_ASSIGN(PageSet written, tracking_->take_written(mappings));
-    known_.subtract(written);
+    taken_elsewhere(written);
     if (on_taken) on_taken(written);
     if (std::exchange(all_is_news_, false)) {
         TRY_ASSIGN(auto pages, tracking_->look(mappings));
         written = std::move(pages.own);
+        taken_.unite(written);
     }
     if (order.file_contents) plan_files(order);
     plan_pages(*order.image, written);
@@ -144,13 +128,13 @@ Expected<MoveTotals> MemoryFollower::send(const SendOrder& order, Stream& stream
     start_sending(order, stream);
     auto mappings = private_mappings(*order.image);
     TRY(tracking_->follow(mappings));
-    TRY_ASSIGN(auto pages, tracking_->look(mappings));
-    pages.clean.intersect(known_);
-    PageSet written = pages.own;
-    written.subtract(pages.clean);
-    PageSet gone(mappings);
+    TRY_ASSIGN(Seen seen, look(*order.image, mappings));
+    seen.clean.intersect(known_);
+    PageSet written = seen.own;
+    written.subtract(seen.clean);
+    PageSet gone = seen.looked;
     gone.intersect(held_);
-    gone.subtract(pages.own);
+    gone.subtract(seen.own);
     plan_pages(*order.image, written);
     while (!pieces_.empty()) {
         Piece& next = pieces_.front();
@@ -170,6 +154,26 @@ Expected<MoveTotals> MemoryFollower::send(const SendOrder& order, Stream& stream
     return sender_->totals();
 }
 
+// What the tracker does not tell of is as it was when it was taken: it need not be looked at if it is known.
+Expected<MemoryFollower::Seen> MemoryFollower::look(const wire::Image& image, const std::vector<PageRun>& mappings) const {
+    PageSet all(mappings), where(mappings);
+    if (!all_is_news_) {
+        std::vector<PageRun> anonymous;
+        for (const auto& r : image.regions())
+            if (r.kind() == wire::Region::ANONYMOUS) anonymous.push_back({r.start(), r.end()});
+        where.subtract(PageSet(anonymous));
+        TRY_ASSIGN(PageSet touched, tracking_->touched(anonymous));
+        where.unite(touched);
+        PageSet unsure = taken_;
+        unsure.subtract(known_);
+        where.unite(unsure);
+    }
+    PageSet looked(close_runs(where));
+    looked.intersect(all);
+    TRY_ASSIGN(auto pages, tracking_->look(looked.runs()));
+    return Seen{std::move(looked), std::move(pages.own), std::move(pages.clean)};
+}
+
 void MemoryFollower::note_dropped(const std::vector<AddressRange>& ranges) {
     std::vector<PageRun> runs;
     for (const auto& r : ranges) runs.push_back({r.start, r.end});
@@ -186,7 +190,8 @@ Status MemoryFollower::settle(const wire::Image& image) {
     PageSet here(mappings), fresh(std::exchange(installed_, {}));
     TRY(tracking_->follow(mappings));
     fresh.intersect(here);
-    TRY(tracking_->take_written(close_runs(fresh)));
+    TRY_ASSIGN(PageSet taken, tracking_->take_written(close_runs(fresh)));
+    taken_.unite(taken);
     held_.unite(fresh);
     held_.intersect(here);
     known_ = held_;

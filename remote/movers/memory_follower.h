@@ -3,7 +3,8 @@
 // program is away), the reason why only what was written has to travel back.
 //
 //   held    pages of which the other side may have something
-//   known   those of which it has what was here when they were last taken from the tracker, or zeros as here
+//   taken   pages that were taken from the tracker; own pages that never were, it tells of
+//   known   those of which the other side has what was here when they were last taken, or zeros as here
 // A page need not travel if it is known and clean (dirty_tracking.h). A held page that is no longer the program's own, or
 // that holds zeros now, is dropped there; a page of zeros that is not held needs nothing.
 //
@@ -36,7 +37,7 @@ class MemoryFollower : public Mover {
     const MoveTotals& round_totals() const { return sender_->totals(); }
     uint64_t left() const { return sender_->left(); }
     // Another follower of the same program has taken these.
-    void taken_elsewhere(const PageSet& pages) { known_.subtract(pages); }
+    void taken_elsewhere(const PageSet& pages) { known_.subtract(pages), taken_.unite(pages); }
     std::function<void(const PageSet& taken)> on_taken;
 
     // -- while it stands still
@@ -62,6 +63,11 @@ class MemoryFollower : public Mover {
         uint64_t where, address, size;
         bool zeros_matter;
     };
+    // What may be other than over there, and what it is here.
+    struct Seen {
+        PageSet looked, own, clean;
+    };
+    Expected<Seen> look(const wire::Image& image, const std::vector<PageRun>& mappings) const;
     void start_sending(const SendOrder& order, Stream& stream);
     void plan_files(const SendOrder& order);
     void plan_pages(const wire::Image& image, const PageSet& pages);
@@ -72,7 +78,7 @@ class MemoryFollower : public Mover {
     void note_round();
 
     std::shared_ptr<DirtyTracking> tracking_;
-    PageSet held_, known_;
+    PageSet held_, taken_, known_;
     std::vector<PageRun> installed_;  // since it was settled
     SentParts files_;
 

@@ -91,6 +91,16 @@ Status DirtyTracking::follow(const std::vector<PageRun>& mappings) {
     return {};
 }
 
+// Exactly these categories: then Linux does not look at the pages themselves (pagemap_scan_pmd_entry() in fs/proc/task_mmu.c).
+Expected<PageSet> DirtyTracking::touched(const std::vector<PageRun>& mappings) const {
+    ScanArg arg{};
+    arg.category_mask = arg.return_mask = kPageIsWritten;
+    PageSet touched;
+    for (const auto& m : mappings)
+        TRY(scan(pagemap_.get(), m, arg, [&](const ScanRegion& r) { touched.add(r.start, r.end); }));
+    return touched;
+}
+
 Expected<PageSet> DirtyTracking::take_written(const std::vector<PageRun>& mappings) const {
     ScanArg arg{};
     arg.flags = kScanProtect;
@@ -99,8 +109,11 @@ Expected<PageSet> DirtyTracking::take_written(const std::vector<PageRun>& mappin
     arg.category_anyof_mask = kPageIsPresent | kPageIsSwapped;
     arg.return_mask = kPageIsWritten;
     PageSet written;
-    for (const auto& m : mappings)
-        TRY(scan(pagemap_.get(), m, arg, [&](const ScanRegion& r) { written.add(r.start, r.end); }));
+    for (const auto& m : mappings) {
+        TRY_ASSIGN(PageSet touched, this->touched({m}));
+        for (const auto& run : close_runs(touched))
+            TRY(scan(pagemap_.get(), run, arg, [&](const ScanRegion& r) { written.add(r.start, r.end); }));
+    }
     return written;
 }
 
@@ -152,6 +165,27 @@ Status DirtyTracking::probe() {
     TRY(tracking.follow(there));
     TRY_ASSIGN(auto after, tracking.look(there));
     if (!after.clean.empty()) return fail("its marks move with mremap (Linux before 6.14)");
+    return try_touched(tracking);
+}
+
+// That what is given back, and what has no page tables, is told.
+Status DirtyTracking::try_touched(DirtyTracking& tracking) {
+    constexpr uint64_t kTable = 2u << 20;  // bytes that a page table is for
+    void* memory = ::mmap(nullptr, 4 * kTable, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return fail_errno("map memory for a probe");
+    Mapping mapping(memory, 4 * kTable);
+    auto address = reinterpret_cast<uint64_t>(memory);
+    uint64_t table = (address + kTable - 1) & ~(kTable - 1), bare = table + kTable;
+    auto* pages = static_cast<volatile char*>(memory) + (table - address);
+    for (uint64_t at : {uint64_t{0}, kPageBytes}) pages[at] = 1;
+    std::vector<PageRun> all{{table, bare + kTable}};
+    TRY(tracking.follow(all));
+    TRY(tracking.take_written(all));
+    ::madvise(static_cast<char*>(memory) + (table - address) + kPageBytes, kPageBytes, MADV_DONTNEED);
+    TRY_ASSIGN(PageSet touched, tracking.touched(all));
+    if (touched.contains(table)) return fail("its page scan tells of pages that were not written");
+    if (!touched.contains(table + kPageBytes)) return fail("its page scan does not tell of pages that were given back");
+    if (touched.stretch(bare, bare + kTable).end != bare + kTable || !touched.contains(bare)) return fail("its page scan does not tell of pages that never were");
     return {};
 }
 

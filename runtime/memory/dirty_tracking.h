@@ -38,11 +38,15 @@ class DirtyTracking {
     Status follow(const std::vector<PageRun>& mappings);
     // Own pages written since they were last taken; they count as clean from now on. Of followed mappings only.
     Expected<PageSet> take_written(const std::vector<PageRun>& mappings) const;
-    // Changes nothing.
+    // Changes nothing. Looks at what is behind each page (10 to 20 ms a GiB).
     struct Pages {
         PageSet own, clean;
     };
     Expected<Pages> look(const std::vector<PageRun>& mappings) const;
+    // Pages of anonymous mappings that may have been written, given back or mapped anew since they were taken; what never was populated is
+    // among them. All others are clean. Looks at page tables only (0.5 ms a GiB). Not for mappings of files: when a file is cut off,
+    // pages vanish without a word.
+    Expected<PageSet> touched(const std::vector<PageRun>& mappings) const;
 
     // Ends it piece by piece: closing the descriptor would hold up the process's page faults for as long as all of it
     // takes. False when nothing is left to be done.
@@ -50,6 +54,7 @@ class DirtyTracking {
 
   private:
     DirtyTracking(Fd uffd, Fd pagemap) : uffd_(std::move(uffd)), pagemap_(std::move(pagemap)) {}
+    static Status try_touched(DirtyTracking& tracking);
     Fd uffd_, pagemap_;
     PageSet followed_;
 };

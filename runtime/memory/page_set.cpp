@@ -84,4 +84,16 @@ uint64_t PageSet::bytes() const {
     return sum;
 }
 
+std::vector<PageRun> close_runs(const PageSet& pages) {
+    constexpr uint64_t kGap = 64 * 4096;  // bytes
+    std::vector<PageRun> runs;
+    for (const auto& run : pages.runs()) {
+        if (!runs.empty() && run.start - runs.back().end <= kGap)
+            runs.back().end = run.end;
+        else
+            runs.push_back(run);
+    }
+    return runs;
+}
+
 }  // namespace pmi

@@ -39,4 +39,7 @@ class PageSet {
     std::vector<PageRun> runs_;
 };
 
+// Runs that cover these pages: one look at some pages more costs less than another look.
+std::vector<PageRun> close_runs(const PageSet& pages);
+
 }  // namespace pmi

@@ -137,6 +137,31 @@ TEST_F(DirtyTrackingTest, ANewMappingAtAnOldPlaceIsNotClean) {
     EXPECT_EQ(*tracking_->take_written(all()), pages({0, 1}));
 }
 
+// What it does not tell of is clean: own pages and those that are gone are among what it tells.
+TEST_F(DirtyTrackingTest, WhatIsNotTouchedIsClean) {
+    start({[this] {
+               memory_[3 * kPage] = 2;
+               ::madvise(memory_ + 5 * kPage, kPage, MADV_DONTNEED);
+           },
+           [this] { (void)::mmap(memory_, 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0); },
+           [this] { (void)::mremap(memory_ + 6 * kPage, kPage, kPage, MREMAP_MAYMOVE | MREMAP_FIXED, memory_ + 7 * kPage); }});
+    auto untouched = [&] {
+        EXPECT_TRUE(tracking_->follow(all()));
+        auto touched = tracking_->touched(all());
+        EXPECT_TRUE(touched);
+        PageSet rest(all());
+        rest.subtract(*touched);
+        return rest;
+    };
+    EXPECT_EQ(untouched(), pages({0, 1, 2, 3, 4, 5, 6, 7}));
+    step();
+    EXPECT_EQ(untouched(), pages({0, 1, 2, 4, 6, 7}));
+    step();
+    EXPECT_EQ(untouched(), pages({2, 4, 6, 7}));
+    step();
+    EXPECT_EQ(untouched(), pages({2, 4, 6}));  // nothing is mapped any more where page 6 was
+}
+
 TEST_F(DirtyTrackingTest, AMappingThatMovedIsNotClean) {
     start({[this] { (void)::mremap(memory_, 2 * kPage, 2 * kPage, MREMAP_MAYMOVE | MREMAP_FIXED, memory_ + 40 * kPage); }});
     step();
