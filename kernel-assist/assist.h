@@ -18,11 +18,14 @@ struct AgentPlace {
     uint64_t scratch = 0;  // at least kGuestScratch bytes
 };
 
+// Where the threads go on.
+enum class GoesOn { AtHome, Away };
+
 class Assist {
   public:
     virtual ~Assist() = default;
 
-    // All of the image except regions, files and the CPU clocks.
+    // All of the image except regions, files and the CPU clocks. Resource limits that it has already are left as they are.
     virtual Status capture(const Frozen& frozen, AgentPlace agent, StopWaiter& waiter, wire::Image& image) = 0;
 
     // Dispositions, layout (brk, arguments, auxv), personality: of the process, through its leader.
@@ -31,7 +34,7 @@ class Assist {
     virtual Status install_thread(pid_t tid, const wire::Thread& thread, AgentPlace agent, StopWaiter& waiter) = 0;
     // General registers, what is left of a timeout, signal mask: the last step before the thread goes on.
     virtual Status release_thread(pid_t tid, const wire::Thread& thread, const RemoteMemory& memory,
-                                  int64_t home_monotonic_ns) = 0;
+                                  int64_t home_monotonic_ns, GoesOn where) = 0;
     // The opposite of install_thread: nothing in the kernel points into this thread's memory any more.
     virtual Status strip_thread(pid_t tid, const wire::Thread& thread, AgentPlace agent, StopWaiter& waiter) = 0;
 

@@ -6,7 +6,8 @@
  *     meanwhile does, so that such a one ends the call with EINTR, as it should.
  *   - Others are made again: the program counter goes back to the instruction. For the program that is as if the signal had
  *     come just before the call. What select and ppoll have left of their timeout is in memory; others (epoll_wait,
- *     sigtimedwait, semtimedop) wait for all of it anew: nothing says when they began.
+ *     sigtimedwait, semtimedop) wait for all of it anew: nothing says when they began, unless they have been made again before
+ *     (timeout_cells.h).
  *   - The rest of a write or send that was cut short is written here.
  *
  * Which call it was has left the registers (rax has its result): it stands before the `syscall` instruction, in the C libraries'
@@ -23,6 +24,22 @@
 #include <time.h>
 
 #include "raw.h"
+#include "timeout_cells.h"
+
+#define STRING(x) #x
+#define VALUE(x) STRING(x)
+#define NSEC_PER_SEC 1000000000LL
+
+/* Volatile: what else writes it is out of the compiler's sight. In the file: as .bss it would cost each exec a mapping of its own. */
+volatile struct pmi_timeout_cell pmi_timeout_cells[PMI_TIMEOUT_CELLS] __attribute__((visibility("hidden"), section(".data")));
+
+__asm__(
+    ".pushsection .note.pmi, \"a\", @note\n"
+    ".balign 4\n"
+    ".long 4, 8, " VALUE(PMI_TIMEOUT_NOTE) "\n"
+    ".asciz \"PMI\"\n"
+    ".quad pmi_timeout_cells - .\n"
+    ".popsection\n");
 
 enum {
     SYSCALL_SIZE = 2,
@@ -96,8 +113,23 @@ static int other_signal_is_due(const ucontext_t* context) {
     return (pending & ~blocked & ~(3ULL << (63 - 1))) != 0;
 }
 
+/* If its timeout is kept here, it has to end when it had to. */
+static void shorten_timeout(ucontext_t* context) {
+    int32_t tid = (int32_t)RAW(SYS_gettid, 0, 0, 0, 0, 0, 0);
+    volatile struct pmi_timeout_cell* cell = &pmi_timeout_cells[tid % PMI_TIMEOUT_CELLS];
+    greg_t kept = (greg_t)(uintptr_t)&cell->left;
+    int is_used = *reg(context, REG_RDX) == kept || *reg(context, REG_R10) == kept || *reg(context, REG_R8) == kept;
+    struct timespec now;
+    if (cell->tid != tid || !is_used || RAW(SYS_clock_gettime, CLOCK_MONOTONIC, &now, 0, 0, 0, 0) != 0) return;
+    int64_t left = cell->deadline_ns - (now.tv_sec * NSEC_PER_SEC + now.tv_nsec);
+    if (left < 0) left = 0;
+    cell->left.sec = left / NSEC_PER_SEC;
+    cell->left.nsec = left % NSEC_PER_SEC;
+}
+
 static void make_again(ucontext_t* context, long number) {
     if (other_signal_is_due(context)) return;
+    shorten_timeout(context);
     *reg(context, REG_RAX) = number;
     *reg(context, REG_RIP) -= SYSCALL_SIZE;
 }

@@ -115,7 +115,7 @@ struct ProcessQuestions {
     BarrierQuestions barriers;
     size_t brk, thp, timers[2];
 };
-ProcessQuestions ask_process(Batch& batch) {
+ProcessQuestions ask_process(Batch& batch, bool limits_are_known) {
     ProcessQuestions q{};
     q.actions_at = batch.space(kSigactionSize * kSignals);
     q.timers_at = batch.space(2 * sizeof(itimerval));
@@ -124,7 +124,7 @@ ProcessQuestions ask_process(Batch& batch) {
                                        q.actions_at + static_cast<uint64_t>(s - 1) * kSigactionSize, 8));
     // prlimit from outside needs CAP_SYS_RESOURCE when the program has changed its user.
     q.limits_at = batch.space(RLIM_NLIMITS * sizeof(rlimit));
-    for (uint64_t r = 0; r < RLIM_NLIMITS; r++)
+    for (uint64_t r = 0; r < RLIM_NLIMITS && !limits_are_known; r++)
         q.limits.push_back(batch.call(SYS_prlimit64, 0, r, 0, q.limits_at + r * sizeof(rlimit)));
     q.brk = batch.call(SYS_brk, 0);
     q.barriers = ask_barriers(batch);
@@ -136,7 +136,7 @@ ProcessQuestions ask_process(Batch& batch) {
 Status answer_process(const Batch& batch, const ProcessQuestions& q, wire::Image& image) {
     for (size_t action : q.actions) TRY(batch.check(action, "read a signal's disposition"));
     image.set_sigactions(batch.bytes(q.actions_at, kSigactionSize * kSignals));
-    for (uint32_t r = 0; r < RLIM_NLIMITS; r++) {
+    for (uint32_t r = 0; r < q.limits.size(); r++) {
         TRY(batch.check(q.limits[r], "read a limit"));
         rlimit limit{};
         std::memcpy(&limit, batch.bytes(q.limits_at + r * sizeof limit, sizeof limit).data(), sizeof limit);
@@ -187,7 +187,7 @@ Status UserspaceAssist::capture(const Frozen& frozen, AgentPlace agent, StopWait
             TRY(answer_thread(batch, thread_questions, t));
             continue;
         }
-        auto process_questions = ask_process(batch);
+        auto process_questions = ask_process(batch, image.limits_size() > 0);
         TRY(batch.run());
         TRY(answer_thread(batch, thread_questions, t));
         TRY(answer_process(batch, process_questions, image));

@@ -154,14 +154,14 @@ Status UserspaceAssist::strip_thread(pid_t tid, const wire::Thread& t, AgentPlac
 }
 
 Status UserspaceAssist::release_thread(pid_t tid, const wire::Thread& t, const RemoteMemory& memory,
-                                       int64_t home_monotonic_ns) {
+                                       int64_t home_monotonic_ns, GoesOn where) {
     Registers r{};
     if (t.registers().size() != sizeof r) return fail("an image with registers of {} bytes", t.registers().size());
     std::memcpy(&r, t.registers().data(), sizeof r);
     if (t.timeout_kind() > static_cast<uint32_t>(Timeout::TimespecRelative) || t.timeout_arg() > 5)
         return fail("an image with a timeout of an unknown form");
     PendingTimeout timeout{static_cast<Timeout>(t.timeout_kind()), static_cast<uint8_t>(t.timeout_arg()), t.deadline_ns()};
-    TRY(write_timeout(r, timeout, home_monotonic_ns, memory));
+    TRY(write_timeout(r, timeout, home_monotonic_ns, memory, where == GoesOn::AtHome ? tid : 0));
     TRY(set_registers(tid, r));
     return set_signal_mask(tid, t.signal_mask());
 }

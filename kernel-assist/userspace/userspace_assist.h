@@ -42,7 +42,7 @@ class UserspaceAssist : public Assist {
     Status install_process(pid_t leader, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) override;
     Status install_thread(pid_t tid, const wire::Thread& thread, AgentPlace agent, StopWaiter& waiter) override;
     Status release_thread(pid_t tid, const wire::Thread& thread, const RemoteMemory& memory,
-                          int64_t home_monotonic_ns) override;
+                          int64_t home_monotonic_ns, GoesOn where) override;
     Status strip_thread(pid_t tid, const wire::Thread& thread, AgentPlace agent, StopWaiter& waiter) override;
     Status strip_process(pid_t tid, AgentPlace agent, StopWaiter& waiter) override;
     Status settle_process(pid_t tid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) override;

@@ -351,7 +351,7 @@ Status Worker::settle_in(DeputyProcess& p, const wire::Image& image) {
         auto written = write_cpu_account(memory, p.cpu_account, cpu_account_of(image));
         if (!written) spdlog::warn("process {}: write its CPU time: {}", p.pid.value, written.error().message());
     }
-    for (const auto* t : threads) TRY(assist_->release_thread(t->tid(), *t, memory, monotonic_ns()));
+    for (const auto* t : threads) TRY(assist_->release_thread(t->tid(), *t, memory, monotonic_ns(), GoesOn::AtHome));
     auto deadline_of = [&](const wire::Thread& t) { return deadline_to_keep(t, p.server->kept_deadline(HomePid(t.tid()))); };
     auto is_unfinished = [&](const wire::Thread& t) { return UnfinishedCalls::is_unfinished(t.transferred(), deadline_of(t)); };
     for (const auto* t : threads)

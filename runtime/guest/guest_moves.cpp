@@ -107,7 +107,7 @@ Status GuestSupervisor::go(const ProcessHead& head) {
     for (const auto& t : p->image.threads()) {
         GuestThread& thread = *p->threads.at(HomePid(t.tid()));
         if (thread.ended) continue;
-        TRY(assist_->release_thread(thread.outer, t, *p->memory, now));
+        TRY(assist_->release_thread(thread.outer, t, *p->memory, now, GoesOn::Away));
     }
     for (auto& [tid, t] : p->threads)
         if (!t->ended) TRY(go_on(*t));
@@ -178,6 +178,7 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
         frozen.threads.push_back(f);
     }
     wire::Image image;
+    *image.mutable_limits() = p.image.limits();  // home's: the node's own are for the node
     TRY(assist_->capture(frozen, agent_of(p), *this, image));
     for (size_t i = 0; i < order.size(); i++) {
         wire::Thread& t = *image.mutable_threads(static_cast<int>(i));
@@ -191,7 +192,6 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
     for (auto& pending : *image.mutable_pending()) pending = true_info(pending);
     image.set_pid(p.pid.value);
     note_cpu_time(p, image);
-    *image.mutable_limits() = p.image.limits();
     AddressRange agent{p.image.agent_base(), p.image.agent_base() + kAgentSize};
     TRY(describe_regions(p.alive(), agent, image, p.layout.regions_size() > 0 ? &p.layout : nullptr));
     set_kernel_code(image, p.image);
@@ -260,7 +260,7 @@ Status GuestSupervisor::mend_cut_short(GuestThread& t) {
     TRY_ASSIGN(Registers r, get_registers(t.outer));
     if (static_cast<int64_t>(r.rax) != -EINTR) return {};
     TRY_ASSIGN(PendingTimeout timeout, settle(r, t.began_ns, RestartBlock::Lost, false, *t.process->memory));
-    TRY(write_timeout(r, timeout, monotonic_ns(), *t.process->memory));
+    TRY(write_timeout(r, timeout, monotonic_ns(), *t.process->memory, 0));
     note_reissued(t, r);
     return set_registers(t.outer, r);
 }
@@ -276,7 +276,7 @@ Status GuestSupervisor::thaw(GuestProcess& p) {
         if (!t->stopped) continue;
         if (was_captured && departing_) {
             for (const auto& state : departing_->threads())
-                if (state.tid() == tid.value) TRY(assist_->release_thread(t->outer, state, *p.memory, now));
+                if (state.tid() == tid.value) TRY(assist_->release_thread(t->outer, state, *p.memory, now, GoesOn::Away));
         }
         TRY(go_on(*t));
     }

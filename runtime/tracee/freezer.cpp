@@ -186,7 +186,7 @@ class Attempt {
         auto timeout = settle(t.registers, t.began_ns, RestartBlock::Stays, handled, memory);
         bool changed = timeout && t.registers.rax != regs->rax;
         // A restart block of its own is still there.
-        if (changed && static_cast<int64_t>(regs->rax) != kErestartBlock && write_timeout(t.registers, *timeout, monotonic_ns(), memory))
+        if (changed && static_cast<int64_t>(regs->rax) != kErestartBlock && write_timeout(t.registers, *timeout, monotonic_ns(), memory, tid))
             (void)set_registers(tid, t.registers);
         if (t.transferred == 0 && !t.deadline) return std::nullopt;
         return HeldThread{tid, t.transferred, t.deadline};
@@ -286,7 +286,7 @@ Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int t
 
 Status put_back(const FrozenThread& t) {
     Registers r = t.registers;
-    TRY(write_timeout(r, t.timeout, monotonic_ns(), RemoteMemory(t.tid)));
+    TRY(write_timeout(r, t.timeout, monotonic_ns(), RemoteMemory(t.tid), t.tid));
     TRY(set_registers(t.tid, r));
     return set_signal_mask(t.tid, t.signal_mask);
 }

@@ -6,6 +6,11 @@
 #include <time.h>
 
 #include <algorithm>
+#include <cstddef>
+
+#include "interpose/preload/timeout_cells.h"
+#include "runtime/kernel/procfs.h"
+#include "runtime/tracee/preload_notes.h"
 
 namespace pmi {
 namespace {
@@ -59,6 +64,28 @@ Expected<int64_t> duration(Registers& r, Where where, const RemoteMemory& memory
 
 }  // namespace
 
+namespace {
+
+// The kernel keeps the deadlines of these itself when a handler has interrupted them.
+bool has_restart_block(const Registers& r) {
+    return r.orig_rax == SYS_futex || r.orig_rax == SYS_nanosleep || r.orig_rax == SYS_clock_nanosleep;
+}
+
+// Where libpmi.so keeps the timeout of this thread's call, which its handler may have to make again; 0: nowhere.
+Expected<uint64_t> place_in_preload(const Registers& r, const PendingTimeout& timeout, const RemoteMemory& memory, pid_t tid) {
+    if (tid == 0 || has_restart_block(r)) return uint64_t{0};
+    TRY_ASSIGN(uint64_t cells, find_in_preload(tid, PMI_TIMEOUT_NOTE));
+    if (cells == 0) return uint64_t{0};
+    uint64_t cell = cells + static_cast<uint64_t>(tid % PMI_TIMEOUT_CELLS) * sizeof(pmi_timeout_cell);
+    TRY_ASSIGN(auto before, memory.get<pmi_timeout_cell>(cell));
+    // Another thread with the same remainder may need it still.
+    if (before.tid != tid && before.tid != 0 && read_stat(tid, before.tid)) return uint64_t{0};
+    TRY(memory.put(cell, pmi_timeout_cell{tid, 0, timeout.deadline_ns, {}}));
+    return cell + offsetof(pmi_timeout_cell, left);
+}
+
+}  // namespace
+
 Expected<PendingTimeout> settle(Registers& r, int64_t began_ns, RestartBlock block, bool handled,
                                 const RemoteMemory& memory) {
     PendingTimeout none;
@@ -83,16 +110,17 @@ Expected<PendingTimeout> settle(Registers& r, int64_t began_ns, RestartBlock blo
     return PendingTimeout{where.kind, where.arg, began_ns + whole};
 }
 
-Status write_timeout(Registers& r, const PendingTimeout& timeout, int64_t now_ns, const RemoteMemory& memory) {
+Status write_timeout(Registers& r, const PendingTimeout& timeout, int64_t now_ns, const RemoteMemory& memory, pid_t at_home) {
     if (timeout.kind == Timeout::None) return {};
     int64_t left = std::max<int64_t>(0, timeout.deadline_ns - now_ns);
     if (timeout.kind == Timeout::MillisArg) {
         argument(r, timeout.arg) = static_cast<uint64_t>((left + 999'999) / 1'000'000);
         return {};
     }
+    TRY_ASSIGN(uint64_t place, place_in_preload(r, timeout, memory, at_home));
     // Below the red zone nobody keeps anything; the kernel reads it when the call is issued again.
     constexpr uint64_t kBelowRedZone = 128 + 128;
-    uint64_t place = (r.rsp - kBelowRedZone) & ~uint64_t{15};
+    if (place == 0) place = (r.rsp - kBelowRedZone) & ~uint64_t{15};
     TRY(memory.put(place, timespec{left / kSecond, left % kSecond}));
     argument(r, timeout.arg) = place;
     return {};
