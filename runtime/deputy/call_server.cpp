@@ -13,6 +13,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/base/thread.h"
+#include "runtime/deputy/home_clock.h"
 #include "runtime/deputy/truncation.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/tracee/interrupted.h"
@@ -38,8 +39,7 @@ Status CallServer::start() {
 
 CallServer::~CallServer() {
     stopping_ = true;
-    __atomic_fetch_add(&region_->header()->completions, 1, __ATOMIC_ACQ_REL);
-    futex_wake(&region_->header()->completions);
+    wake_completions();
     if (completions_.joinable()) completions_.join();
 }
 
@@ -97,7 +97,9 @@ bool CallServer::prepares_call(HomePid tid, bool cancel) {
 void CallServer::answer(HomePid tid, int64_t result) {
     std::lock_guard lock(mutex_);
     auto it = threads_.find(tid);
-    if (it != threads_.end() && it->second.work) reply(it->second, Reply{result, {}});
+    if (it == threads_.end() || !it->second.work) return;
+    reply(it->second, Reply{result, {}});
+    wake_completions();
 }
 
 void CallServer::note_issued_again(HomePid tid) {
@@ -160,7 +162,8 @@ Status CallServer::begin(const CallHead& head, Call call) {
     if (it == threads_.end()) return {};  // it exited or was killed; ThreadGone or ProcessGone is on its way
     Thread& t = it->second;
     if (t.pid.value != head.pid) return fail("a call of thread {} for process {}", head.tid, head.pid);
-    if (t.work) return fail("a second call of thread {} while one is going on", head.tid);
+    bool waits = std::any_of(answers_.begin(), answers_.end(), [&](const Answer& a) { return a.head.tid == head.tid; });
+    if (t.work || waits) return fail("a second call of thread {} while one is going on", head.tid);
     calls_[t.pid]++;
     t.work = Work{};  // clang 14 knows of no default constructor here, since Work is nested
     t.work->head = head;
@@ -169,7 +172,9 @@ Status CallServer::begin(const CallHead& head, Call call) {
     auto kept = std::exchange(t.kept, std::nullopt);
     if (head.again != 0 && kept && kept->nr == t.work->call.nr) t.work->deadline = kept;
     if (answered) {
-        reply(t, *answered, answered->result == kErestartNoIntr);
+        bool home_first = answered->result == kErestartNoIntr;
+        reply(t, std::move(*answered), home_first);
+        wake_completions();
         return {};
     }
     if (t.work->call.arena_size <= kArenaSize) {
@@ -214,10 +219,41 @@ void CallServer::run_completions() {
     }
 }
 
+void CallServer::wake_completions() {
+    __atomic_fetch_add(&region_->header()->completions, 1, __ATOMIC_ACQ_REL);
+    futex_wake(&region_->header()->completions);
+}
+
 void CallServer::complete_all() {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     for (auto& [tid, t] : threads_)
         if (t.work && load(region_->slot(t.slot)->state) == kSlotDone) complete(t);
+    send_answers(lock);
+}
+
+void CallServer::send_answers(std::unique_lock<std::mutex>& lock) {
+    while (!answers_.empty()) {
+        Answer answer = std::move(answers_.front());
+        answers_.pop_front();
+        is_sending_ = true;
+        lock.unlock();
+        auto send = [&](FrameType type, auto head, std::span<const std::byte> body) {
+            return answer.channel->send(static_cast<uint8_t>(type), head, body);
+        };
+        auto sent = answer.clock ? send(FrameType::Clock, head_bytes(*answer.clock), {})
+                                 : send(FrameType::Reply, head_bytes(answer.head), encode(answer.reply));
+        if (!sent) spdlog::warn("answer to thread {}: {}", answer.head.tid, sent.error().message());
+        lock.lock();
+        is_sending_ = false;
+        sent_++;
+        more_sent_.notify_all();
+    }
+}
+
+void CallServer::wait_until_sent() {
+    std::unique_lock lock(mutex_);
+    uint64_t so_far = sent_ + answers_.size() + (is_sending_ ? 1 : 0);
+    more_sent_.wait(lock, [&] { return sent_ >= so_far; });
 }
 
 void CallServer::complete(Thread& t) {
@@ -226,12 +262,8 @@ void CallServer::complete(Thread& t) {
     store(slot.state, kSlotIdle);
     Work& w = *t.work;
     if (w.stage == Stage::Call) return complete_call(t, result);
-    if (w.stage == Stage::UnmapBuffer) return reply(t, Reply(std::move(*w.reply)));
-    if (result < 0 && result >= -4095) {
-        Reply failed;
-        failed.result = -ENOMEM;
-        return reply(t, failed);
-    }
+    if (w.stage == Stage::UnmapBuffer) return reply(t, std::move(*w.reply));
+    if (result < 0 && result >= -4095) return reply(t, Reply{-ENOMEM, {}});
     w.buffer = static_cast<uint64_t>(result);
     if (!w.cancelled) return post_call(t);
     Reply not_made;
@@ -247,7 +279,7 @@ void CallServer::complete_call(Thread& t, int64_t result) {
     if (w.buffer == 0) {
         Reply r = collect(w.call, region_->arena(t.slot).first(w.call.arena_size), result);
         if (w.head.kind == CallKind::MapFile && (result >= 0 || result < -4095)) add_mapped_file(t, r);
-        return reply(t, r);
+        return reply(t, std::move(r));
     }
     std::vector<std::byte> arena(w.call.arena_size);
     if (auto got = RemoteMemory(w.head.tid).read(w.buffer, arena); !got)
@@ -261,6 +293,14 @@ void CallServer::unmap_buffer(Thread& t, Reply reply) {
     w.stage = Stage::UnmapBuffer;
     uint64_t size = (w.call.arena_size + kPage - 1) & ~(kPage - 1);
     post(t, SYS_munmap, {w.buffer, size, 0, 0, 0, 0});
+}
+
+void CallServer::tell_clock(std::shared_ptr<CallChannel> channel, const ClockHead& question) {
+    std::lock_guard lock(mutex_);
+    bool waits = std::any_of(answers_.begin(), answers_.end(), [&](const Answer& a) { return a.clock && a.channel == channel; });
+    if (waits) return;
+    answers_.push_back({std::move(channel), {}, {}, read_wall_clock(question.asked_ns)});
+    wake_completions();
 }
 
 // What the deputy has just mapped: which file it is, and what it shows.
@@ -313,7 +353,8 @@ bool CallServer::lasts(const Thread& t, int64_t result) {
     return answer_lasts(t.work->call, result, t.pid, facts->second);
 }
 
-void CallServer::reply(Thread& t, const Reply& reply, bool home_first) {
+// In the order of the results, by whoever has the lock; sent without it.
+void CallServer::reply(Thread& t, Reply reply, bool home_first) {
     CallHead head = t.work->head;
     head.partial = t.work->partial;
     head.served_ns = static_cast<uint32_t>(std::clamp<int64_t>(monotonic_ns() - t.work->came_ns, 0, UINT32_MAX));
@@ -323,9 +364,7 @@ void CallServer::reply(Thread& t, const Reply& reply, bool home_first) {
     t.kept = t.work->deadline;
     t.work.reset();
     auto it = channels_.find(t.pid);
-    if (it == channels_.end()) return;
-    auto sent = it->second->send(static_cast<uint8_t>(FrameType::Reply), head_bytes(head), encode(reply));
-    if (!sent) spdlog::warn("reply to thread {}: {}", head.tid, sent.error().message());
+    if (it != channels_.end()) answers_.push_back({it->second, head, std::move(reply), {}});
 }
 
 }  // namespace pmi

@@ -1,8 +1,12 @@
 // Has the deputies perform forwarded calls. Threads: whoever receives calls from a node calls begin(); a thread of
 // its own waits for completions and sends the replies; the tracer asks and interrupts. All methods are thread-safe.
+// Only that thread of its own waits for nodes that are slow to take replies, and it holds no lock then: a node that is itself
+// waiting, for home to take a large call, would else be waited for by whoever is to take it.
 #pragma once
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -35,7 +39,7 @@ class CallServer {
     std::optional<uint32_t> slot_of(HomePid tid) const;
     void set_channel(HomePid pid, std::shared_ptr<CallChannel> channel);
 
-    // Error: the frame is wrong (unknown thread, a call while one is going on).
+    // Error: the frame is wrong (a call of another process's thread, or while one is going on). Never waits for a node.
     Status begin(const CallHead& head, Call call);
 
     struct Progress {
@@ -70,6 +74,11 @@ class CallServer {
     // Runs `work` while no large call has memory of its own in the process, and none gets any. Error EBUSY: one has.
     Status without_large_calls(HomePid pid, const std::function<Status()>& work);
     uint64_t calls_of(HomePid pid) const;  // how many were begun so far
+    // A call that is not in progress any more has been answered, but its reply may be on its way to the connection. What has
+    // to come behind all replies so far is sent after this.
+    void wait_until_sent();
+    // Home's wall clock, read now, for a node that has asked. Never waits either; nobody asks again before it is answered.
+    void tell_clock(std::shared_ptr<CallChannel> channel, const ClockHead& question);
     WatchedFiles& files() const { return files_; }
 
   private:
@@ -94,17 +103,27 @@ class CallServer {
         std::optional<CallDeadline> kept;
     };
 
+    // At most one waits of each thread, and one more is being sent: who has not been answered can't call.
+    struct Answer {
+        std::shared_ptr<CallChannel> channel;
+        CallHead head{};
+        Reply reply;
+        std::optional<ClockHead> clock;  // instead of a reply
+    };
+
     void post(Thread& t, int64_t nr, const std::array<uint64_t, 6>& args);
     void post_call(Thread& t);
     void run_completions();
+    void wake_completions();
     void complete_all();
+    void send_answers(std::unique_lock<std::mutex>& lock);
     void complete(Thread& t);
     void complete_call(Thread& t, int64_t result);
     void unmap_buffer(Thread& t, Reply reply);
     void add_mapped_file(const Thread& t, Reply& reply);
     Reply watch_file(const CallHead& head, const Call& call);
     bool lasts(const Thread& t, int64_t result);
-    void reply(Thread& t, const Reply& reply, bool home_first = false);
+    void reply(Thread& t, Reply reply, bool home_first = false);
 
     std::shared_ptr<AgentRegion> region_;
     WatchedFiles& files_;
@@ -113,6 +132,10 @@ class CallServer {
     std::map<HomePid, std::shared_ptr<CallChannel>> channels_;
     std::map<HomePid, LastingFacts> facts_;  // since the first call that asks
     std::map<HomePid, uint64_t> calls_;
+    std::deque<Answer> answers_;  // to be sent by completions_
+    uint64_t sent_ = 0;           // how many have been; all but these are there or being sent
+    bool is_sending_ = false;
+    std::condition_variable more_sent_;
     std::atomic<bool> stopping_{false};
     std::thread completions_;  // until start(): none
 };

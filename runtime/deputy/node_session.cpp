@@ -150,6 +150,7 @@ Status NodeSession::start(std::shared_ptr<CallServer> server, SessionEvents& eve
     return {};
 }
 
+// Sends nothing: a node that is sending a large frame takes none, and is waiting for this thread.
 void NodeSession::receive_frames(CallServer& server, SessionEvents& events) {
     auto lose = [&](Error why) {
         SessionEvent e;
@@ -168,8 +169,7 @@ void NodeSession::receive_frames(CallServer& server, SessionEvents& events) {
             std::span<const std::byte> body(frame->body);
             auto question = take_head<ClockHead>(body);
             if (!question) return lose(std::move(question.error()));
-            // The connection's loss is seen by the next receive.
-            (void)send(FrameType::Clock, read_wall_clock(question->asked_ns));
+            server.tell_clock(channel_, *question);
             continue;
         }
         if (frame->type == static_cast<uint8_t>(FrameType::StreamAt)) {

@@ -157,6 +157,7 @@ Status Worker::make_quiet(DeputyProcess& p) {
         TRY(give_up_return(p, quiet.error()));
         return quiet;
     }
+    p.server->wait_until_sent();
     return p.session->send(FrameType::Drained, ProcessHead{pid.value});
 }
 

@@ -90,6 +90,7 @@ Status Worker::execed(DeputyProcess& p, pid_t tid) {
     for (const auto& [other, t] : p.threads) TRY(tell_last_fork(p, other));
     TRY(handle_session_events());  // the CPU time that the node told before
     json cpu = cpu_used_away(p.cpu_before_exec);
+    p.server->wait_until_sent();
     TRY(p.session->send(FrameType::ProcessGone, ProcessHead{pid.value}));
     uint64_t calls = p.server->calls_of(pid);
     uint64_t moves = p.moves;
@@ -106,6 +107,7 @@ Status Worker::handle_end(DeputyProcess& p, HomePid tid) {
     expected_.erase(tid.value);
     p.threads.erase(tid);
     p.server->remove_thread(tid);
+    p.server->wait_until_sent();  // what it forked is to be one on the node before its memory goes
     bool is_last = p.threads.size() == 1 && p.threads.begin()->second.untraced;
     if (!is_leader && !is_last) return p.session->send(FrameType::ThreadGone, ThreadHead{p.pid.value, tid.value});
     HomePid pid = p.pid;
