@@ -9,6 +9,7 @@
 #include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/keyctl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <linux/stat.h>
 #include <mqueue.h>
@@ -404,8 +405,14 @@ TEST_F(Files, Inodes) {
     expect_same("newfstatat", st, SYS_newfstatat, AT_FDCWD, "f", &st, 0);
     expect_same("newfstatat of the fd", st, SYS_newfstatat, fd.get(), "", &st, AT_EMPTY_PATH);
     expect_same("statx", stx, SYS_statx, AT_FDCWD, "f", 0, STATX_BASIC_STATS, &stx);
-    expect_same("statfs", fs, SYS_statfs, "f", &fs);
-    expect_same("fstatfs", fs, SYS_fstatfs, fd.get(), &fs);
+    // Of /proc: what a disk has left is changed by others between two looks.
+    Fd proc(open("/proc/self/stat", O_RDONLY));
+    expect_same("statfs", fs, SYS_statfs, "/proc", &fs);
+    EXPECT_EQ(fs.f_type, PROC_SUPER_MAGIC);
+    expect_same("fstatfs", fs, SYS_fstatfs, proc.get(), &fs);
+    EXPECT_EQ(fs.f_namelen, NAME_MAX);
+    expect_same_result("statfs of a relative name", SYS_statfs, "f", &fs);
+    expect_same("fstatfs, bad fd", fs, SYS_fstatfs, -1, &fs);
     EXPECT_EQ(away(SYS_stat, "f", kNowhere), -EFAULT);
     EXPECT_EQ(away(SYS_stat, "none", kNowhere), -ENOENT);
     timespec times[2] = {{1000, 5}, {2000, 6}};
