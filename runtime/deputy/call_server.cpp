@@ -157,6 +157,8 @@ Status CallServer::begin(const CallHead& head, Call call) {
     if (head.kind == CallKind::WatchFile) answered = watch_file(head, call);
     HomePid pid(head.pid), tid(head.tid);
     if (files_.would_change(pid, tid, call) || would_cut_mapped_file(tid, call)) answered = Reply{kErestartNoIntr, {}};
+    // Its SIGBUS comes before the call that follows the stores. (Half a clone can't go home.)
+    if (head.kind != CallKind::Clone && files_.has_lost(pid)) answered = Reply{kErestartNoIntr, {}};
     std::lock_guard lock(mutex_);
     auto it = threads_.find(HomePid(head.tid));
     if (it == threads_.end()) return {};  // it exited or was killed; ThreadGone or ProcessGone is on its way

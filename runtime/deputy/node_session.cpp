@@ -50,14 +50,17 @@ Status measure_clocks(NodeClient& client, wire::Host& host, const Deadline& dead
 }
 
 // In the receiver's own turn, so that they are in the file before the call that comes behind them.
-Status take_changes(std::span<const std::byte> body, WatchedFiles& files) {
+Status take_changes(std::span<const std::byte> body, WatchedFiles& files, SessionEvents& events) {
     TRY_ASSIGN(auto head, take_head<FileChangesHead>(body));
     if (body.size() / sizeof(FileRun) < head.runs) return fail("a frame of {} bytes with {} runs of a file", body.size(), head.runs);
     std::vector<FileRun> runs(head.runs);
     auto bytes = body.first(head.runs * sizeof(FileRun));
     if (!bytes.empty()) std::memcpy(runs.data(), bytes.data(), bytes.size());
     auto written = files.write_back(head.number, runs, body.subspan(bytes.size()));
-    if (!written) spdlog::error("what a program has stored in a file is lost: {}", written.error().message());
+    if (!written) {
+        spdlog::error("what a program has stored in a file is lost: {}", written.error().message());
+        events.wake();
+    }
     return {};
 }
 
@@ -162,7 +165,7 @@ void NodeSession::receive_frames(CallServer& server, SessionEvents& events) {
         auto frame = channel_->receive();
         if (!frame) return lose(std::move(frame.error()));
         if (frame->type == static_cast<uint8_t>(FrameType::FileChanges)) {
-            if (auto taken = take_changes(frame->body, server.files()); !taken) return lose(std::move(taken.error()));
+            if (auto taken = take_changes(frame->body, server.files(), events); !taken) return lose(std::move(taken.error()));
             continue;
         }
         if (frame->type == static_cast<uint8_t>(FrameType::AskClock)) {

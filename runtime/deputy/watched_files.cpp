@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <utility>
 
 #include "runtime/base/log.h"
 #include "runtime/kernel/procfs.h"
@@ -281,8 +282,20 @@ Status WatchedFiles::write_back(uint32_t number, std::span<const FileRun> runs, 
     std::lock_guard lock(mutex_);
     auto it = std::find_if(files_.begin(), files_.end(), [&](const File& f) { return number != 0 && f.number == number; });
     if (it == files_.end()) return fail("stores in a file that is not mapped");
+    auto stored = store(*it, runs, bytes);
+    if (!stored && !std::exchange(it->lost, true)) {
+        char name[4096];
+        ssize_t n = ::readlink(fmt::format("/proc/self/fd/{}", it->fd.get()).c_str(), name, sizeof name);
+        std::string file(name, static_cast<size_t>(std::max<ssize_t>(n, 0)));
+        constexpr const char* kText = "what it has stored in {} is lost, for which there is no room (or a quota): {}";
+        lost_.push_back({it->pid, fmt::format(kText, file, stored.error().message())});
+    }
+    return stored;
+}
+
+Status WatchedFiles::store(const File& file, std::span<const FileRun> runs, std::span<const std::byte> bytes) {
     struct stat now {};
-    if (::fstat(it->fd.get(), &now) != 0) return fail_errno("stat a mapped file");
+    if (::fstat(file.fd.get(), &now) != 0) return fail_errno("stat a mapped file");
     auto size = static_cast<uint64_t>(now.st_size);
     uint64_t start = runs.empty() ? 0 : runs.front().offset & ~(kPage - 1);
     Mapping view;
@@ -296,7 +309,7 @@ Status WatchedFiles::write_back(uint32_t number, std::span<const FileRun> runs, 
         part = part.first(std::min<uint64_t>(run.size, size - run.offset));
         if (view.data() == nullptr) {
             uint64_t length = std::min(kMaxView, size - start);
-            void* base = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, it->fd.get(), static_cast<off_t>(start));
+            void* base = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd.get(), static_cast<off_t>(start));
             if (base == MAP_FAILED) return fail_errno("map a file to write to it");
             view = Mapping(base, length);
         }
@@ -305,6 +318,16 @@ Status WatchedFiles::write_back(uint32_t number, std::span<const FileRun> runs, 
         TRY(self.write(reinterpret_cast<uint64_t>(view.data()) + (run.offset - start), part));
     }
     return {};
+}
+
+std::vector<WatchedFiles::LostStores> WatchedFiles::take_lost() {
+    std::lock_guard lock(mutex_);
+    return std::exchange(lost_, {});
+}
+
+bool WatchedFiles::has_lost(HomePid pid) const {
+    std::lock_guard lock(mutex_);
+    return std::any_of(files_.begin(), files_.end(), [&](const File& f) { return f.pid == pid && f.lost; });
 }
 
 bool WatchedFiles::has_stores(HomePid pid) const {

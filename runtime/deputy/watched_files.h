@@ -13,6 +13,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "interpose/marshal/call.h"
 #include "remote/wire/frames.h"
@@ -45,8 +46,15 @@ class WatchedFiles {
     // Would this call change, by a descriptor, a file that pid stores in?
     bool would_change(HomePid pid, HomePid tid, const Call& call) const;
 
-    // What the guest has stored: the bytes of all runs, which are in order and near each other.
+    // What the guest has stored: the bytes of all runs, which are in order and near each other. Where home's kernel does not
+    // take them (a full disk, a quota) it would not have taken the store either: take_lost() says so once a file.
     Status write_back(uint32_t number, std::span<const FileRun> runs, std::span<const std::byte> bytes);
+    struct LostStores {
+        HomePid pid;
+        std::string why;
+    };
+    std::vector<LostStores> take_lost();
+    bool has_lost(HomePid pid) const;
     // Waiting for the last stores of a program: expect, ask its node, wait.
     bool has_stores(HomePid pid) const;
     void expect_flush(HomePid pid);
@@ -61,7 +69,9 @@ class WatchedFiles {
         uint32_t number = 0;  // 0: only watched
         int watch = -1;
         bool changed = false;
+        bool lost = false;  // some of what was stored in it
     };
+    static Status store(const File& file, std::span<const FileRun> runs, std::span<const std::byte> bytes);
     Status add(HomePid pid, Fd fd, bool writable, uint32_t* number);
     void read_events();
     const File* find(HomePid pid, const struct stat& st) const;
@@ -71,6 +81,7 @@ class WatchedFiles {
     Fd events_;  // inotify
     std::list<File> files_;
     std::set<HomePid> awaited_;
+    std::vector<LostStores> lost_;  // to be told
     uint32_t next_number_ = 1;
 };
 

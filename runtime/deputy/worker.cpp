@@ -377,8 +377,19 @@ Status Worker::check_clock() {
     return {};
 }
 
+// At home the store itself would have met the signal; here it is known when the store gets home.
+void Worker::tell_lost_stores() {
+    for (const auto& lost : files_.take_lost()) {
+        const DeputyProcess* p = process_of(lost.pid);
+        if (p == nullptr) continue;
+        say_on_stderr(*p, lost.why);
+        ::kill(lost.pid.value, SIGBUS);
+    }
+}
+
 // What changes while the program makes no calls.
 void Worker::check_files() {
+    tell_lost_stores();
     for (auto& [pid, p] : processes_) {
         if (!files_.changed(pid) || !p->running || p->job_stopped || !p->wants_home.empty()) continue;
         p->wants_home = "a file that it maps and that was changed";

@@ -71,6 +71,7 @@ Expected<json> Worker::bring_home(HomePid pid) {
         TRY(relay_image(*image, local_xstate_layout()));
         if (p->fatal) add_pending(*image, p->fatal->tid, p->fatal->info);
         TRY(files_.wait_flushed(pid, kImageTimeoutMs));
+        tell_lost_stores();
         TRY(handle_session_events());  // what its calls have cost came before
         TRY(stop_deputies(*p));
         TRY(shape_skeleton(*p, *image, ShapeFor::Return, &plan));

@@ -143,6 +143,7 @@ class Worker : private StopWaiter {
     void return_later(DeputyProcess& p, const std::string& why, const Error& error);
     Status check_clock();  // tells the nodes when home's has been set
     void check_files();  // brings home what maps a file that has changed
+    void tell_lost_stores();
     void take_last_stores(DeputyProcess& p);
     // Events until done(); Error ETIMEDOUT with `what`.
     Status pump(int timeout_ms, const char* what, const std::function<bool()>& done);

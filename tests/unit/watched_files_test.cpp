@@ -120,6 +120,27 @@ TEST_F(WatchedFilesTest, ANodeThatLiesIsRefused) {
     EXPECT_TRUE(files_.write_back(number, std::vector<FileRun>{{UINT64_MAX - 10, 5}}, bytes_of(text))) << "behind the end";
 }
 
+TEST_F(WatchedFilesTest, StoresThatAreNotTakenAreToldOnce) {
+    Fd fd(::memfd_create("sealed later", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    ASSERT_EQ(::ftruncate(fd.get(), 4096), 0);
+    uint32_t number = watch(fd);
+    std::vector<FileRun> runs{{0, 1}};
+    ASSERT_TRUE(files_.write_back(number, runs, bytes_of("a")));
+    EXPECT_FALSE(files_.has_lost(self_));
+    ASSERT_EQ(::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_FUTURE_WRITE), 0);
+    EXPECT_FALSE(files_.write_back(number, runs, bytes_of("b")));
+    EXPECT_FALSE(files_.write_back(number, runs, bytes_of("c")));
+    EXPECT_TRUE(files_.has_lost(self_));
+    EXPECT_FALSE(files_.has_lost(HomePid(1)));
+    auto lost = files_.take_lost();
+    ASSERT_EQ(lost.size(), 1U);
+    EXPECT_EQ(lost[0].pid, self_);
+    EXPECT_NE(lost[0].why.find("sealed later"), std::string::npos) << lost[0].why;
+    EXPECT_TRUE(files_.take_lost().empty());
+    files_.forget(self_);
+    EXPECT_FALSE(files_.has_lost(self_));
+}
+
 TEST_F(WatchedFilesTest, WhatCanOnlyBeReadIsOnlyWatched) {
     Fd fd = make_file("f", "0123", O_RDONLY), writer = make_file("f", "0123");
     EXPECT_EQ(watch(fd), 0U);
