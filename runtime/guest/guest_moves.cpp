@@ -19,8 +19,22 @@
 #include "runtime/tracee/cpu_account.h"
 #include "runtime/tracee/interrupted.h"
 #include "runtime/tracee/sleep_clock.h"
+#include "runtime/tracee/trap_disposition.h"
 
 namespace pmi {
+namespace {
+
+// The traps of what was built have reset that (trap_disposition.h).
+Status ignore_trap_again(const wire::Image& image, pid_t outer, StopWaiter& waiter) {
+    constexpr size_t kActionSize = 32;  // struct kernel_sigaction, which begins with the handler
+    uint64_t handler = 0;
+    std::memcpy(&handler, image.sigactions().data() + (SIGTRAP - 1) * kActionSize, sizeof handler);
+    if (handler != reinterpret_cast<uint64_t>(SIG_IGN)) return {};
+    uint64_t instruction = agent_address(image.agent_base(), pmi_agent_syscall);
+    return ignore_trap(outer, instruction, image.agent_base() + kAgentData, RemoteMemory(outer), waiter);
+}
+
+}  // namespace
 
 Status GuestSupervisor::arrived() {
     Phases phases;
@@ -36,6 +50,7 @@ Status GuestSupervisor::arrived() {
     TRY(Injector(arrival_->builder->outer(), *this)
             .call_at(agent_address(arrival_->image.agent_base(), pmi_agent_syscall), 3 /* close */,
                      {static_cast<uint64_t>(arrival_->builder->guest_listener()), 0, 0, 0, 0, 0}));
+    TRY(ignore_trap_again(arrival_->image, arrival_->builder->outer(), *this));
     auto process = std::make_unique<GuestProcess>();
     process->pid = HomePid(arrival_->image.pid());
     process->outer = arrival_->builder->outer();

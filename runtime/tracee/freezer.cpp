@@ -6,12 +6,14 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "runtime/base/log.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/tracee/partial_transfer.h"
 #include "runtime/tracee/sleep_clock.h"
+#include "runtime/tracee/trap_disposition.h"
 
 namespace pmi {
 namespace {
@@ -235,9 +237,16 @@ Expected<VdsoRange> find_vdso(pid_t pid) {
 
 Status step_out_of_vdso(pid_t tid, VdsoRange vdso, StopWaiter& waiter) {
     constexpr int kMaxSteps = 4000;
+    std::optional<bool> keeps_ignored;  // asked before the first step
     for (int i = 0; i < kMaxSteps; i++) {
         TRY_ASSIGN(Registers r, get_registers(tid));
-        if (r.rip < vdso.start || r.rip >= vdso.end) return {};
+        if (r.rip < vdso.start || r.rip >= vdso.end) {
+            if (!keeps_ignored.value_or(false)) return {};
+            RemoteMemory memory(tid);
+            TRY_ASSIGN(uint64_t instruction, find_syscall_instruction(memory, vdso.start, vdso.end));
+            return ignore_trap(tid, instruction, below_stack(r), memory, waiter);
+        }
+        if (!keeps_ignored) keeps_ignored = ignores_trap(tid);
         TRY(single_step(tid));
         // The vDSO waits for nothing: no time limit, and so no naps between two looks.
         TRY_ASSIGN(int status, waiter.wait(tid, -1));

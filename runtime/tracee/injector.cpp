@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "runtime/base/clock.h"
+#include "runtime/tracee/trap_disposition.h"
 
 namespace pmi {
 namespace {
@@ -81,6 +82,7 @@ Status Injector::run_until_trap() {
 
 Expected<int64_t> Injector::call_at(uint64_t instruction, int64_t nr, const std::array<uint64_t, 6>& args) {
     TRY_ASSIGN(Registers saved, get_registers(tid_));
+    bool keeps_ignored = ignores_trap(tid_);
     Registers r = saved;
     r.rip = instruction;
     r.rax = static_cast<uint64_t>(nr);
@@ -114,6 +116,7 @@ Expected<int64_t> Injector::call_at(uint64_t instruction, int64_t nr, const std:
         }
     }
     TRY(set_registers(tid_, saved));
+    if (keeps_ignored) TRY(ignore_trap(tid_, instruction, below_stack(saved), RemoteMemory(tid_), waiter_));
     return result;
 }
 
@@ -121,6 +124,7 @@ Status Injector::batch(uint64_t agent_base, uint64_t scratch, std::vector<BatchO
     if (ops.empty()) return {};
     TRY(memory.write(scratch, std::as_bytes(std::span(ops))));
     TRY_ASSIGN(Registers saved, get_registers(tid_));
+    bool keeps_ignored = ignores_trap(tid_);
     Registers r = saved;
     r.rip = agent_address(agent_base, pmi_agent_batch);
     r.r12 = scratch;
@@ -129,7 +133,8 @@ Status Injector::batch(uint64_t agent_base, uint64_t scratch, std::vector<BatchO
     TRY(set_registers(tid_, r));
     TRY(run_until_trap());
     TRY(memory.read(scratch, std::as_writable_bytes(std::span(ops))));
-    return set_registers(tid_, saved);
+    TRY(set_registers(tid_, saved));
+    return keeps_ignored ? ignore_trap(tid_, agent_address(agent_base, pmi_agent_syscall), scratch, memory, waiter_) : Status();
 }
 
 Expected<uint64_t> find_syscall_instruction(const RemoteMemory& memory, uint64_t start, uint64_t end) {
