@@ -61,12 +61,32 @@ CloneRequest request_of(const Notification& n, const GuestMemory& memory, int64_
     return r;
 }
 
-const char* why_not_here(const CloneRequest& r, const GuestProcess& p) {
+// What a kernel refuses for its arguments (copy_process and clone3_args_valid in kernel/fork.c). The deputy's half, which has
+// neither stack nor memory nor TLS of the program's, would be made all the same.
+bool is_refused(const CloneRequest& r, bool is_clone3) {
+    constexpr uint64_t kDetached = 0x00400000, kLastFlag = 0x200000000ULL;  // CLONE_DETACHED, CLONE_INTO_CGROUP
+    constexpr uint64_t kTaskSize = (uint64_t{1} << 47) - 4096;
+    const clone_args& a = r.args;
+    auto has = [&](uint64_t flag) { return (a.flags & flag) != 0; };
+    if (r.is_thread() && !has(CLONE_SIGHAND)) return true;
+    if (has(CLONE_SIGHAND) && !has(CLONE_VM)) return true;
+    if (has(CLONE_SIGHAND) && has(CLONE_CLEAR_SIGHAND)) return true;
+    if (has(CLONE_PIDFD) && has(kDetached)) return true;
+    if (has(CLONE_SETTLS) && a.tls >= kTaskSize) return true;
+    if (!is_clone3) return has(CLONE_PIDFD) && has(CLONE_PARENT_SETTID);
+    if ((a.flags & ~(2 * kLastFlag - 1)) != 0 || has(kDetached) || has(CSIGNAL)) return true;
+    if (a.exit_signal > 64 || (a.exit_signal != 0 && has(CLONE_THREAD | CLONE_PARENT))) return true;
+    return (a.stack == 0) != (a.stack_size == 0) || a.stack >= kTaskSize || a.stack_size > kTaskSize - a.stack;
+}
+
+const char* why_not_here(const CloneRequest& r, const GuestProcess& p, bool is_clone3) {
     constexpr uint64_t kNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
                                      CLONE_NEWPID | CLONE_NEWNET | 0x80 /* CLONE_NEWTIME */;
     if (r.args.flags & kNamespaces) return "clone into new namespaces";
     if (r.args.flags & (CLONE_PTRACE | CLONE_INTO_CGROUP)) return "clone with CLONE_PTRACE or CLONE_INTO_CGROUP";
     if (r.args.set_tid_size != 0) return "clone with set_tid";
+    if (r.args.exit_signal > 64) return "clone with an exit signal that is none";
+    if (is_refused(r, is_clone3)) return "clone with arguments that are refused";
     if (r.is_thread()) return (r.args.flags & CLONE_VM) ? nullptr : "clone of a thread without CLONE_VM";
     if ((r.args.flags & CLONE_VM) && !(r.args.flags & CLONE_VFORK)) return "clone of a process that shares memory";
     if (r.args.flags & CLONE_VM) return nullptr;
@@ -80,7 +100,7 @@ Flattened deputy_clone(const CloneRequest& r) {
     a.flags = r.args.flags & kKept;
     if (r.is_thread())
         a.flags |= CLONE_VM | CLONE_SIGHAND | CLONE_THREAD;
-    else
+    else if (!(r.args.flags & CLONE_PARENT))  // clone3 takes none with that, clone takes no notice of it
         a.exit_signal = r.args.exit_signal;
     Flattened f;
     f.call.nr = SYS_clone3;
@@ -126,9 +146,10 @@ Status GuestSupervisor::clone_at_home(GuestThread& t) {
     int64_t error = 0;
     CloneRequest r = request_of(*t.notification, memory, &error);
     if (error != 0) return answer(t, error);
-    if (const char* why = why_not_here(r, *t.process)) return go_home(t, t.notification->nr, why);
+    if (const char* why = why_not_here(r, *t.process, t.notification->nr == SYS_clone3)) return go_home(t, t.notification->nr, why);
     // The kernel would refuse the guest's half when home's is there already. Only this thread makes tasks in the jail.
-    if (!has_room_for_task(parts_.cgroups)) return go_home(t, t.notification->nr, "a new task, of which this node allows no more");
+    if (!has_room_for_task(parts_.cgroups))
+        return go_home(t, t.notification->nr, "a new task, of which this node allows no more");
     cloning_ = Cloning{};
     cloning_->parent = &t;
     cloning_->flags = r.args.flags;
