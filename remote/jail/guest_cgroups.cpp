@@ -253,6 +253,19 @@ void GuestCgroups::remove_waiting() {
     std::erase_if(waiting_, [](const std::string& directory) { return ::rmdir(directory.c_str()) == 0 || errno == ENOENT; });
 }
 
+GuestGroup groups_of_tasks(const GuestGroup& jail) {
+    GuestGroup all, inner = jail;
+    auto cgroup = read_file("/proc/self/cgroup"), mountinfo = read_file("/proc/self/mountinfo");
+    if (cgroup && mountinfo)
+        for (const auto& own : find_hierarchies(*cgroup, *mountinfo, {"pids"})) inner.push_back(own.own);
+    for (const auto& start : inner) {
+        auto is_group = [](const std::string& directory) { return ::access((directory + "/cgroup.procs").c_str(), F_OK) == 0; };
+        for (std::string at = start; at.starts_with('/') && is_group(at); at.resize(at.rfind('/')))
+            if (!contains(all, at)) all.push_back(at);
+    }
+    return all;
+}
+
 bool has_room_for_task(const GuestGroup& group) {
     for (const auto& directory : group) {
         auto current = read_file(directory + "/pids.current"), most = read_file(directory + "/pids.max");

@@ -71,7 +71,10 @@ class GuestCgroups {
     uint64_t next_ = 1;
 };
 
-// Whether one more task may be made. Tasks of others may come and go meanwhile, so ask while nobody else makes any.
+// The groups whose limits a new task of the jail meets: the jail's and, where it has none of its own, this process's, and all
+// around them.
+GuestGroup groups_of_tasks(const GuestGroup& jail);
+// Whether one more task may be made in these. Tasks of others may come and go meanwhile, so ask while nobody else makes any.
 bool has_room_for_task(const GuestGroup& group);
 // How many tasks of the group the kernel has killed because its memory was used up.
 uint64_t killed_for_memory(const GuestGroup& group);

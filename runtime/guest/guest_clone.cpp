@@ -148,7 +148,7 @@ Status GuestSupervisor::clone_at_home(GuestThread& t) {
     if (error != 0) return answer(t, error);
     if (const char* why = why_not_here(r, *t.process, t.notification->nr == SYS_clone3)) return go_home(t, t.notification->nr, why);
     // The kernel would refuse the guest's half when home's is there already. Only this thread makes tasks in the jail.
-    if (!has_room_for_task(parts_.cgroups))
+    if (!has_room_for_task(parts_.task_groups))
         return go_home(t, t.notification->nr, "a new task, of which this node allows no more");
     cloning_ = Cloning{};
     cloning_->parent = &t;

@@ -79,9 +79,9 @@ Expected<GuestSupervisor::Parts> open_session(const GuestSessionSetup& setup, co
     TRY(report(setup.report_fd, reply));
     int resume_ms = static_cast<int>(std::min<uint32_t>(host.reconnect_seconds(), kMaxReconnectSeconds)) * 1000;
     TRY_ASSIGN(auto channel, CallChannel::accept(listener.get(), keys, security, kConnectTimeoutMs, resume_ms));
-    return GuestSupervisor::Parts{std::move(channel), std::move(stream),   make_stream, std::move(jail),
-                                  std::move(clock),   std::move(children), offset,      setup.node_name,
-                                  std::move(pages),   setup.cgroups,       setup.memory_max};
+    return GuestSupervisor::Parts{std::move(channel), std::move(stream),   make_stream,      std::move(jail),
+                                  std::move(clock),   std::move(children), offset,           setup.node_name,
+                                  std::move(pages),   setup.cgroups,       setup.memory_max, groups_of_tasks(setup.cgroups)};
 }
 
 Status run_session(const GuestSessionSetup& setup) {

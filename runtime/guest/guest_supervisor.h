@@ -51,6 +51,7 @@ class GuestSupervisor : private StopWaiter {
         std::optional<PageStore> pages;  // kept of earlier stays of this user's programs
         GuestGroup cgroups;       // of the jail
         uint64_t memory_max = 0;  // that they have, 0: no limit
+        GuestGroup task_groups;   // of whose limits on tasks the jail's are a part
     };
     explicit GuestSupervisor(Parts parts);
 

@@ -128,6 +128,36 @@ TEST(GuestCgroups, TasksAreCounted) {
     groups.remove(*group);
 }
 
+TEST(GuestCgroups, LimitsOfGroupsAroundCountToo) {
+    GuestCgroups groups = GuestCgroups::create({0, 0, 0, 1});
+    if (!groups.why_not().empty()) GTEST_SKIP() << groups.why_not();
+    auto outer = groups.make();
+    ASSERT_TRUE(outer) << outer.error().message();
+    GuestGroup inner;
+    for (const auto& directory : *outer) inner.push_back(directory + "/inner");
+    for (const auto& directory : inner) ASSERT_EQ(::mkdir(directory.c_str(), 0755), 0);
+    GuestGroup all = groups_of_tasks(inner);
+    for (const auto& directory : *outer) EXPECT_NE(std::find(all.begin(), all.end(), directory), all.end());
+    EXPECT_TRUE(has_room_for_task(all));
+    int hold[2];
+    ASSERT_EQ(::pipe(hold), 0);
+    pid_t child = ::fork();
+    if (child == 0) {
+        ::close(hold[1]);
+        for (const auto& directory : inner) enter_cgroup(-1, directory.c_str());
+        char byte = 0;
+        ::_exit(static_cast<int>(::read(hold[0], &byte, 1)));
+    }
+    for (int i = 0; i < 5000 && has_room_for_task(all); i++) ::usleep(1000);
+    EXPECT_FALSE(has_room_for_task(all));
+    EXPECT_TRUE(has_room_for_task(inner)) << "it has no limit of its own";
+    ::close(hold[1]);
+    ::close(hold[0]);
+    ::waitpid(child, nullptr, 0);
+    for (const auto& directory : inner) EXPECT_EQ(::rmdir(directory.c_str()), 0);
+    groups.remove(*outer);
+}
+
 TEST(GuestCgroups, WhatAKilledNodeLeftIsRemoved) {
     GuestGroup left;
     int pipe_fds[2];
