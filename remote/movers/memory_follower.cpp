@@ -7,6 +7,23 @@
 
 namespace pmi {
 
+namespace {
+
+constexpr size_t kMostDropsAtOnce = 2000;  // while a program stands still
+
+// What was there a moment ago and is to come later need not be looked at while the program stands still. What has gone of it
+// since is zeros there too.
+PageSet take_foreseen(const SendOrder& order) {
+    if (order.later == nullptr) return {};
+    PageSet before = std::exchange(*order.later, {}), foreseen;
+    SendOrder sorting = order;
+    sorting.later = &foreseen;
+    for (const auto& r : order.image->regions()) put_off(sorting, r, before);
+    return foreseen;
+}
+
+}  // namespace
+
 std::vector<PageRun> private_mappings(const wire::Image& image) {
     std::vector<PageRun> mappings;
     for (const auto& r : image.regions())
@@ -27,8 +44,12 @@ void MemoryFollower::start_sending(const SendOrder& order, Stream& stream) {
 Status MemoryFollower::begin_round(const SendOrder& order, Stream& stream) {
     start_sending(order, stream);
     auto mappings = private_mappings(*order.image);
-    TRY(tracking_->follow(mappings));
-    TRY_ASSIGN(PageSet written, tracking_->take_written(mappings));
+    PageSet written;
+    // What is to follow need not be followed.
+    if (order.later == nullptr) {
+        TRY(tracking_->follow(mappings));
+        TRY_ASSIGN(written, tracking_->take_written(mappings));
+    }
     taken_elsewhere(written);
     if (on_taken) on_taken(written);
     if (std::exchange(all_is_news_, false)) {
@@ -127,12 +148,19 @@ Status MemoryFollower::send_drops(int32_t pid, const PageSet& drops) {
 Expected<MoveTotals> MemoryFollower::send(const SendOrder& order, Stream& stream) {
     start_sending(order, stream);
     auto mappings = private_mappings(*order.image);
-    TRY(tracking_->follow(mappings));
-    TRY_ASSIGN(Seen seen, look(*order.image, mappings));
+    if (!known_.empty()) TRY(tracking_->follow(mappings));
+    PageSet foreseen = held_.empty() ? take_foreseen(order) : PageSet();
+    PageSet unforeseen(mappings);
+    unforeseen.subtract(foreseen);
+    TRY_ASSIGN(Seen seen, look(*order.image, std::move(unforeseen)));
     seen.clean.intersect(known_);
     PageSet written = seen.own;
     written.subtract(seen.clean);
-    PageSet gone = seen.looked;
+    for (const auto& r : order.image->regions()) put_off(order, r, written);
+    if (order.later != nullptr) order.later->unite(foreseen);
+    // What the other side has of an earlier time goes there run by run: where they are many, sending takes less.
+    if (order.later != nullptr && !held_.empty() && order.later->runs().size() > kMostDropsAtOnce) written.unite(std::exchange(*order.later, {}));
+    PageSet gone = std::move(seen.looked);
     gone.intersect(held_);
     gone.subtract(seen.own);
     plan_pages(*order.image, written);
@@ -155,9 +183,9 @@ Expected<MoveTotals> MemoryFollower::send(const SendOrder& order, Stream& stream
 }
 
 // What the tracker does not tell of is as it was when it was taken: it need not be looked at if it is known.
-Expected<MemoryFollower::Seen> MemoryFollower::look(const wire::Image& image, const std::vector<PageRun>& mappings) const {
-    PageSet all(mappings), where(mappings);
-    if (!all_is_news_) {
+Expected<MemoryFollower::Seen> MemoryFollower::look(const wire::Image& image, PageSet all) const {
+    PageSet where = all;
+    if (!all_is_news_ && !known_.empty()) {
         std::vector<PageRun> anonymous;
         for (const auto& r : image.regions())
             if (r.kind() == wire::Region::ANONYMOUS) anonymous.push_back({r.start(), r.end()});

@@ -28,7 +28,8 @@ class MemoryFollower : public Mover {
     explicit MemoryFollower(std::shared_ptr<DirtyTracking> tracking) : tracking_(std::move(tracking)) {}
 
     // -- while the program runs
-    // order.image: its regions as they are now, which are sent first. It has to live until the round is over.
+    // order.image: its regions as they are now, which are sent first. It has to live until the round is over. With order.later
+    // the round is of files alone.
     Status begin_round(const SendOrder& order, Stream& stream);
     // Sends about one message. False when the round is over: RoundEnd has been sent.
     Expected<bool> step();
@@ -49,6 +50,8 @@ class MemoryFollower : public Mover {
     void note_dropped(const std::vector<AddressRange>& ranges);
     // What has been installed since is no news. Costs what was installed, not what there is.
     Status settle(const wire::Image& image);
+    // They have come later, or are still to come, as the other side has them, into mappings that are followed already.
+    void note_later(const PageSet& pages) { held_.unite(pages), known_.unite(pages); }
     // The other side has given its copy up, all of it, or never had one.
     void nothing_is_held() { held_.clear(), known_.clear(), all_is_news_ = true; }
     // Files that were sent in rounds are others now.
@@ -67,7 +70,7 @@ class MemoryFollower : public Mover {
     struct Seen {
         PageSet looked, own, clean;
     };
-    Expected<Seen> look(const wire::Image& image, const std::vector<PageRun>& mappings) const;
+    Expected<Seen> look(const wire::Image& image, PageSet all) const;
     void start_sending(const SendOrder& order, Stream& stream);
     void plan_files(const SendOrder& order);
     void plan_pages(const wire::Image& image, const PageSet& pages);

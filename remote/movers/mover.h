@@ -14,6 +14,7 @@
 #include "remote/wire/image.pb.h"
 #include "remote/wire/memory_frame.h"
 #include "runtime/base/error.h"
+#include "runtime/memory/page_set.h"
 #include "runtime/memory/regions.h"
 #include "runtime/tracee/memory.h"
 
@@ -32,6 +33,10 @@ struct SendOrder {
     // at. An Error ends the transfer.
     std::function<Status(const MoveTotals& sent, uint64_t left)> between;
     PageFinder* finder = nullptr;  // null: the destination has nothing that could be found
+    // Set: private anonymous pages are not sent but added here, so that they come later (page_server.h); `at_once` is
+    // sent all the same.
+    PageSet* later = nullptr;
+    PageSet at_once{};
 };
 
 class Mover {
@@ -45,6 +50,10 @@ std::unique_ptr<Mover> make_stop_copy();
 
 // Whether its pages are the program's alone.
 bool is_private(const wire::Region& region);
+// Moves what may come later out of `pages`, which are the region's own.
+void put_off(const SendOrder& order, const wire::Region& region, PageSet& pages);
+// What a program touches as soon as it runs: stacks where they are, what its kernel writes to, thread-local memory.
+PageSet touched_at_once(const wire::Image& image);
 // Whether a page of zeros is news there.
 bool zeros_matter(const wire::Image& image, const wire::Region& region);
 

@@ -8,7 +8,10 @@ constexpr double kShortStop = 0.015;          // seconds: what rounds save is no
 constexpr uint64_t kSmallRound = 256u << 10;  // bytes: what was written during so little is less still
 constexpr double kStillShrinking = 0.8;       // of the round before
 constexpr size_t kMostRounds = 30;
+constexpr size_t kMostRoundsBefore = 12;      // where the rest can follow
 constexpr double kLongest = 120;              // seconds
+
+double link_or_usual(double link) { return link > 0 ? link : kUsualLink; }
 
 }  // namespace
 
@@ -18,19 +21,35 @@ Expected<MoveMode> choose_mode(const MoveFacts& facts) {
         if (!facts.no_precopy.empty()) return fail("mode precopy: {}", facts.no_precopy);
         return MoveMode::Precopy;
     }
-    if (facts.asked == "postcopy") return fail("mode postcopy is not there; precopy and stop are");
+    if (facts.asked == "postcopy") {
+        if (!facts.no_postcopy.empty()) return fail("mode postcopy: {}", facts.no_postcopy);
+        return MoveMode::Postcopy;
+    }
     if (facts.asked != "auto") return fail("mode {} is not known", facts.asked);
-    if (!facts.no_precopy.empty()) return MoveMode::Stop;
-    double link = facts.link > 0 ? facts.link : kUsualLink;
+    double link = link_or_usual(facts.link);
     if (static_cast<double>(facts.bytes) / link <= kShortStop) return MoveMode::Stop;
+    bool can_precede = facts.no_precopy.empty(), can_follow = facts.no_postcopy.empty();
     // Whoever writes faster than the link carries gains nothing by rounds.
-    return facts.written >= link ? MoveMode::Stop : MoveMode::Precopy;
+    bool gains = can_precede && facts.written < link;
+    if (can_follow) return gains ? MoveMode::PrecopyThenPostcopy : MoveMode::Postcopy;
+    return gains ? MoveMode::Precopy : MoveMode::Stop;
 }
 
-AfterRound after_round(const std::vector<Round>& rounds) {
+bool is_little(const std::vector<Round>& rounds, double link) {
+    if (rounds.size() < 2) return false;
+    // The first one tells what the link gives.
+    const Round& first = rounds.front();
+    if (link <= 0 && first.ns > 0) link = static_cast<double>(first.bytes) * 1e9 / static_cast<double>(first.ns);
+    // As much is left at most as was written during the one before the last.
+    return static_cast<double>(rounds.back().bytes) / link_or_usual(link) <= kShortStop;
+}
+
+AfterRound after_round(const std::vector<Round>& rounds, MoveMode mode) {
     if (rounds.empty()) return AfterRound::OneMore;
+    if (mode == MoveMode::Postcopy) return AfterRound::Freeze;
     const Round& last = rounds.back();
-    if (last.bytes <= kSmallRound || rounds.size() >= kMostRounds) return AfterRound::Freeze;
+    size_t most = mode == MoveMode::PrecopyThenPostcopy ? kMostRoundsBefore : kMostRounds;
+    if (last.bytes <= kSmallRound || rounds.size() >= most) return AfterRound::Freeze;
     double seconds = 0;
     for (const auto& r : rounds) seconds += static_cast<double>(r.ns) / 1e9;
     if (seconds > kLongest) return AfterRound::Freeze;

@@ -9,7 +9,9 @@
 
 namespace pmi {
 
-enum class MoveMode { Stop, Precopy };
+enum class MoveMode { Stop, Precopy, Postcopy, PrecopyThenPostcopy };
+// Whether some of the memory may follow when the program already runs at the destination.
+constexpr bool may_follow(MoveMode mode) { return mode == MoveMode::Postcopy || mode == MoveMode::PrecopyThenPostcopy; }
 
 struct MoveFacts {
     std::string asked;              // auto, stop, precopy, postcopy
@@ -17,6 +19,7 @@ struct MoveFacts {
     double link = 0;                // bytes a second, as far as is known; 0: nothing is known
     double written = 0;             // bytes a second that the program writes; 0: nothing is known
     std::string no_precopy;         // why pages can't be followed here, empty: they can
+    std::string no_postcopy{};      // why memory can't follow there, empty: it can
 };
 // Error: what was asked for can't be done, with the reason.
 Expected<MoveMode> choose_mode(const MoveFacts& facts);
@@ -27,6 +30,10 @@ struct Round {
     int64_t ns = 0;
 };
 enum class AfterRound { OneMore, Freeze };
-AfterRound after_round(const std::vector<Round>& rounds);
+// In mode Postcopy there is one, of what is not to follow; in mode PrecopyThenPostcopy they are few.
+AfterRound after_round(const std::vector<Round>& rounds, MoveMode mode = MoveMode::Precopy);
+// What is still to be sent after these rounds, over a link of so many bytes a second (0: nothing is known), is not worth to
+// follow: the program stands still for it.
+bool is_little(const std::vector<Round>& rounds, double link);
 
 }  // namespace pmi

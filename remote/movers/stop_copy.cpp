@@ -24,7 +24,9 @@ class StopCopy : public Mover {
             if (!is_private(r)) continue;
             TRY_ASSIGN(auto runs, pages.own_pages(r.start(), r.end()));
             auto zeros = zeros_matter(*order.image, r) ? MemorySender::Zeros::Send : MemorySender::Zeros::Skip;
-            for (const auto& run : runs) {
+            PageSet now(std::move(runs));
+            put_off(order, r, now);
+            for (const auto& run : now.runs()) {
                 own.push_back({run, zeros});
                 sender.expect(run.end - run.start);
             }

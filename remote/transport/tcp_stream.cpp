@@ -413,16 +413,19 @@ Expected<std::unique_ptr<Message>> TcpStream::receive(int timeout_ms) {
     return fail_code(ETIMEDOUT, "stream: nothing in {} ms", timeout_ms);
 }
 
-}  // namespace
-
-ChannelKeys stream_keys(const ChannelKeys& session) {
-    static const char kLabel[] = "pmi stream";
+template <size_t N>
+ChannelKeys derive_keys(const ChannelKeys& session, const char (&label)[N]) {
     ChannelKeys keys;
-    KeyedHash(session.to_node, 32).add(kLabel, sizeof kLabel).finish(keys.to_node.data(), keys.to_node.size());
-    KeyedHash(session.to_home, 32).add(kLabel, sizeof kLabel).finish(keys.to_home.data(), keys.to_home.size());
+    KeyedHash(session.to_node, 32).add(label, N).finish(keys.to_node.data(), keys.to_node.size());
+    KeyedHash(session.to_home, 32).add(label, N).finish(keys.to_home.data(), keys.to_home.size());
     KeyedHash(keys.to_node, 16).add(session.token.data(), session.token.size()).finish(keys.token.data(), keys.token.size());
     return keys;
 }
+
+}  // namespace
+
+ChannelKeys stream_keys(const ChannelKeys& session) { return derive_keys(session, "pmi stream"); }
+ChannelKeys page_keys(const ChannelKeys& session) { return derive_keys(session, "pmi pages"); }
 
 Expected<std::unique_ptr<Stream>> listen_stream(const std::string& address, const ChannelKeys& keys, Security security, uint16_t* port) {
     TRY_ASSIGN(Fd listener, listen_tcp(address, port));

@@ -15,6 +15,8 @@ namespace pmi {
 
 // Of one session: the keys of its streams are made from those of its call channel.
 ChannelKeys stream_keys(const ChannelKeys& session);
+// The same, of the connections for memory that comes later (remote/movers/page_server.h).
+ChannelKeys page_keys(const ChannelKeys& session);
 
 // The server's end, on an address such as "0.0.0.0" and a free port, which is returned through `port`. The first client that
 // knows the keys is the only one.

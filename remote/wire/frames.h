@@ -28,6 +28,7 @@ enum class FrameType : uint8_t {
     Flushed,        // ProcessHead: all stores so far have been sent (asked for by Flush, or before an image)
     AskClock,       // ClockHead: what time is it?
     Tallies,        // ProcessHead, CallTally...: what its calls have cost since the last such frame (call_tallies.h)
+    AllThere,       // ProcessHead: what was to come later (StreamKind::Later) has come
     // home -> node
     Reply = 64,     // CallHead, Reply
     Signal,         // SignalHead: deliver

@@ -1,28 +1,16 @@
 #include "remote/wire/kernel_probes.h"
 
-#include <fcntl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include "runtime/base/fd.h"
 #include "runtime/memory/dirty_tracking.h"
+#include "runtime/memory/userfault.h"
 
 namespace pmi {
-
-namespace {
-
-Fd open_userfaultfd(int flags) {
-    return Fd(static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | flags)));
-}
-
-}  // namespace
 
 KernelProbes probe_kernel() {
     KernelProbes probes;
     auto tracking = DirtyTracking::probe();
     probes.dirty_tracking = tracking.ok();
     if (!tracking) probes.no_dirty_tracking = tracking.error().message();
-    probes.post_copy = open_userfaultfd(0).valid();
+    probes.post_copy = UserFault::probe().ok();
     return probes;
 }
 

@@ -28,6 +28,19 @@ Status check_offer(const StreamView& view) {
     return {};
 }
 
+// In order and apart from each other: they are the keys of sets.
+Status check_later(const StreamView& view) {
+    constexpr uint64_t kPageSize = 4096;
+    uint64_t last = 0;
+    for (size_t i = 0; i < view.head.runs; i++) {
+        MemoryRun r = view.run(i);
+        bool fits = r.size > 0 && r.size % kPageSize == 0 && r.where % kPageSize == 0 && r.where >= last && r.where + r.size > r.where;
+        if (!fits) return fail("pages that come later, {} bytes at {:#x}", r.size, r.where);
+        last = r.where + r.size;
+    }
+    return {};
+}
+
 }  // namespace
 
 Expected<StreamView> parse_stream_message(std::span<const std::byte> message) {
@@ -42,6 +55,7 @@ Expected<StreamView> parse_stream_message(std::span<const std::byte> message) {
     view.run_bytes = message.first(view.head.runs * sizeof(MemoryRun));
     view.payload = message.subspan(view.run_bytes.size());
     if (view.head.kind == StreamKind::Offer) TRY(check_offer(view));
+    if (view.head.kind == StreamKind::Later) TRY(check_later(view));
     bool memory = view.head.kind == StreamKind::Pages || view.head.kind == StreamKind::FileData;
     if (!memory) return view;
     uint64_t total = 0;

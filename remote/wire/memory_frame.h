@@ -30,8 +30,12 @@ enum class StreamKind : uint32_t {
     Offer,      // runs (without bytes) of whole pages, kMemoryMessage of them at most, addresses or as in FileData (`offered`);
                 // payload: PageHash of each
     Found,      // the answer; payload: a byte for each page, 1: it was found, and is installed
+    // Memory that comes when the program already runs at the destination (page_server.h), before Layout or Image:
+    AskLater,   // make ready for it
+    LaterAt,    // the answer; payload: LaterPorts
+    Later,      // between Image and End: runs (without bytes) of pages that the destination has not got, and that come later
 };
-constexpr StreamKind kLastStreamKind = StreamKind::Found;
+constexpr StreamKind kLastStreamKind = StreamKind::Later;
 
 // Of a Need for another node, a run of size 0: what it has nothing of, or what it has from rounds is behind by.
 constexpr uint64_t kAllOfIt = 0, kWhatRoundsLeft = 1;
@@ -59,6 +63,11 @@ struct MoveTotals {
 struct ReadyNote {
     uint32_t tracks;  // 1: the node will know which pages the program has written there
     uint32_t reserved;
+};
+
+// Where the node waits for home: the connection for pages that are asked for, and the stream for the others.
+struct LaterPorts {
+    uint16_t demand, push;
 };
 
 struct RoundAsk {

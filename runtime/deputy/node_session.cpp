@@ -101,7 +101,7 @@ Expected<std::unique_ptr<NodeSession>> NodeSession::open(Transport& transport, c
     TRY_ASSIGN(ChannelKeys keys, keys_of(place));
     int resume_ms = static_cast<int>(host.reconnect_seconds()) * 1000;
     TRY_ASSIGN(auto channel, CallChannel::connect(to.host, static_cast<uint16_t>(place.call_port()), keys, security, kAnswerTimeoutMs, resume_ms));
-    std::unique_ptr<NodeSession> session(new NodeSession(to, place.machine(), stream_keys(keys), security, std::move(channel)));
+    std::unique_ptr<NodeSession> session(new NodeSession(to, place.machine(), keys, security, std::move(channel), resume_ms));
     TRY(session->connect_stream(static_cast<uint16_t>(place.stream_port())));
     PageKey page_key{};
     if (place.page_key().size() == page_key.size()) {
@@ -114,6 +114,13 @@ Expected<std::unique_ptr<NodeSession>> NodeSession::open(Transport& transport, c
 Status NodeSession::connect_stream(uint16_t port) {
     TRY_ASSIGN(stream_, pmi::connect_stream(address_.host, port, stream_keys_, security_, kAnswerTimeoutMs));
     return {};
+}
+
+Expected<PageLines> NodeSession::connect_pages(const LaterPorts& ports) const {
+    PageLines lines;
+    TRY_ASSIGN(lines.demand, CallChannel::connect(address_.host, ports.demand, page_keys_, security_, kAnswerTimeoutMs, resume_ms_));
+    TRY_ASSIGN(lines.push, pmi::connect_stream(address_.host, ports.push, page_keys_, security_, kAnswerTimeoutMs));
+    return lines;
 }
 
 // A cut ends the stream's connection too, and what was on its way in it: that move has failed. The next one gets another.

@@ -12,9 +12,11 @@
 
 #include "remote/config/node_address.h"
 #include "remote/movers/page_finder.h"
+#include "remote/movers/page_server.h"
 #include "remote/transport/call_channel.h"
 #include "remote/transport/keys.h"
 #include "remote/transport/stream.h"
+#include "remote/transport/tcp_stream.h"
 #include "remote/wire/wire.pb.h"
 #include "runtime/base/fd.h"
 #include "runtime/deputy/call_server.h"
@@ -61,6 +63,8 @@ class NodeSession {
         if (stream_) stream_->abandon();
         stream_.reset();
     }
+    // For memory that comes later: the node waits there.
+    Expected<PageLines> connect_pages(const LaterPorts& ports) const;
     bool is_cut() const { return channel_->is_cut(); }
     std::shared_ptr<CallChannel> channel() const { return channel_; }
     PageFinder* finder() { return finder_ ? &*finder_ : nullptr; }  // null: the node keeps no pages of ours
@@ -72,15 +76,17 @@ class NodeSession {
     }
 
   private:
-    NodeSession(NodeAddress to, wire::Machine machine, const ChannelKeys& keys, Security security, std::shared_ptr<CallChannel> channel)
-        : address_(std::move(to)), machine_(std::move(machine)), stream_keys_(keys), security_(security), channel_(std::move(channel)) {}
+    NodeSession(NodeAddress to, wire::Machine machine, const ChannelKeys& keys, Security security, std::shared_ptr<CallChannel> channel, int resume_ms)
+        : address_(std::move(to)), machine_(std::move(machine)), stream_keys_(stream_keys(keys)), page_keys_(page_keys(keys)), security_(security),
+          resume_ms_(resume_ms), channel_(std::move(channel)) {}
     Status connect_stream(uint16_t port);
     Status take_stream_port(std::span<const std::byte> body);
     void receive_frames(CallServer& server, SessionEvents& events);
     const NodeAddress address_;
     const wire::Machine machine_;
-    const ChannelKeys stream_keys_;
+    const ChannelKeys stream_keys_, page_keys_;
     const Security security_;
+    const int resume_ms_;
     std::unique_ptr<Stream> stream_;
     std::optional<PageFinder> finder_;
     std::shared_ptr<CallChannel> channel_;

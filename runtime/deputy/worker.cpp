@@ -75,6 +75,7 @@ Status Worker::run() {
         TRY(one_event(0));
         check_files();
         TRY(check_clock());
+        TRY(settle_copies());
         TRY(check_memory());
         TRY(serve_returns());
         // Whoever asks for more finds that it has ended, and that the program is home.
@@ -169,11 +170,19 @@ void Worker::handle_request(const json& request) {
     send(reply);
 }
 
+namespace {
+
+json pages_of(const PageServer::Counts& counts) {
+    return {{"pages", counts.pages}, {"sent", counts.sent}, {"demanded", counts.demanded}};
+}
+
+}  // namespace
+
 json Worker::status_of_all() const {
     json all = json::array();
     for (const auto& [pid, p] : processes_) {
         auto status = read_status(pid.value);
-        all.push_back({{"pid", pid.value},
+        json one = {{"pid", pid.value},
                        {"where", p->session == nullptr ? "home" : p->session->node()},
                        {"cut", p->session != nullptr && p->session->is_cut()},
                        {"moves", p->moves},
@@ -181,7 +190,9 @@ json Worker::status_of_all() const {
                        {"returns", p->returns},
                        {"return_reason", p->return_reason},
                        {"memory_kib", status ? status->vm_rss_kib : 0},
-                       {"threads", p->threads.size()}});
+                       {"threads", p->threads.size()}};
+        if (p->pages) one["post_copy"] = pages_of(p->pages->counts());
+        all.push_back(std::move(one));
     }
     return {{"processes", all}};
 }
@@ -259,6 +270,9 @@ Status Worker::handle_session_event(SessionEvent& event) {
             return {};
         case FrameType::Running:
             p->running = true;
+            return {};
+        case FrameType::AllThere:
+            p->all_there = true;
             return {};
         case FrameType::GuestDied:
             say_on_stderr(*p, text());

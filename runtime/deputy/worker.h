@@ -12,7 +12,8 @@
 //     migrate and home: "pid","where","frozen_us","stall_us","total_us","bytes","pages","zero_pages"
 //     "unfinished":true when the process is at home and threads of it stay traced to finish a call; then the worker is
 //     the one to ask for the next move, until the event "finished"
-//     status: "processes":[{"pid","where","cut","moves","calls","returns","return_reason","memory_kib","threads"}]
+//     status: "processes":[{"pid","where","cut","moves","calls","returns","return_reason","memory_kib","threads"}];
+//     while memory follows a program that is away: "post_copy":{"pages","sent","demanded"}
 //     tallies: the node is asked for what it has not told yet; that comes as an event before the reply
 //     "cpu", from whoever came home and from a "moved" home, is handed back with the next "migrate" of that process
 //     (cpu_of_stays.h)

@@ -65,6 +65,17 @@ Status limit_to_programs_baseline(pid_t pid, wire::Machine& home) {
     return {};
 }
 
+// Its own pages, while it still runs: there is less to be looked at when it stands still.
+Status foresee(pid_t alive, const wire::Image& layout, PageSet& pages) {
+    TRY_ASSIGN(PageMap map, PageMap::open(alive));
+    for (const auto& r : layout.regions()) {
+        if (!is_private(r)) continue;
+        TRY_ASSIGN(auto own, map.own_pages(r.start(), r.end()));
+        pages.unite(PageSet(std::move(own)));
+    }
+    return {};
+}
+
 }  // namespace
 
 Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::string& mode, const json& cpu) {
@@ -95,7 +106,15 @@ Expected<std::shared_ptr<NodeSession>> Worker::open_session(HomePid pid, const N
 Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std::string& mode, const json& cpu) {
     begin_clocks();
     TRY_ASSIGN(auto session, open_session(pid, to));
-    TRY_ASSIGN(auto early, copy_early(pid, *session, mode));
+    MoveFacts facts;
+    TRY_ASSIGN(MoveMode chosen, choose_mode_out(pid, *session, mode, &facts));
+    std::unique_ptr<LaterCopy> later;
+    if (may_follow(chosen)) {
+        TRY_ASSIGN(later, prepare_later(pid, *session));
+    }
+    TRY_ASSIGN(auto early, copy_early(pid, *session, chosen, facts));
+    if (chosen == MoveMode::Postcopy && early) TRY(foresee(thread_with_memory(pid.value), early->layout, later->pages));
+    if (chosen == MoveMode::PrecopyThenPostcopy && early && is_little(early->rounds, facts.link)) later->is_wanted = false;
     Phases phases;
     TRY_ASSIGN(Frozen frozen, freeze_home(pid));
     phases.mark("freeze");
@@ -115,11 +134,12 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
     ReadyNote ready{};
     bool stripped = false;
     auto moved = [&]() -> Status {
-        TRY(send_out(*session, *image, frozen.alive(), early.get(), &totals));
+        TRY(send_out(*session, *image, frozen.alive(), early.get(), later.get(), &totals));
         phases.mark("send");
         // While the node builds.
         stripped = true;
         TRY(become_deputies(frozen, *image, region, session));
+        if (later) process_of(pid)->pages = std::move(later->server);
         phases.mark("strip");
         TRY_ASSIGN(ready, wait_for_ready(pid, *session, {rounds_of(early.get()), true, totals.bytes, 0}));
         phases.mark("node");
@@ -140,11 +160,17 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
     spdlog::debug("process {} stood still: {}", pid.value, phases.text());
     DeputyProcess& p = *process_of(pid);
     p.moves++;
-    answer["mode"] = early ? "precopy" : "stop";
+    answer["mode"] = p.pages ? "postcopy" : early ? "precopy" : "stop";
     answer["rounds"] = rounds_of(early.get());
+    if (p.pages) {
+        answer["later_pages"] = p.pages->counts().pages;
+        p.pages->begin_push();
+    }
+    p.node_tracks = ready.tracks != 0;
     // In pieces: nobody's call waits for all of it.
     while (early && early->follower->let_go_some()) TRY(one_event(0));
-    if (DeputyProcess* there = process_of(pid)) TRY(keep_or_free(*there, *image, ready.tracks != 0));
+    DeputyProcess* there = process_of(pid);
+    if (there != nullptr && !there->pages) TRY(keep_or_free(*there, *image, there->node_tracks));
     return answer;
 }
 
@@ -218,7 +244,7 @@ Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, const w
     return std::move(captured.error());
 }
 
-Status Worker::send_out(NodeSession& session, const wire::Image& image, pid_t pid, EarlyCopy* early, MoveTotals* totals) {
+Status Worker::send_out(NodeSession& session, const wire::Image& image, pid_t pid, EarlyCopy* early, LaterCopy* later, MoveTotals* totals) {
     std::string bytes = image.SerializeAsString();
     TRY(session.stream().send(make_stream_message(StreamKind::Image, image.pid(), {}, std::as_bytes(std::span(bytes)))));
     SendOrder order;
@@ -226,6 +252,11 @@ Status Worker::send_out(NodeSession& session, const wire::Image& image, pid_t pi
     order.image = &image;
     order.file_contents = true;
     order.finder = session.finder();
+    bool is_to_follow = later != nullptr && later->is_wanted;
+    if (is_to_follow) {
+        order.later = &later->pages;
+        order.at_once = touched_at_once(image);
+    }
     uint64_t before = early != nullptr ? early->totals.bytes : 0;
     order.between = [&](const MoveTotals& sent, uint64_t left) {
         return on_the_way(HomePid(image.pid()), {rounds_of(early), true, before + sent.bytes, left});
@@ -236,6 +267,7 @@ Status Worker::send_out(NodeSession& session, const wire::Image& image, pid_t pi
     TRY_ASSIGN(*totals, mover.send(order, session.stream()));
     totals->bytes += bytes.size();
     if (early != nullptr) *totals += early->totals;
+    if (is_to_follow) TRY(send_later(image, pid, session, *later));
     return session.stream().send(make_stream_message(StreamKind::End, image.pid(), {}, std::as_bytes(std::span(totals, 1))));
 }
 
@@ -374,14 +406,16 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
     begin_clocks();
     HomePid pid = p.pid;
     MoveFacts facts;
-    facts.asked = mode;
+    // Its memory is on a node that it leaves: nobody would be there to give pages.
+    facts.asked = mode == "postcopy" ? "auto" : mode;
     TRY_ASSIGN(MoveMode chosen, choose_mode(facts));
+    TRY(wait_until_all_there(pid));
     if (files_.changed(pid)) return fail("it is about to come home: a file that it maps was changed");
     auto old = p.session;  // held: a child that is still there may end meanwhile, and with it the last use of it
     TRY(old->renew_stream());
     TRY_ASSIGN(auto session, open_session(pid, to));
     EarlyHop early;
-    if (chosen != MoveMode::Stop || mode == "auto") TRY(hop_early(pid, *old, *session, early));
+    if (chosen != MoveMode::Stop || facts.asked == "auto") TRY(hop_early(pid, *old, *session, early));
     files_.expect_flush(pid);
     stands_since_ns_ = monotonic_ns();
     TRY(freeze_guest(p));

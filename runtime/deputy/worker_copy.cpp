@@ -49,11 +49,11 @@ Status Worker::check_memory() {
     if (now < memory_check_at_ns_) return {};
     memory_check_at_ns_ = now + kLookAtMemoryNs;
     bool any = false;
-    for (const auto& [pid, p] : processes_) any |= p->keeps_copy && p->running;
+    for (const auto& [pid, p] : processes_) any |= p->keeps_copy && p->running && !p->pages;
     if (!any || !is_memory_short()) return {};
     std::vector<HomePid> pids;
     for (const auto& [pid, p] : processes_)
-        if (p->keeps_copy && p->running) pids.push_back(pid);
+        if (p->keeps_copy && p->running && !p->pages) pids.push_back(pid);
     for (HomePid pid : pids) {
         DeputyProcess* p = process_of(pid);
         if (p == nullptr || p->layout.regions_size() == 0) continue;

@@ -51,6 +51,8 @@ Expected<json> Worker::bring_home(HomePid pid) {
     DeputyProcess* p = process_of(pid);
     if (p == nullptr) return fail("process {} is not away", pid.value);
     begin_clocks();
+    TRY(wait_until_all_there(pid));
+    p = process_of(pid);
     TRY(p->session->renew_stream());
     StreamCounts before = p->session->stream().counts();
     EarlyReturn early;

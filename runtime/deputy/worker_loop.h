@@ -8,6 +8,7 @@
 //   worker_progress.cpp  how far a move has got, and that it is not wanted any more
 //   worker_away.cpp   home -> node, node -> node
 //   worker_precopy.cpp   memory that travels while the program still runs at home
+//   worker_postcopy.cpp  memory that follows when the program already runs on a node
 //   worker_rounds.cpp    memory that travels while the program still runs on a node
 //   worker_copy.cpp      what home keeps of the memory of a program that is away
 //   worker_home.cpp   node -> home
@@ -80,6 +81,9 @@ struct DeputyProcess {
     std::string return_reason;
     CpuHead cpu_before_exec{};     // as the node said when an exec was about to be made
     bool keeps_copy = false;       // its memory here is as it was when it left, and the node knows what it has written since
+    std::unique_ptr<PageServer> pages;  // some of its memory is still here alone
+    bool all_there = false;        // the node has said so
+    bool node_tracks = false;      // what the program writes there
     wire::Image layout;            // its address space here: regions and their flags
     uint64_t cpu_account = 0;      // where libpmi.so keeps the CPU time used away, 0: nowhere
 
@@ -114,6 +118,13 @@ struct EarlyReturn {
     PageSet installable;    // what of it home has as the node has it, or the program's own
     std::vector<Round> rounds;
     MoveTotals totals{};
+};
+// It is to follow when the program already runs on the node.
+struct LaterCopy {
+    bool is_wanted = true;  // what rounds have left is not little
+    PageLines lines;
+    PageSet pages;
+    std::unique_ptr<PageServer> server;
 };
 // And from node to node.
 struct EarlyHop {
@@ -221,7 +232,8 @@ class Worker : private StopWaiter {
     Expected<std::shared_ptr<NodeSession>> open_session(HomePid pid, const NodeAddress& to);
     Expected<wire::Image> capture(const Frozen& frozen, HomePid pid, const wire::Machine& node, const EarlyCopy* early,
                                   std::shared_ptr<AgentRegion>* region);
-    Status send_out(NodeSession& session, const wire::Image& image, pid_t pid, EarlyCopy* early, MoveTotals* totals);
+    // `early`, `later`: null where there is no such thing.
+    Status send_out(NodeSession& session, const wire::Image& image, pid_t pid, EarlyCopy* early, LaterCopy* later, MoveTotals* totals);
     Expected<ReadyNote> wait_for_ready(HomePid pid, NodeSession& session, const MoveStep& step);
     // What comes next on the session's stream; meanwhile the tracer sees what it has to see. `late`: what the node does if
     // nothing comes in time.
@@ -238,12 +250,21 @@ class Worker : private StopWaiter {
     Status settle_pending_signals(DeputyProcess& p);
 
     // -- worker_precopy.cpp
-    // Null: the program is to stand still for all of its memory.
-    Expected<std::unique_ptr<EarlyCopy>> copy_early(HomePid pid, NodeSession& session, const std::string& mode);
+    Expected<MoveMode> choose_mode_out(HomePid pid, const NodeSession& session, const std::string& asked, MoveFacts* facts);
+    // Null: nothing travels before it stands still.
+    Expected<std::unique_ptr<EarlyCopy>> copy_early(HomePid pid, NodeSession& session, MoveMode mode, const MoveFacts& facts);
     Expected<std::unique_ptr<DirtyTracking>> start_following(HomePid pid);
     Expected<wire::Image> describe_running(HomePid pid, pid_t alive, uint64_t agent_base);
-    Status send_round(HomePid pid, NodeSession& session, EarlyCopy& copy);
+    // `later`: set, its own pages are left out.
+    Status send_round(HomePid pid, NodeSession& session, EarlyCopy& copy, PageSet* later);
     Status wait_for_round(HomePid pid, NodeSession& session);
+
+    // -- worker_postcopy.cpp
+    Expected<std::unique_ptr<LaterCopy>> prepare_later(HomePid pid, NodeSession& session);
+    Status send_later(const wire::Image& image, pid_t pid, NodeSession& session, LaterCopy& later);
+    Status settle_copies();
+    Status settle_copy(DeputyProcess& p);
+    Status wait_until_all_there(HomePid pid);
 
     // -- worker_rounds.cpp
     Status bring_early(HomePid pid, EarlyReturn& early);

@@ -46,21 +46,28 @@ Error reason_of(NodeSession& session, Error error) {
 
 }  // namespace
 
-Expected<std::unique_ptr<EarlyCopy>> Worker::copy_early(HomePid pid, NodeSession& session, const std::string& mode) {
+Expected<MoveMode> Worker::choose_mode_out(HomePid pid, const NodeSession& session, const std::string& asked, MoveFacts* facts) {
     pid_t alive = thread_with_memory(pid.value);
-    MoveFacts facts;
-    facts.asked = mode;
-    facts.bytes = resident_bytes(alive);
-    if (auto can = can_follow(alive); !can) facts.no_precopy = can.error().message();
-    TRY_ASSIGN(MoveMode chosen, choose_mode(facts));
-    if (chosen == MoveMode::Stop) return std::unique_ptr<EarlyCopy>();
+    facts->asked = asked;
+    facts->bytes = resident_bytes(alive);
+    if (auto can = can_follow(alive); !can) facts->no_precopy = can.error().message();
+    if (!session.machine().post_copy()) facts->no_postcopy = fmt::format("node {} can't handle faults of the kernel (userfaultfd)", session.node());
+    return choose_mode(*facts);
+}
+
+// Of what is to follow, the files go first: the program does not stand still for them.
+Expected<std::unique_ptr<EarlyCopy>> Worker::copy_early(HomePid pid, NodeSession& session, MoveMode mode, const MoveFacts& facts) {
+    if (mode == MoveMode::Stop || !facts.no_precopy.empty()) return std::unique_ptr<EarlyCopy>();
+    pid_t alive = thread_with_memory(pid.value);
     auto copy = std::make_unique<EarlyCopy>();
     TRY_ASSIGN(auto tracking, start_following(pid));
     copy->follower = std::make_unique<MemoryFollower>(std::move(tracking));
     TRY_ASSIGN(auto maps, read_maps(alive));
     TRY_ASSIGN(copy->agent_base, choose_agent_base(maps));
-    while (after_round(copy->rounds) == AfterRound::OneMore) {
-        auto sent = send_round(pid, session, *copy);
+    PageSet left_out;
+    PageSet* later = mode == MoveMode::Postcopy ? &left_out : nullptr;
+    while (after_round(copy->rounds, mode) == AfterRound::OneMore) {
+        auto sent = send_round(pid, session, *copy, later);
         if (!sent) return reason_of(session, std::move(sent.error()));
     }
     return copy;
@@ -93,7 +100,7 @@ Expected<wire::Image> Worker::describe_running(HomePid pid, pid_t alive, uint64_
     return image;
 }
 
-Status Worker::send_round(HomePid pid, NodeSession& session, EarlyCopy& copy) {
+Status Worker::send_round(HomePid pid, NodeSession& session, EarlyCopy& copy, PageSet* later) {
     int64_t began = monotonic_ns();
     pid_t alive = thread_with_memory(pid.value);
     TRY(check_direct_io(alive));
@@ -108,6 +115,7 @@ Status Worker::send_round(HomePid pid, NodeSession& session, EarlyCopy& copy) {
     order.image = &layout;
     order.file_contents = true;
     order.finder = session.finder();
+    order.later = later;
     order.between = [&](const MoveTotals&, uint64_t) { return check_cancelled(pid); };
     TRY(copy.follower->begin_round(order, session.stream()));
     auto step_of = [&] {

@@ -1,5 +1,6 @@
 // How a program arrives: all at once, standing still (Image, memory, End), or laid out while it still runs at the source:
 //   Layout, memory, Drop, RoundEnd -> RoundAck, again and again; then, standing still, Image, memory, Drop, End
+// Some of it may come when it already runs here (guest_later.cpp): AskLater -> LaterAt before all that, and Later before End.
 // Each layout may differ from the one before: what has gone is unmapped, what is new is empty, and the source sends it.
 #include "remote/wire/xstate.h"
 #include "runtime/base/log.h"
@@ -18,6 +19,7 @@ Status GuestSupervisor::handle_stream(const Message& message) {
 }
 
 Status GuestSupervisor::handle_arrival(const StreamView& view) {
+    if (view.head.kind == StreamKind::AskLater) return make_ready_for_later();
     if (view.head.kind == StreamKind::Layout || view.head.kind == StreamKind::Image) {
         wire::Image image;
         if (!image.ParseFromArray(view.payload.data(), static_cast<int>(view.payload.size()))) return fail("an image that can't be parsed");
@@ -30,6 +32,8 @@ Status GuestSupervisor::handle_arrival(const StreamView& view) {
             return install_memory(view);
         case StreamKind::Offer:
             return take_offer(view);
+        case StreamKind::Later:
+            return take_later(view);
         case StreamKind::Drop: {
             TRY_ASSIGN(auto ranges, arrival_->memory->dropped(view));
             if (arrival_->follower) arrival_->follower->note_dropped(ranges);
@@ -48,6 +52,7 @@ Status GuestSupervisor::handle_arrival(const StreamView& view) {
 
 Status GuestSupervisor::install_memory(const StreamView& view) {
     TRY(arrival_->memory->install(view));
+    if (view.head.kind == StreamKind::Pages && !arrival_->is_final) arrival_->had_rounds = true;
     for (size_t i = 0; view.head.kind == StreamKind::Pages && arrival_->follower && i < view.head.runs; i++)
         arrival_->follower->note_installed({view.run(i).where, (view.run(i).where + view.run(i).size + kPage - 1) & ~(kPage - 1)});
     return {};
@@ -56,6 +61,7 @@ Status GuestSupervisor::install_memory(const StreamView& view) {
 Status GuestSupervisor::take_offer(const StreamView& view) {
     if (!parts_.pages) return fail("an offer of pages, and none are kept here");
     TRY_ASSIGN(auto found, arrival_->memory->install_found(view, *parts_.pages));
+    if (view.head.offered == StreamKind::Pages && !arrival_->is_final) arrival_->had_rounds = true;
     size_t number = 0;
     for (size_t i = 0; view.head.offered == StreamKind::Pages && arrival_->follower && i < view.head.runs; i++)
         for (MemoryRun run = view.run(i); run.size > 0; run.where += kPage, run.size -= kPage, number++)
@@ -91,6 +97,7 @@ Status GuestSupervisor::take_image(wire::Image image, bool is_final) {
 
 // So that only what it writes here has to travel on.
 Status GuestSupervisor::start_following() {
+    if (page_lines_) return start_fetcher();
     auto tracking = arrival_->builder->start_tracking();
     if (tracking)
         arrival_->follower = std::make_unique<MemoryFollower>(std::make_shared<DirtyTracking>(std::move(*tracking)));

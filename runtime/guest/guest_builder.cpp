@@ -57,6 +57,11 @@ Status GuestBuilder::start_stub() {
     line_.reset(pair[0]);
     line_there_ = fds.size();
     fds.push_back(theirs.get());
+    Fd faults = UserFault::open_device();
+    if (faults.valid()) {
+        faults_there_ = fds.size();
+        fds.push_back(faults.get());
+    }
     TRY_ASSIGN(auto spawned, jail_.spawn(HomePid(image_.pid()), stub.get(), fds));
     outer_ = spawned.outer;
     pidfd_ = std::move(spawned.pidfd);

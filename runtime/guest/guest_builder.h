@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "runtime/kernel/procfs.h"
 #include "runtime/memory/dirty_tracking.h"
 #include "runtime/memory/regions.h"
+#include "runtime/memory/userfault.h"
 
 namespace pmi {
 
@@ -34,6 +36,8 @@ class GuestBuilder {
     // These pages show zeros again, or their file.
     Status drop(const std::vector<AddressRange>& ranges);
     Expected<DirtyTracking> start_tracking();
+    // One that can tell of missing pages too.
+    Expected<UserFault> make_userfault(UserFault::Track track);
     // Threads, state, filter. Everything is stopped then; returns the notification listener.
     Expected<Fd> finish();
 
@@ -74,6 +78,7 @@ class GuestBuilder {
     Fd pidfd_;
     int guest_listener_ = -1;
     uint64_t clock_fd_ = 0;                   // the clocks' page, in the stub
+    std::optional<uint64_t> faults_there_;    // /dev/userfaultfd, in the stub; none: it can't be opened here
     GuestVdso vdso_;
     std::map<FileKey, uint64_t> stub_fds_;  // twins in the stub, by descriptor; read-only ones for shared mappings that stay so
     Fd line_;                               // carries descriptors of further twins to the stub

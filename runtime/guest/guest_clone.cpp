@@ -146,6 +146,8 @@ Status GuestSupervisor::clone_at_home(GuestThread& t) {
     int64_t error = 0;
     CloneRequest r = request_of(*t.notification, memory, &error);
     if (error != 0) return answer(t, error);
+    // A child would find nothing in place of what its parent has not got yet.
+    if ((r.args.flags & CLONE_VM) == 0 && lacks_pages(*t.process)) return when_all_are_there(t);
     if (const char* why = why_not_here(r, *t.process, t.notification->nr == SYS_clone3)) return go_home(t, t.notification->nr, why);
     // The kernel would refuse the guest's half when home's is there already. Only this thread makes tasks in the jail.
     if (!has_room_for_task(parts_.task_groups))

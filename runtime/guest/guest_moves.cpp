@@ -40,6 +40,7 @@ Status GuestSupervisor::arrived() {
     Phases phases;
     TRY(twins_.remember());
     if (arrival_->follower) TRY(arrival_->follower->settle(arrival_->image));
+    TRY(expect_later());
     phases.mark("settle");
     TRY_ASSIGN(Fd listener, arrival_->builder->finish());
     phases.mark("build");
@@ -132,6 +133,7 @@ Status GuestSupervisor::go(const ProcessHead& head) {
 }
 
 Status GuestSupervisor::begin_freeze(GuestProcess& p) {
+    if (lacks_pages(p)) return send_text(FrameType::FreezeFailed, p.pid, "its memory is not all there yet");
     if (p.vfork_children > 0 || (cloning_ && cloning_->parent->process == &p))
         return send_text(FrameType::FreezeFailed, p.pid, "a new process of it is being started; try again");
     p.freezing = true;

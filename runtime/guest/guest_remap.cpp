@@ -47,6 +47,8 @@ Status GuestSupervisor::remap(GuestThread& t, const Row& row) {
     bool grows = a[2] > a[1];
     bool moves = (a[3] & (MREMAP_FIXED | MREMAP_DONTUNMAP)) != 0;
     if (!grows && !moves) return let_run(t);
+    // What moves is known by its old address.
+    if (lacks_pages(*t.process)) return when_all_are_there(t);
     TRY_ASSIGN(auto maps, read_maps(t.process->alive()));
     uint64_t end = a[0] + std::max(a[1], kPage);
     int parts = 0;

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include <array>
 #include <cstring>
 
 #include "kernel-assist/userspace/userspace_assist.h"
@@ -135,6 +136,20 @@ Status GuestBuilder::drop(const std::vector<AddressRange>& ranges) {
         for (size_t call : calls) TRY(batch.check(call, "drop pages"));
     }
     return {};
+}
+
+Expected<UserFault> GuestBuilder::make_userfault(UserFault::Track track) {
+    Injector injector(outer_, waiter_);
+    uint64_t instruction = agent_address(image_.agent_base(), pmi_agent_syscall);
+    int64_t nr = faults_there_ ? SYS_ioctl : SYS_userfaultfd;
+    std::array<uint64_t, 6> from_device{faults_there_.value_or(0), UserFault::kMakeFromDevice, UserFault::kFlags, 0, 0, 0};
+    std::array<uint64_t, 6> by_itself{UserFault::kFlags, 0, 0, 0, 0, 0};
+    TRY_ASSIGN(int64_t there, injector.call_at(instruction, nr, faults_there_ ? from_device : by_itself));
+    if (there < 0) return fail_code(static_cast<int>(-there), "userfaultfd in the guest");
+    Fd taken(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd_.get(), static_cast<int>(there), 0)));
+    if (!taken.valid()) return fail_errno("take the guest's userfaultfd");
+    TRY(injector.call_at(instruction, SYS_close, {static_cast<uint64_t>(there), 0, 0, 0, 0, 0}));
+    return UserFault::adopt(std::move(taken), track);
 }
 
 Expected<DirtyTracking> GuestBuilder::start_tracking() {

@@ -46,6 +46,18 @@ void fill_place(wire::Place& place, const ChannelKeys& keys, uint16_t stream_por
     place.set_token(text(keys.token));
 }
 
+// `tell` has home connect.
+Expected<PageLines> accept_page_lines(const std::string& address, const ChannelKeys& keys, Security security, int resume_ms,
+                                      const std::function<Status(const LaterPorts&)>& tell) {
+    PageLines lines;
+    LaterPorts ports{};
+    TRY_ASSIGN(Fd listener, listen_tcp(address, &ports.demand));
+    TRY_ASSIGN(lines.push, listen_stream(address, keys, security, &ports.push));
+    TRY(tell(ports));
+    TRY_ASSIGN(lines.demand, CallChannel::accept(listener.get(), keys, security, kConnectTimeoutMs, resume_ms));
+    return lines;
+}
+
 Expected<GuestSupervisor::Parts> open_session(const GuestSessionSetup& setup, const wire::Request& request) {
     const wire::Host& host = request.host();
     JailSetup jail_setup;
@@ -78,10 +90,13 @@ Expected<GuestSupervisor::Parts> open_session(const GuestSessionSetup& setup, co
     fill_place(*reply.mutable_place(), keys, stream_port, call_port);
     TRY(report(setup.report_fd, reply));
     int resume_ms = static_cast<int>(std::min<uint32_t>(host.reconnect_seconds(), kMaxReconnectSeconds)) * 1000;
+    auto page_lines = [keys = page_keys(keys), address = setup.listen_address, security, resume_ms](const auto& tell) {
+        return accept_page_lines(address, keys, security, resume_ms, tell);
+    };
     TRY_ASSIGN(auto channel, CallChannel::accept(listener.get(), keys, security, kConnectTimeoutMs, resume_ms));
-    return GuestSupervisor::Parts{std::move(channel), std::move(stream),   make_stream,      std::move(jail),
-                                  std::move(clock),   std::move(children), offset,           setup.node_name,
-                                  std::move(pages),   setup.cgroups,       setup.memory_max, groups_of_tasks(setup.cgroups)};
+    return GuestSupervisor::Parts{std::move(channel), std::move(stream),   make_stream,   page_lines,      std::move(jail),
+                                  std::move(clock),   std::move(children), offset,        setup.node_name, std::move(pages),
+                                  setup.cgroups,      setup.memory_max,    groups_of_tasks(setup.cgroups)};
 }
 
 Status run_session(const GuestSessionSetup& setup) {

@@ -12,11 +12,14 @@
 #include <array>
 
 #include "runtime/base/log.h"
+#include "runtime/guest/page_fetcher.h"
 #include "runtime/tracee/sleep_clock.h"
 
 namespace pmi {
 
 GuestSupervisor::GuestSupervisor(Parts parts) : parts_(std::move(parts)), assist_(make_assist()) {}
+
+GuestSupervisor::~GuestSupervisor() = default;
 
 Status GuestSupervisor::run() {
     while (!had_guest_ || !processes_.empty()) TRY(wait_for_events());
@@ -25,11 +28,12 @@ Status GuestSupervisor::run() {
 }
 
 Status GuestSupervisor::wait_for_events() {
-    std::array<pollfd, 5> fds{{{parts_.channel->fd(), POLLIN, 0},
+    std::array<pollfd, 6> fds{{{parts_.channel->fd(), POLLIN, 0},
                                {parts_.children.get(), POLLIN, 0},
                                {parts_.stream ? parts_.stream->poll_fd() : -1, POLLIN, 0},
                                {listener_ ? listener_->fd() : -1, POLLIN, 0},
-                               {parts_.channel->resume_fd(), POLLIN, 0}}};
+                               {parts_.channel->resume_fd(), POLLIN, 0},
+                               {fetcher_ ? fetcher_->fd() : -1, POLLIN, 0}}};
     // What came while an injection was waited for has used up its wake-up: look before sleeping.
     TRY(handle_notifications());
     if (std::exchange(children_changed_, false)) TRY(handle_children());
@@ -65,6 +69,7 @@ Status GuestSupervisor::wait_for_events() {
         (void)!::read(parts_.children.get(), &drop, sizeof drop);
         children_changed_ = true;
     }
+    if (fds[5].revents != 0) TRY(take_page_news());
     if (fds[0].revents != 0) TRY(handle_channel());
     if (parts_.stream && fds[2].revents != 0) TRY(handle_stream_messages());
     return fds[4].revents != 0 ? parts_.channel->serve_resumption() : Status();
@@ -282,12 +287,17 @@ Status GuestSupervisor::task_ended(pid_t outer, int status) {
     p.threads.erase(tid);
     if (!is_leader) return p.held() ? finish_freeze_if_ready(p) : Status();
     // The leader is reported last: the process is gone. If home has not asked for it, something here killed it.
-    if (!p.frozen && !p.going) TRY(send_text(FrameType::GuestDied, p.pid, why_killed(status)));
+    auto why = p.frozen || p.going ? std::nullopt : why_killed(p, status);
+    if (why) TRY(send_text(FrameType::GuestDied, p.pid, *why));
     forget_process(p.pid);
     return {};
 }
 
-std::string GuestSupervisor::why_killed(int status) const {
+// Nothing: home knows.
+std::optional<std::string> GuestSupervisor::why_killed(const GuestProcess& p, int status) const {
+    auto lost = fetcher_ && p.pid == fetched_for_ ? fetcher_->failure() : std::nullopt;
+    if (lost && lost->empty()) return std::nullopt;
+    if (lost) return fmt::format("the rest of its memory did not get to node {} ({}); it was killed", parts_.node_name, *lost);
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && killed_for_memory(parts_.cgroups) > 0)
         return fmt::format("it needed more memory than a program may use on node {} ({} MiB), and was killed", parts_.node_name,
                            parts_.memory_max >> 20);
@@ -324,6 +334,7 @@ void GuestSupervisor::forget_process(HomePid pid) {
     for (auto& [tid, t] : it->second->threads) by_outer_.erase(t->outer);
     twins_.release(pid);
     processes_.erase(it);
+    if (pid == fetched_for_) fetcher_.reset();
 }
 
 GuestThread* GuestSupervisor::thread_of(pid_t outer) {

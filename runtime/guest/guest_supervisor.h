@@ -9,6 +9,7 @@
 //   guest_signals.cpp      signals from home, faults
 //   guest_mask.cpp         signal masks
 //   guest_arrival.cpp      arrival
+//   guest_later.cpp        memory that comes when its program already runs here
 //   guest_rounds.cpp       memory that leaves while its program still runs here
 //   guest_keep.cpp         what is kept of it for its next stay
 //   guest_moves.cpp        its end, freezing, departure
@@ -27,6 +28,7 @@
 #include "remote/jail/jail.h"
 #include "remote/movers/memory_follower.h"
 #include "remote/movers/mover.h"
+#include "remote/movers/page_lines.h"
 #include "remote/transport/call_channel.h"
 #include "remote/transport/stream.h"
 #include "runtime/guest/file_twins.h"
@@ -36,6 +38,8 @@
 
 namespace pmi {
 
+class PageFetcher;
+
 class GuestSupervisor : private StopWaiter {
   public:
     struct Parts {
@@ -43,6 +47,8 @@ class GuestSupervisor : private StopWaiter {
         std::unique_ptr<Stream> stream;
         // Another one, on a free port: the first may be lost with a cut.
         std::function<Expected<std::unique_ptr<Stream>>(uint16_t* port)> make_stream;
+        // Connections for memory that comes later: listens, tells where, and waits for home.
+        std::function<Expected<PageLines>(const std::function<Status(const LaterPorts&)>& tell)> page_lines;
         Jail jail;
         GuestClock clock;
         Fd children;                 // signalfd of SIGCHLD, which is blocked
@@ -54,6 +60,7 @@ class GuestSupervisor : private StopWaiter {
         GuestGroup task_groups;   // of whose limits on tasks the jail's are a part
     };
     explicit GuestSupervisor(Parts parts);
+    ~GuestSupervisor() override;
 
     // Until no guest is left or home is gone. An Error says why the session could not go on.
     Status run();
@@ -69,7 +76,7 @@ class GuestSupervisor : private StopWaiter {
     Status handle_stop(pid_t outer, const Stop& stop);
     Status handle_event_stop(GuestThread& t, const Stop& stop);
     Status task_ended(pid_t outer, int status);
-    std::string why_killed(int status) const;
+    std::optional<std::string> why_killed(const GuestProcess& p, int status) const;
     Status go_on(GuestThread& t, int signal = 0);  // resumes it, or holds it while its process is held
     Status go_on_with(GuestThread& t, int64_t result);  // of the call that was made in place of its own
     Status stop_then(GuestThread& t, std::function<Status()> then);
@@ -165,6 +172,15 @@ class GuestSupervisor : private StopWaiter {
     Status take_offer(const StreamView& view);
     Status refuse_arrival(const Error& why);
 
+    // -- guest_later.cpp
+    Status make_ready_for_later();
+    Status start_fetcher();
+    Status take_later(const StreamView& view);
+    Status expect_later();
+    Status take_page_news();
+    bool lacks_pages(const GuestProcess& p) const;
+    Status when_all_are_there(const GuestThread& t);
+
     // -- guest_rounds.cpp
     Status begin_round(const StreamView& ask);
     Status refuse_round(HomePid pid);
@@ -243,8 +259,18 @@ class GuestSupervisor : private StopWaiter {
         std::unique_ptr<MemoryInstaller> memory;
         std::unique_ptr<MemoryFollower> follower;  // null: pages can't be followed here
         bool is_final = false;                     // the program stands still, and this is all of its image
+        bool had_rounds = false;
+        PageSet later;                             // what comes when it runs
     };
     std::optional<Arrival> arrival_;
+    std::optional<PageLines> page_lines_;  // home is going to keep some of the memory back
+    std::unique_ptr<PageFetcher> fetcher_;
+    HomePid fetched_for_;
+    struct WaitsForPages {
+        HomePid pid, tid;
+        uint64_t notification;
+    };
+    std::vector<WaitsForPages> waiting_for_pages_;  // calls that can't be made before
     std::optional<wire::Image> departing_;  // its image has been sent, its memory has not
 
     // A clone under way: one at a time, since the number of the next task is one for the whole jail.

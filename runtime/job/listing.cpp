@@ -63,6 +63,7 @@ json Job::row(const JobProcess& process) const {
     if (!process.return_reason.empty()) row["return_reason"] = process.return_reason;
     if (!process.last_error.empty()) row["last_error"] = process.last_error;
     if (!process.lost.empty()) row["lost"] = process.lost;
+    if (!process.at_home() && process.post_copy.is_object()) row["post_copy"] = process.post_copy;
     if (process.at_home() && !process.moving()) {
         if (!process.held_image.empty() && process.held_image == image_identity(process.pid))
             row["cantmove"] = "the program holds itself here (pmi_hold)";

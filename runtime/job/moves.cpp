@@ -262,6 +262,7 @@ void Job::take_counters(const json& from) {
         process->returns_now = static_cast<uint64_t>(
             integer_member(entry, "returns").value_or(static_cast<int64_t>(process->returns_now)));
         process->cut_off = entry.value("cut", false);
+        process->post_copy = entry.value("post_copy", json());
         process->away_memory_kib = static_cast<uint64_t>(
             integer_member(entry, "memory_kib").value_or(static_cast<int64_t>(process->away_memory_kib)));
         if (auto reason = string_member(entry, "return_reason"); reason && !reason->empty())

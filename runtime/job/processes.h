@@ -40,6 +40,7 @@ struct JobProcess {
     CallTallies tallies;  // of its calls while away, over all stays
     uint64_t away_memory_kib = 0;
     bool cut_off = false;  // away, and the connection to the node is cut
+    nlohmann::json post_copy;  // away, and its memory still follows: counts of pages, as its worker says
     nlohmann::json cpu_away;    // CPU time used away, as its last worker said it, for its next one
     std::string last_error;     // of a move that nobody waited for
     std::string held_image;     // pmi_hold was called by this image; empty: not held

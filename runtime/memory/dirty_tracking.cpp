@@ -72,6 +72,10 @@ Expected<DirtyTracking> DirtyTracking::start(pid_t pid, pid_t tid, uint64_t inst
 
 Expected<DirtyTracking> DirtyTracking::adopt(pid_t tid, Fd uffd) {
     TRY(shake_hands(uffd.get()));
+    return share(tid, std::move(uffd));
+}
+
+Expected<DirtyTracking> DirtyTracking::share(pid_t tid, Fd uffd) {
     // Read-only: the file's mode is 0400 (and writing means nothing).
     TRY_ASSIGN(Fd pagemap, open_file("/proc/" + std::to_string(tid) + "/pagemap", O_RDONLY));
     return DirtyTracking(std::move(uffd), std::move(pagemap));

@@ -29,6 +29,8 @@ class DirtyTracking {
     static Expected<DirtyTracking> start(pid_t pid, pid_t tid, uint64_t instruction, StopWaiter& waiter);
     // `uffd` was made by the process, with kUserfaultfdFlags.
     static Expected<DirtyTracking> adopt(pid_t tid, Fd uffd);
+    // `uffd` is that of a UserFault with Track::Yes (userfault.h).
+    static Expected<DirtyTracking> share(pid_t tid, Fd uffd);
 
     // Whether this kernel can do it, found out on memory of our own. The Error says what is missing.
     static Status probe();

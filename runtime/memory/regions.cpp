@@ -41,10 +41,11 @@ uint64_t file_size(pid_t pid, const MapsEntry& m) {
     return m.offset + (low - m.start);
 }
 
-// Userfaultfd's mark on mappings that are followed is ours (dirty_tracking.h).
+// Userfaultfd's marks on mappings that are followed, or whose pages come later, are ours (dirty_tracking.h, userfault.h).
 std::string without_tracking(std::string vm_flags) {
-    size_t at = (" " + vm_flags).find(" uw");
-    return at == std::string::npos ? vm_flags : vm_flags.erase(at, 3);
+    for (const char* mark : {" uw", " um"})
+        if (size_t at = (" " + vm_flags).find(mark); at != std::string::npos) vm_flags.erase(at, 3);
+    return vm_flags;
 }
 
 void fill_region(const MapsEntry& m, wire::Region& r) {

@@ -65,6 +65,7 @@ std::string more_figures(const json& reply) {
     };
     if (auto us = integer_member(reply, "stall_us")) parts.add("longest stall " + time_for_people(*us));
     if (auto n = integer_member(reply, "rounds")) parts.add(*n == 1 ? "1 round" : fmt::format("{} rounds", *n));
+    pages("later_pages", "follow");
     pages("zero_pages", "of zeros not sent");
     pages("found_pages", "found there");
     auto from = integer_member(reply, "compressed_from"), to = integer_member(reply, "compressed_to");
@@ -74,7 +75,7 @@ std::string more_figures(const json& reply) {
 }
 
 std::string progress_line(const std::string& what, const Underway& move, size_t columns) {
-    std::string phase = move.standing ? "standing still" : fmt::format("round {}", move.round);
+    std::string phase = move.standing ? "standing still" : move.round == 0 ? "memory that follows" : fmt::format("round {}", move.round);
     std::string line = fmt::format("{}  {}", what, phase);
     if (move.left > 0) line += "  " + bar(move);
     line += fmt::format("  {}", bytes_for_people(static_cast<double>(move.bytes)));

@@ -28,11 +28,19 @@ std::string memory(const nlohmann::json& row) {
     return fmt::format("{:.1f}G", kib / 1024 / 1024);
 }
 
+// "away, 1200/65536 pages": its memory still follows.
+std::string state(const nlohmann::json& row) {
+    std::string word = text(row, "state", "?");
+    auto pages = row.find("post_copy");
+    if (pages == row.end() || !pages->is_object()) return word;
+    return fmt::format("{}, {}/{} pages", word, number(*pages, "sent"), number(*pages, "pages"));
+}
+
 Line line_of(const nlohmann::json& row) {
     return {number(row, "pid"),
             text(row, "job", "?"),
             text(row, "where", "?"),
-            text(row, "state", "?"),
+            state(row),
             memory(row),
             number(row, "moves"),
             number(row, "calls"),

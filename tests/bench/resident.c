@@ -2,6 +2,7 @@
 //   fill BYTES   has so much incompressible memory from now on; the answer is its checksum
 //   check        the checksum of that memory
 //   matrix N     milliseconds that N products of matrices take
+//   touch N      reads a word of N random pages; how many of them took 10 us or longer, and p50 and p99 of these, in nanoseconds
 //   walk N       milliseconds that N steps take through that memory, each to a place that the last one names
 //   clock NAME N nanoseconds that reading a clock takes, of N readings: realtime, monotonic, coarse
 //   call NAME N  p50, p99 and mean of N calls, in nanoseconds: getppid (sent home), or
@@ -36,6 +37,24 @@ static void fill(size_t bytes) {
     uint64_t state = 88172645463325252ULL;
     for (size_t i = 0; i < words; i++) memory[i] = next_random(&state);
     check();
+}
+
+static void touch(size_t count) {
+    if (words == 0) die("touch without fill");
+    int64_t *took = new_samples(count);
+    uint64_t state = (uint64_t)now_ns() | 1, sum = 0;
+    size_t waited = 0;
+    for (size_t i = 0; i < count; i++) {
+        volatile uint64_t *word = memory + next_random(&state) % (words / 512) * 512;
+        int64_t before = now_ns();
+        sum += *word;
+        int64_t ns = now_ns() - before;
+        if (ns >= 10000) took[waited++] = ns;
+    }
+    bool any = waited > 0;
+    printf("%zu %lld %lld%s\n", waited, any ? (long long)quantile(took, waited, 0.5) : 0, any ? (long long)quantile(took, waited, 0.99) : 0,
+           sum == 0 ? " " : "");
+    free(took);
 }
 
 enum { SIDE = 96 };
@@ -102,6 +121,8 @@ int main(void) {
             check();
         else if (sscanf(line, "matrix %ld", &n) == 1)
             matrix(n);
+        else if (sscanf(line, "touch %ld", &n) == 1)
+            touch((size_t)n);
         else if (sscanf(line, "walk %ld", &n) == 1)
             walk(n);
         else if (sscanf(line, "clock %19s %ld", name, &n) == 2)

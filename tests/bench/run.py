@@ -15,12 +15,13 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "e2e")]
 
 import at_home  # noqa: E402
 import away  # noqa: E402
+import follow  # noqa: E402
 import moves  # noqa: E402
 import nodes  # noqa: E402
 import system  # noqa: E402
 from measure import FAIL, Table  # noqa: E402
 
-BENCHES = [*at_home.NAMES, *away.COMPUTE, "clocks", "calls", *moves.SIZES]
+BENCHES = [*at_home.NAMES, *away.COMPUTE, "clocks", "calls", *moves.SIZES, *follow.SIZES]
 MODE_NAMES = {"namespace": "joined by veth", "plain": "over loopback"}
 
 
@@ -37,7 +38,8 @@ def parse(arguments):
     options.programs = os.path.abspath(options.programs or os.path.join(options.build, "tests/bench"))
     if not os.path.exists(os.path.join(options.programs, "resident")):
         parser.error(f"no programs in {options.programs}: cmake --build {options.build} --target bench_programs")
-    options.benches = [b for b in BENCHES if any(fnmatch.fnmatchcase(b, glob) for glob in options.only or ["*"])]
+    wanted = options.only or [b for b in BENCHES if b not in follow.BY_HAND]
+    options.benches = [b for b in BENCHES if any(fnmatch.fnmatchcase(b, glob) for glob in wanted)]
     if not options.benches:
         parser.error("--only names no bench")
     return options
@@ -77,6 +79,16 @@ def measure_moves(table, options, mode):
                 table.add(*moves.move(run, node, options.programs, options.repeat, moves.SIZES[name], insecure))
 
 
+def measure_follow(table, options, mode):
+    names = [n for n in follow.SIZES if n in options.benches]
+    if not names:
+        return
+    with nodes.Run(options.build, mode) as run, nodes.Node(run, 1, log_level="warn", pmid_options=["--keep-pages", "0"]) as node:
+        table.title(f"Memory that follows, nodes {MODE_NAMES[run.mode]}, encrypted: plain TCP in clear, pmi")
+        for name in names:
+            table.add(*follow.follow(run, node, options.programs, options.repeat, follow.SIZES[name]))
+
+
 def main(arguments):
     options = parse(arguments)
     system.become_subreaper()
@@ -89,6 +101,7 @@ def main(arguments):
     for mode in modes:
         measure_away(table, options, mode)
         measure_moves(table, options, mode)
+        measure_follow(table, options, mode)
     print(f"load at the end {os.getloadavg()[0]:.1f}")
     if options.json:
         with open(options.json, "w") as f:

@@ -308,6 +308,138 @@ def case_bounded(t, chance):
     return None if max(grown) <= 64 else f"{grown} MiB more for {t.size} MiB than for 4"
 
 
+# ---- memory that follows
+
+SLOW = 600  # megabits a second: long enough under way, and the program can still be checked
+
+
+def follow(t, node=None, slow=SLOW):
+    """The program runs on the node, and its memory is on the way."""
+    node = node or t.node
+    if slow:
+        node.slow_link(slow)
+    answer = t.job.migrate(t.job.pid, node, mode="postcopy")
+    if answer["mode"] != "postcopy" or answer["later_pages"] * 4096 < t.size << 20:
+        raise CommandError(["migrate"], 0, f"{answer}")
+    if pages_of(t) is None:
+        raise Hang("no page counts: all of it is there already")
+    return answer
+
+
+def pages_of(t):
+    """While its memory follows."""
+    return t.job.row(t.job.pid).get("post_copy")
+
+
+def stays_whole(t):
+    t.must_go_on()
+    t.wait_until("all of it is there", lambda: pages_of(t) is None, 60)
+    t.must_go_on()
+
+
+def case_follow(t, chance):
+    """Counts in ps; home again for what it has written, and away again."""
+    answer = follow(t)
+    first = pages_of(t)
+    if not first["pages"] == answer["later_pages"] or first["sent"] > first["pages"]:
+        return f"{first} after {answer}"
+    text = t.job.pmictl("ps")
+    if not re.search(r"away, \d+/\d+ pages", text):
+        return f"no page counts: {text}"
+    stays_whole(t)
+    home = t.job.home(t.job.pid)
+    if home["bytes"] * 2 > t.size << 20:
+        return f"all of it came home: {home}"
+    t.must_go_on()
+    t.job.migrate(t.job.pid, t.node, mode="postcopy")
+    stays_whole(t)
+    return t.conclude()
+
+
+def case_follow_home(t, chance):
+    """It is wanted at home while its memory is still on the way."""
+    for n in range(2):
+        follow(t)
+        time.sleep(chance.uniform(0, 0.3) * n)
+        t.job.home(t.job.pid, timeout=60)
+        t.must_go_on()
+    return t.conclude()
+
+
+def case_follow_cancelled(t, chance):
+    """A return that waits for it can be cancelled."""
+    follow(t)
+    move = Move(t.job, "home", t.job.pid)
+    time.sleep(0.3)
+    t.job.pmictl("cancel", t.job.pid)
+    t.expect_cancelled(move)
+    stays_whole(t)
+    return t.conclude()
+
+
+def case_follow_hop(t, chance):
+    with nodes.Node(t.run, 190) as other:
+        t.job.nodes.append(other)
+        t.job.without.add(other.init)
+        follow(t)
+        t.job.migrate(t.job.pid, other, mode="postcopy", timeout=90)
+        t.must_go_on()
+        t.job.home(t.job.pid)
+        t.must_go_on()
+        return t.conclude()
+
+
+def case_follow_ends(t, chance):
+    """It ends while its memory is on the way: as it would at any time."""
+    follow(t)
+    return t.conclude()
+
+
+def expect_killed(t, why):
+    status = t.job.wait(60)
+    if status != -signal.SIGKILL:
+        return f"ended with {status}: {t.job.output()[-100:]!r} {t.job.errors()[-300:]}"
+    if not re.search(why, t.job.errors()):
+        return f"nothing says why: {t.job.errors()[-300:]!r}"
+    if "wrong" in t.job.output():
+        return f"it saw what it should not: {t.job.output()[-100:]!r}"
+    return None
+
+
+def case_follow_node_dies(t, chance):
+    follow(t)
+    t.node.kill()
+    return expect_killed(t, r"pmi: process \d+: the connection to node .* is lost")
+
+
+def case_follow_worker_dies(t, chance):
+    """Nobody can give the rest any more: neither at home nor on the node does anything go on."""
+    follow(t)
+    for p in t.job.processes():
+        if p.comm == "pmi-worker":
+            os.kill(p.pid, signal.SIGKILL)
+    status = t.job.wait(30)
+    if status != -signal.SIGKILL or "wrong" in t.job.output():
+        return f"ended with {status}: {t.job.output()[-100:]!r}"
+    t.wait_until("the node's session ends", lambda: all(p.pid == t.node.pid for p in t.node.processes()), 30)
+    return None
+
+
+def case_follow_cut_link(t, chance):
+    """Cut for a while, noticed or not: it goes on, and nothing is lost."""
+    for seconds in 1, 11:
+        follow(t, slow=SLOW if seconds == 1 else SLOW // 2)
+        t.node.set_link(False)
+        time.sleep(seconds)
+        if pages_of(t) is None:
+            return "its memory was there before the cut"
+        t.node.set_link(True)
+        t.wait_until("goes on", lambda: not t.job.row(t.job.pid)["state"].startswith("cut"), 30)
+        stays_whole(t)
+        t.job.home(t.job.pid, timeout=60)
+    return t.conclude()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", required=True)
@@ -319,14 +451,15 @@ def main():
     system.inherit_default_signals()
     cases = {name[5:]: value for name, value in globals().items() if name.startswith("case_") and options.match in name}
     if not nodes.can_make_namespaces():
-        print("skip  cut_link: no namespaces: there is no cable to be pulled")
-        cases.pop("cut_link", None)
+        print("skip  cut_link, follow*: no namespaces: there is no cable to be pulled or slowed down")
+        cases = {name: case for name, case in cases.items() if name != "cut_link" and not name.startswith("follow")}
     bad = 0
     with nodes.Run(options.build) as run:
         program = run.compile("big_memory")
         for number, (name, case) in enumerate(cases.items(), 1):
             began = time.monotonic()
-            with Tester(run, program, number, options.size) as t:
+            size = min(options.size, 256) if name.startswith("follow") else options.size  # MiB; the link is slow
+            with Tester(run, program, number, size) as t:
                 try:
                     wrong = case(t, random.Random(options.seed))
                 except (Hang, CommandError) as e:

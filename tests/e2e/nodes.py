@@ -337,6 +337,11 @@ class Node:
         """Cuts the node's cable, or mends it. Only of nodes in namespaces."""
         _ip("link", "set", self.veth, "up" if up else "down")
 
+    def slow_link(self, megabits):
+        """What comes to the node comes at this rate."""
+        subprocess.run(["tc", "qdisc", "replace", "dev", self.veth, "root", "tbf", "rate", f"{megabits}mbit", "burst", "512k", "latency", "100ms"],
+                       check=True)
+
     def processes(self):
         """Everything in the node apart from its init and pmid: sessions, jails, guests."""
         if self.init is None:

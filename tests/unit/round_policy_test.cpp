@@ -11,6 +11,12 @@ MoveFacts facts(const char* asked, uint64_t bytes) {
     MoveFacts f;
     f.asked = asked;
     f.bytes = bytes;
+    f.no_postcopy = "no userfaultfd there";
+    return f;
+}
+MoveFacts facts_where_memory_can_follow(const char* asked, uint64_t bytes) {
+    MoveFacts f = facts(asked, bytes);
+    f.no_postcopy.clear();
     return f;
 }
 
@@ -45,8 +51,25 @@ TEST(ChooseMode, WithoutTheKernelsHelp) {
 TEST(ChooseMode, WhatIsAskedForIsDoneOrRefused) {
     EXPECT_EQ(*choose_mode(facts("stop", 64 * kMiB)), MoveMode::Stop);
     EXPECT_EQ(*choose_mode(facts("precopy", kMiB)), MoveMode::Precopy);
-    EXPECT_FALSE(choose_mode(facts("postcopy", kMiB)));
+    EXPECT_EQ(*choose_mode(facts_where_memory_can_follow("postcopy", kMiB)), MoveMode::Postcopy);
+    auto refused = choose_mode(facts("postcopy", kMiB));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message(), "mode postcopy: no userfaultfd there");
     EXPECT_FALSE(choose_mode(facts("sideways", kMiB)));
+}
+
+TEST(ChooseMode, WhereMemoryCanFollow) {
+    MoveFacts f = facts_where_memory_can_follow("auto", 64 * kMiB);
+    EXPECT_EQ(*choose_mode(f), MoveMode::PrecopyThenPostcopy);
+    f.link = 100e6;
+    f.written = 200e6;  // rounds gain nothing
+    EXPECT_EQ(*choose_mode(f), MoveMode::Postcopy);
+    f.written = 0;
+    f.no_precopy = "its page scan is missing";
+    EXPECT_EQ(*choose_mode(f), MoveMode::Postcopy);
+    EXPECT_EQ(*choose_mode(facts_where_memory_can_follow("auto", kMiB)), MoveMode::Stop);
+    EXPECT_EQ(*choose_mode(facts_where_memory_can_follow("stop", 64 * kMiB)), MoveMode::Stop);
+    EXPECT_EQ(*choose_mode(facts_where_memory_can_follow("precopy", 64 * kMiB)), MoveMode::Precopy);
 }
 
 // Rounds of a program that writes at this rate, over a link of this speed.
@@ -80,6 +103,23 @@ TEST(AfterRound, EndsWhereItNoLongerShrinks) {
 TEST(AfterRound, EndsOnASlowLink) {
     auto rounds = simulate(1e9, 5e5, 1e6, 1e9);
     EXPECT_LE(rounds.size(), 3U);
+}
+
+TEST(AfterRound, BeforeTheRestFollowsRoundsAreFew) {
+    constexpr auto kMode = MoveMode::PrecopyThenPostcopy;
+    std::vector<Round> rounds;
+    for (uint64_t bytes = 1u << 30; after_round(rounds, kMode) == AfterRound::OneMore; bytes = bytes / 4 * 3) rounds.push_back({bytes, 1'000'000'000});
+    EXPECT_EQ(rounds.size(), 12U);
+    EXPECT_FALSE(is_little(rounds, 1e9));
+    rounds.push_back({100u << 10, 1'000'000});
+    EXPECT_TRUE(is_little(rounds, 1e9));
+    EXPECT_FALSE(is_little(rounds, 1e6));
+    EXPECT_TRUE(is_little(rounds, 0));  // by what the first one took
+}
+
+TEST(AfterRound, OfWhatFollowsOneRoundTakesTheFiles) {
+    EXPECT_EQ(after_round({}, MoveMode::Postcopy), AfterRound::OneMore);
+    EXPECT_EQ(after_round({{50u << 20, 1'000'000'000}}, MoveMode::Postcopy), AfterRound::Freeze);
 }
 
 }  // namespace
