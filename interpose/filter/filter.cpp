@@ -23,7 +23,7 @@ namespace {
 constexpr uint32_t kX32Bit = 0x40000000;  // __X32_SYSCALL_BIT
 constexpr uint32_t kNoSuchCall = SECCOMP_RET_ERRNO | ENOSYS;
 
-enum class Verdict : uint8_t { Notify, Allow, Mmap, ClockGettime, Futex, FutexWaitv, FutexWait };
+enum class Verdict : uint8_t { Notify, Allow, Mmap, Mprotect, ClockGettime, Futex, FutexWaitv, FutexWait };
 
 // Numbers from `first` on, up to the next range.
 struct Range {
@@ -37,6 +37,7 @@ Verdict verdict_of(const Row& row) {
     if (row.nr == SYS_futex) return Verdict::Futex;
     if (row.nr == kFutexWaitv) return Verdict::FutexWaitv;
     if (row.nr == kFutexWait) return Verdict::FutexWait;
+    if (row.nr == SYS_mprotect || row.nr == SYS_pkey_mprotect) return Verdict::Mprotect;
     if (row.route == Route::Local) return Verdict::Allow;
     if (row.nr == SYS_mmap) return Verdict::Mmap;
     if (row.nr == SYS_clock_gettime) return Verdict::ClockGettime;
@@ -101,6 +102,17 @@ Program decide_mmap() {
     return p;
 }
 
+// Code that becomes writable while it stays code: whoever does that is about to change it in place.
+Program decide_mprotect() {
+    Program p;
+    p.load(low_half_of_arg(2));
+    p.unless_skip(BPF_JSET, PROT_WRITE, 2);
+    p.unless_skip(BPF_JSET, PROT_EXEC, 1);
+    p.give(SECCOMP_RET_USER_NOTIF);
+    p.give(SECCOMP_RET_ALLOW);
+    return p;
+}
+
 // The clocks that the guest's time namespace sets right.
 Program decide_clock_gettime() {
     constexpr uint32_t kClocks[] = {CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_MONOTONIC_COARSE,
@@ -155,6 +167,8 @@ Program decide(Verdict verdict) {
             break;
         case Verdict::Mmap:
             return decide_mmap();
+        case Verdict::Mprotect:
+            return decide_mprotect();
         case Verdict::ClockGettime:
             return decide_clock_gettime();
         case Verdict::Futex:

@@ -183,6 +183,7 @@ Status Daemon::start_session(const RequestServer::Incoming& incoming, const wire
     setup.guest.node_name = options_.name;
     setup.guest.listen_address = options_.listen.host;
     setup.guest.insecure = options_.insecure;
+    setup.guest.patching = options_.patching;
     setup.guest.request = incoming.bytes;
     setup.log_file = options_.log_file;
     setup.log_level = options_.log_level;

@@ -76,7 +76,7 @@ ParsedOptions parse_options(int argc, char** argv) {
     std::string listen, name, keys, log_file, memory_max, keep_pages = "2G";
     std::string log_level = "info";
     uint32_t max_guests = 64;
-    bool insecure = false;
+    bool insecure = false, no_patching = false;
     app.add_option("--listen", listen, "address and port to listen on (default 0.0.0.0:7700)")
         ->type_name("ADDR:PORT");
     app.add_option("--name", name, "name of this node (default: the host name)")->type_name("NAME");
@@ -95,6 +95,7 @@ ParsedOptions parse_options(int argc, char** argv) {
         ->type_name("SIZE");
     GuestOptions guest;
     guest.add_to(app);
+    app.add_flag("--no-patching", no_patching, "leave the code of programs as it is; more of their calls take some microseconds");
     app.add_flag("--insecure", insecure, "no keys and no encryption: ANYBODY may run programs here");
     app.set_version_flag("--version", std::string("pmid ") + PMI_VERSION);
     try {
@@ -117,6 +118,7 @@ ParsedOptions parse_options(int argc, char** argv) {
     options.log_file = log_file.empty() ? config->log : log_file;
     options.log_level = log_level;
     options.insecure = insecure;
+    options.patching = !no_patching && config->pmid.patching;
     bool guests_given = app.count("--max-guests") > 0;
     options.limits.guests_max = guests_given ? max_guests : config->pmid.max_guests.value_or(max_guests);
     options.limits.memory_max = config->pmid.memory_max.value_or(0);

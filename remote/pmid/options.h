@@ -14,6 +14,7 @@ struct PmidOptions {
     std::string keys;  // empty: the usual place
     std::string log_file, log_level;
     bool insecure = false;
+    bool patching = true;  // of system call sites
     NodeLimits limits;
     uint64_t keep_pages = 0;  // bytes
 };

@@ -29,6 +29,7 @@ enum class FrameType : uint8_t {
     AskClock,       // ClockHead: what time is it?
     Tallies,        // ProcessHead, CallTally...: what its calls have cost since the last such frame (call_tallies.h)
     AllThere,       // ProcessHead: what was to come later (StreamKind::Later) has come
+    Patched,        // PatchedHead: how many of its system call sites have been patched so far
     // home -> node
     Reply = 64,     // CallHead, Reply
     Signal,         // SignalHead: deliver
@@ -84,7 +85,7 @@ struct CallHead {
     // a result of -ERESTARTNOINTR says that the call has not been made.
     uint8_t home_first;
     uint8_t again;  // of a call: the thread's last one, which a move interrupted, is made again
-    uint8_t lasts;  // of a reply: the node may give it again, until the program makes a call that changes it
+    uint8_t lasts;  // of a reply: 1: the node may give it again, until the program makes a call that changes it (lasting.h)
     uint8_t reserved[3];
     uint32_t served_ns;  // of a reply: how long home took; UINT32_MAX: that or longer
 };
@@ -112,6 +113,10 @@ struct ClockHead {
     int64_t realtime_ns;
     int32_t tai_offset_s, minutes_west, dst_time;
     uint32_t reserved;
+};
+struct PatchedHead {
+    int32_t pid;
+    uint32_t patched, refused;
 };
 struct SignalHead {
     int32_t pid, tid;

@@ -11,9 +11,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "remote/wire/lasting.h"
 #include "runtime/base/log.h"
 #include "runtime/base/thread.h"
 #include "runtime/deputy/home_clock.h"
+#include "runtime/deputy/thread_credentials.h"
 #include "runtime/deputy/truncation.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/tracee/interrupted.h"
@@ -362,7 +364,9 @@ void CallServer::reply(Thread& t, Reply reply, bool home_first) {
     head.served_ns = static_cast<uint32_t>(std::clamp<int64_t>(monotonic_ns() - t.work->came_ns, 0, UINT32_MAX));
     bool is_plain = head.kind == CallKind::Plain && !is_restart(reply.result);
     head.home_first = home_first || (is_plain && files_.changed(t.pid)) ? 1 : 0;
-    head.lasts = is_plain && lasts(t, reply.result) ? 1 : 0;
+    head.lasts = is_plain && lasts(t, reply.result) ? kLastsForThread : 0;
+    bool is_credentials = head.lasts != 0 && find_row(t.work->call.nr)->lasts == Known::Credentials;
+    if (is_credentials && same_credentials(t.pid)) head.lasts = kLastsForAll;
     t.kept = t.work->deadline;
     t.work.reset();
     auto it = channels_.find(t.pid);

@@ -251,6 +251,11 @@ Status Worker::handle_session_event(SessionEvent& event) {
         TRY_ASSIGN(auto head, take_head<ProcessHead>(body));
         return take_tallies(HomePid(head.pid), body);
     }
+    if (type == FrameType::Patched) {
+        TRY_ASSIGN(auto head, take_head<PatchedHead>(body));
+        send({{"event", "patched"}, {"pid", head.pid}, {"patched", head.patched}, {"refused", head.refused}});
+        return {};
+    }
     if (type == FrameType::CpuUsed) {
         TRY_ASSIGN(auto head, take_head<CpuHead>(body));
         DeputyProcess* p = process_of(HomePid(head.pid));

@@ -160,10 +160,11 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
     spdlog::debug("process {} stood still: {}", pid.value, phases.text());
     DeputyProcess& p = *process_of(pid);
     p.moves++;
-    answer["mode"] = p.pages ? "postcopy" : early ? "precopy" : "stop";
+    bool follows = p.pages && p.pages->counts().pages > 0;
+    answer["mode"] = follows ? "postcopy" : early ? "precopy" : "stop";
     answer["rounds"] = rounds_of(early.get());
     if (p.pages) {
-        answer["later_pages"] = p.pages->counts().pages;
+        if (follows) answer["later_pages"] = p.pages->counts().pages;
         p.pages->begin_push();
     }
     p.node_tracks = ready.tracks != 0;

@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "interpose/filter/filter.h"
+#include "interpose/patch/answers.h"
 #include "kernel-assist/userspace/userspace_assist.h"
 #include "remote/jail/stub.h"
 #include "runtime/base/log.h"
@@ -126,6 +127,15 @@ Status GuestBuilder::reserve_agent_place() {
         rest.start = vdso_.local.end;
     }
     reserve(rest.start, rest.end);
+    // What patched sites will need (interpose/patch); the rest of the place stays empty.
+    constexpr auto kNoFile = static_cast<uint64_t>(-1);
+    uint64_t answers = image_.agent_base() + kAnswersOffset, stubs = image_.agent_base() + kStubsOffset;
+    calls.emplace_back(
+        batch.call(SYS_mmap, answers, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, kNoFile, 0),
+        "map the page of answers");
+    calls.emplace_back(
+        batch.call(SYS_mmap, stubs, kStubsSize, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, kNoFile, 0),
+        "map the stubs");
     TRY(batch.run());
     return all_worked(batch, calls);
 }

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "remote/wire/lasting.h"
 #include "runtime/base/log.h"
 #include "runtime/guest/guest_memory_access.h"
 #include "runtime/guest/guest_supervisor.h"
@@ -106,6 +107,7 @@ Status GuestSupervisor::dispatch(GuestThread& t) {
     }
     switch (row->route) {
         case Route::Local:
+            if (row->nr == SYS_mprotect || row->nr == SYS_pkey_mprotect) return change_code(t);
             return waits_by_wall_clock(*row) ? wait_by_wall_clock(t) : let_run(t);
         case Route::Node:
             return answer_wall_clock(t, *row);
@@ -211,7 +213,7 @@ Status GuestSupervisor::handle_reply(std::span<const std::byte> body) {
     t->call.reset();
     TRY(count_at_home(*t, call, head, bytes, reply.result));
     if (call.row != nullptr) forget_known(*t, *call.row);
-    if (head.lasts != 0) keep_known(*t, call, reply);
+    if (head.lasts != 0) keep_known(*t, call, reply, head.lasts == kLastsForAll);
     t->restart_is_home = reply.result == kErestartBlock;
     if (reply.result != kErestartNoIntr) t->reissued.reset();
     // In a freeze it is on its way home already, and the freeze waits for it.

@@ -152,6 +152,9 @@ Status GuestSupervisor::clone_at_home(GuestThread& t) {
     // The kernel would refuse the guest's half when home's is there already. Only this thread makes tasks in the jail.
     if (!has_room_for_task(parts_.task_groups))
         return go_home(t, t.notification->nr, "a new task, of which this node allows no more");
+    // A child that runs in this memory sees its parent's answers.
+    bool shares_answers = !r.is_thread() && (r.args.flags & CLONE_VM) != 0;
+    if (shares_answers) take_answers_back(*t.process);
     cloning_ = Cloning{};
     cloning_->parent = &t;
     cloning_->flags = r.args.flags;
@@ -283,6 +286,7 @@ Status GuestSupervisor::adopt_child(pid_t outer) {
         child = &add_thread(parent, done.child, outer);
     }
     child->home_mask = home_mask;
+    TRY(inherit_patches(*done.parent, *child));
     spdlog::debug("new guest task {} ({})", done.child.value, outer);
     child->stopped = true;
     TRY(go_on(*child));

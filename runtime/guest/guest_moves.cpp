@@ -138,6 +138,7 @@ Status GuestSupervisor::begin_freeze(GuestProcess& p) {
         return send_text(FrameType::FreezeFailed, p.pid, "a new process of it is being started; try again");
     p.freezing = true;
     p.drained = false;
+    p.patches.waiting.clear();
     TRY(stop_threads(p));
     TRY(parts_.channel->send(static_cast<uint8_t>(FrameType::FreezeAck), head_bytes(ProcessHead{p.pid.value})));
     return finish_freeze_if_ready(p);
@@ -181,6 +182,7 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
         t->injecting = true;
         TRY_ASSIGN(f.signal_mask, get_signal_mask(t->outer));
         TRY(set_signal_mask(t->outer, kStepMask));
+        TRY(leave_stub(*t));
         TRY(leave_vdso(t->outer, vdso_, *p.memory, *this));
         TRY(set_signal_mask(t->outer, kInjectionMask));
         TRY_ASSIGN(f.registers, get_registers(t->outer));
@@ -194,6 +196,7 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
         t->cut_short = false;
         frozen.threads.push_back(f);
     }
+    TRY(unpatch(p));
     wire::Image image;
     *image.mutable_limits() = p.image.limits();  // home's: the node's own are for the node
     TRY(assist_->capture(frozen, agent_of(p), *this, image));

@@ -17,6 +17,7 @@ struct GuestSessionSetup {
     int pages_fd = -1;              // where pages of this user are kept (page_store.h), -1: nowhere
     std::vector<std::string> cgroups;  // what its jail is put into (remote/jail/guest_cgroups.h)
     uint64_t memory_max = 0;           // of these groups, 0: no limit
+    bool patching = true;              // of system call sites (interpose/patch)
     std::string request;            // the serialized wire::Request with its Host, already checked for compatibility
 };
 

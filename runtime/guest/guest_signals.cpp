@@ -92,6 +92,7 @@ Status GuestSupervisor::queue_held_signals() {
 
 Status GuestSupervisor::handle_signal_stop(GuestThread& t, int signal) {
     if (t.stepping_into_handler && signal == SIGTRAP) return entered_handler(t);
+    TRY(leave_stub(t));  // a handler's frame must not hold an address in there: the program may move before it returns
     TRY_ASSIGN(siginfo_t info, get_signal_info(t.outer));
     if (!is_fault(signal, info)) TRY(leave_vdso_before(t, info));
     if (auto true_one = take_true_info(t, info)) {

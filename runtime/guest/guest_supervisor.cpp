@@ -245,7 +245,9 @@ Status GuestSupervisor::go_on(GuestThread& t, int signal) {
         // the thread right behind.
         if (signal == 0) {
             t.stopped = !trap_is_due(t.outer);
-            return t.stopped ? finish_freeze_if_ready(*t.process) : resume(t.outer);
+            if (!t.stopped) return resume(t.outer);
+            TRY(patch_if_still(*t.process));
+            return finish_freeze_if_ready(*t.process);
         }
         TRY(stop_soon(t));
     }
@@ -285,7 +287,10 @@ Status GuestSupervisor::task_ended(pid_t outer, int status) {
     by_outer_.erase(outer);
     if (cloning_ && cloning_->parent == t) cloning_.reset();
     p.threads.erase(tid);
-    if (!is_leader) return p.held() ? finish_freeze_if_ready(p) : Status();
+    if (!is_leader) {
+        TRY(patch_if_still(p));
+        return p.held() ? finish_freeze_if_ready(p) : Status();
+    }
     // The leader is reported last: the process is gone. If home has not asked for it, something here killed it.
     auto why = p.frozen || p.going ? std::nullopt : why_killed(p, status);
     if (why) TRY(send_text(FrameType::GuestDied, p.pid, *why));

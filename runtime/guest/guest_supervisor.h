@@ -3,6 +3,7 @@
 //   guest_supervisor.cpp   the loop, and what a stop or an end of a guest task means
 //   guest_calls.cpp        notified calls: forwarded, answered here, sent home with the program
 //   guest_known.cpp        answered here, as home did before
+//   guest_patches.cpp      answered by the program's own code, which is patched
 //   guest_clone.cpp        fork, vfork, clone, threads
 //   guest_map_file.cpp     mappings of files, and what is stored in them
 //   guest_remap.cpp        mappings that move
@@ -58,6 +59,7 @@ class GuestSupervisor : private StopWaiter {
         GuestGroup cgroups;       // of the jail
         uint64_t memory_max = 0;  // that they have, 0: no limit
         GuestGroup task_groups;   // of whose limits on tasks the jail's are a part
+        bool patching = true;
     };
     explicit GuestSupervisor(Parts parts);
     ~GuestSupervisor() override;
@@ -116,8 +118,21 @@ class GuestSupervisor : private StopWaiter {
 
     // -- guest_known.cpp
     std::optional<Status> answer_known(GuestThread& t, const Row& row, const Flattened& flat, const std::vector<std::byte>& question);
-    static void keep_known(GuestThread& t, CallInFlight& call, const Reply& reply);
+    static void keep_known(GuestThread& t, CallInFlight& call, const Reply& reply, bool for_all);
     static void forget_known(GuestThread& t, const Row& row);
+
+    // -- guest_patches.cpp
+    Expected<bool> patch_if_hot(GuestThread& t);
+    Status patch_if_still(GuestProcess& p);
+    Status patch_sites(GuestProcess& p);
+    Status tell_patched(const GuestProcess& p);
+    void tell_answers(GuestProcess& p);
+    static void take_answers_back(GuestProcess& p);
+    Status inherit_patches(const GuestThread& parent, GuestThread& child);
+    Status change_code(GuestThread& t);
+    static Status leave_stub(GuestThread& t);
+    static Status unpatch(GuestProcess& p);
+    static void unpatch_or_say(GuestProcess& p);
 
     // -- guest_clone.cpp
     Status begin_clone(GuestThread& t);

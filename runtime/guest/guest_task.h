@@ -17,6 +17,7 @@
 #include "remote/wire/frames.h"
 #include "remote/wire/image.pb.h"
 #include "runtime/base/ids.h"
+#include "runtime/guest/guest_patches.h"
 #include "runtime/guest/known_answers.h"
 #include "runtime/guest/notification.h"
 #include "runtime/tracee/memory.h"
@@ -115,6 +116,7 @@ struct GuestProcess {
     std::unique_ptr<Departure> departure;
     wire::Image layout;  // its regions as this kernel shows them, when they were last looked at
     uint64_t changes = 0;         // calls that may have changed what KnownAnswers of its threads are about, begun or ended
+    GuestPatches patches;
     CallTallies tallies;          // of its calls, since home was told
     int64_t tallies_told_ns = 0;
     wire::Image image;  // as it came (for a forked child: its parent's); contents of limits, layout, names
@@ -137,7 +139,13 @@ struct GuestProcess {
             if (!t->ended) return t->outer;
         return outer;
     }
-    bool held() const { return freezing || job_stopped; }
+    bool held() const { return freezing || job_stopped || !patches.waiting.empty(); }
+    // No thread runs any of its code.
+    bool stands_still() const {
+        for (const auto& [tid, t] : threads)
+            if (!t->ended && !t->stopped && !t->notification) return false;
+        return true;
+    }
 };
 
 }  // namespace pmi

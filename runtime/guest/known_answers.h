@@ -21,6 +21,12 @@ class KnownAnswers {
         if (known_.size() >= kMax) known_.clear();
         known_.push_back({what, std::move(question), std::move(answer)});
     }
+    // Of a task that another one has made: it begins with what is true of that one.
+    void inherit(const KnownAnswers& other, Known what) {
+        forget(what);
+        for (const auto& known : other.known_)
+            if (known.what == what) known_.push_back(known);
+    }
     void forget(Known what) {
         std::erase_if(known_, [&](const auto& known) { return known.what == what; });
     }

@@ -35,6 +35,7 @@ Expected<std::optional<Notification>> Listener::receive() const {
     out.tid = static_cast<pid_t>(n.pid);
     out.nr = n.data.nr;
     std::copy(std::begin(n.data.args), std::end(n.data.args), out.args.begin());
+    out.resume = n.data.instruction_pointer;
     return std::optional(out);
 }
 

@@ -17,6 +17,7 @@ struct Notification {
     pid_t tid = 0;  // outside the jail
     int64_t nr = 0;
     std::array<uint64_t, 6> args{};
+    uint64_t resume = 0;  // behind the instruction that makes the call
 };
 
 class Listener {

@@ -57,6 +57,8 @@ json Job::row(const JobProcess& process) const {
         {"threads", status ? status->threads : 0},
         {"moves", process.moves},
         {"calls", process.calls_before + process.calls_now},
+        {"sites_patched", process.at_home() ? 0 : process.sites_patched},
+        {"sites_refused", process.at_home() ? 0 : process.sites_refused},
         {"returns", process.returns_before + process.returns_now},
         {"command", process.at_home() ? command_line(process.pid) : process.command}};
     if (process.moving()) row["moving_to"] = process.moving_to;

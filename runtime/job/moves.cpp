@@ -173,7 +173,11 @@ void Job::on_worker_event(WorkerLink& worker, const json& event) {
     if (what == "tallies") return take_tallies(*pid, event);
     if (process == nullptr) return;
     take_counters({{"processes", {event}}});
-    if (what == "moved") {
+    if (what == "patched") {
+        process->sites_patched = control::integer_member(event, "patched").value_or(0);
+        process->sites_refused = control::integer_member(event, "refused").value_or(0);
+    } else if (what == "moved") {
+        process->sites_patched = process->sites_refused = 0;
         take_cpu_time(*process, event);
         if (auto where = string_member(event, "where"))
             set_place(*process, *where, control::bool_member(event, "unfinished"));

@@ -39,6 +39,7 @@ struct JobProcess {
     std::string return_reason;
     CallTallies tallies;  // of its calls while away, over all stays
     uint64_t away_memory_kib = 0;
+    int64_t sites_patched = 0, sites_refused = 0;  // system call sites, of this stay
     bool cut_off = false;  // away, and the connection to the node is cut
     nlohmann::json post_copy;  // away, and its memory still follows: counts of pages, as its worker says
     nlohmann::json cpu_away;    // CPU time used away, as its last worker said it, for its next one

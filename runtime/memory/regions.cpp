@@ -183,7 +183,41 @@ Status describe_home_vdso(pid_t alive, wire::Image& image) {
     return {};
 }
 
+namespace {
+
+bool is_c_library(const std::string& name) {
+    std::string_view file(name);
+    file.remove_prefix(file.rfind('/') + 1);
+    return file.starts_with("libc.so") || file.starts_with("libc-2.") || file.starts_with("libc.musl-") ||
+           file.starts_with("ld-musl-");
+}
+
+// Above the libraries: below them is where new mappings go, above them only the stack, which is far. From there a jump of 32 bits
+// reaches the C library, whose system calls can then be answered by patched sites. 0: there is no such place, or mappings go
+// upwards (an unlimited stack), and the libraries are low.
+uint64_t choose_near_library(const std::vector<MapsEntry>& maps) {
+    constexpr uint64_t kReach = uint64_t{1} << 31, kFromLibraries = uint64_t{64} << 20, kFromStack = uint64_t{1} << 34;
+    constexpr uint64_t kLowest = uint64_t{0x7000} << 32,
+                       kHighest = uint64_t{0x7ffb}
+                                  << 32;  // above, a node's kernel may have the stack of the stub that becomes the guest
+    constexpr uint64_t kChoices = (uint64_t{256} << 20) / kPage;
+    auto library = std::find_if(maps.begin(), maps.end(), [](const MapsEntry& m) { return m.exec && is_c_library(m.name); });
+    if (library == maps.end() || library->start < kLowest) return 0;
+    uint64_t random = 0;
+    (void)!::getrandom(&random, sizeof random, 0);
+    uint64_t from = kFromLibraries + (random % kChoices) * kPage;
+    for (auto m = library; std::next(m) != maps.end(); ++m) {
+        uint64_t base = m->end + from, end = base + kAgentSize;
+        if (end > kHighest || end - library->start > kReach) return 0;
+        if (std::next(m)->start > end && std::next(m)->start - end > kFromStack) return m->name == "[heap]" ? 0 : base;
+    }
+    return 0;
+}
+
+}  // namespace
+
 Expected<uint64_t> choose_agent_base(const std::vector<MapsEntry>& maps) {
+    if (uint64_t near = choose_near_library(maps)) return near;
     constexpr uint64_t kLowest = uint64_t{1} << 32, kHighest = uint64_t{0x7000} << 32;
     constexpr uint64_t kMargin = uint64_t{1} << 34;  // 16 GiB from any neighbour: heaps and stacks grow
     struct Gap {

@@ -16,6 +16,8 @@ COMPUTE = {"matrix": ("matrices of 96 x 96", "matrix 400"), "walk": ("random wal
 CLOCK = 1.25  # times as long, for those that take a few ten nanoseconds
 CLOCKS = {"realtime": "CLOCK_REALTIME", "monotonic": "CLOCK_MONOTONIC", "coarse": "CLOCK_REALTIME_COARSE"}
 CLOCK_READINGS = 200000
+PATCHED = 0.2  # of a system call
+ASKED = 200000
 CLONE_NEWNET = 0x40000000
 
 
@@ -117,6 +119,20 @@ def clocks(run, node, programs, repeat):
             line = f"clock {name} {CLOCK_READINGS}"
             got = take_turns({side: lambda t=t, line=line: t.number(line) for side, t in talkers.items()}, SHORT * repeat)
             rows.append(compare(title, "ns", got, "away", "native", "again", at_most=None if name == "coarse" else CLOCK))
+    native.end(), again.end()
+    return rows
+
+
+def patched(run, node, programs, repeat):
+    """A call that the program's own code answers, away, against a system call, natively."""
+    native, again = (Talker.start([os.path.join(programs, "resident")]) for _ in range(2))
+    with Resident(run, node, programs) as away:
+        away.leave()
+        away.talk.ask("ask getuid 100")  # so that it is hot
+        line = f"ask getpid {ASKED}"
+        got = take_turns({"native": lambda: native.number(line), "away": lambda: away.talk.number(f"ask getuid {ASKED}"),
+                          "again": lambda: again.number(line)}, SHORT * repeat)
+        rows = [compare("getuid, patched / native getpid", "ns", got, "away", "native", "again", at_most=PATCHED)]
     native.end(), again.end()
     return rows
 

@@ -5,6 +5,7 @@
 //   touch N      reads a word of N random pages; how many of them took 10 us or longer, and p50 and p99 of these, in nanoseconds
 //   walk N       milliseconds that N steps take through that memory, each to a place that the last one names
 //   clock NAME N nanoseconds that reading a clock takes, of N readings: realtime, monotonic, coarse
+//   ask NAME N   nanoseconds that a call takes, of N: getpid (syscall(2)), getuid (the C library's)
 //   call NAME N  p50, p99 and mean of N calls, in nanoseconds: getppid (sent home), or
 //                sigaction (which asks for a disposition: the node lets the guest's own kernel answer)
 #include <signal.h>
@@ -93,6 +94,18 @@ static void read_clock(const char *name, long count) {
     printf("%.3f\n", (double)(now_ns() - began) / (double)count);
 }
 
+static void ask(const char *name, long count) {
+    bool is_pid = strcmp(name, "getpid") == 0;
+    int64_t began = now_ns();
+    for (long n = 0; n < count; n++) {
+        if (is_pid)
+            syscall(SYS_getpid);
+        else
+            getuid();
+    }
+    printf("%.3f\n", (double)(now_ns() - began) / (double)count);
+}
+
 static void call(const char *name, size_t count) {
     bool is_local = strcmp(name, "sigaction") == 0;
     int64_t *took = new_samples(count);
@@ -127,6 +140,8 @@ int main(void) {
             walk(n);
         else if (sscanf(line, "clock %19s %ld", name, &n) == 2)
             read_clock(name, n);
+        else if (sscanf(line, "ask %19s %ld", name, &n) == 2)
+            ask(name, n);
         else if (sscanf(line, "call %19s %ld", name, &n) == 2)
             call(name, (size_t)n);
         else

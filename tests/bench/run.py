@@ -21,7 +21,7 @@ import nodes  # noqa: E402
 import system  # noqa: E402
 from measure import FAIL, Table  # noqa: E402
 
-BENCHES = [*at_home.NAMES, *away.COMPUTE, "clocks", "calls", *moves.SIZES, *follow.SIZES]
+BENCHES = [*at_home.NAMES, *away.COMPUTE, "clocks", "patched", "calls", *moves.SIZES, *follow.SIZES]
 MODE_NAMES = {"namespace": "joined by veth", "plain": "over loopback"}
 
 
@@ -58,13 +58,15 @@ def measure_home(table, options):
 
 def measure_away(table, options, mode):
     compute = [n for n in away.COMPUTE if n in options.benches]
-    if compute or "clocks" in options.benches or "calls" in options.benches:
+    if compute or any(name in options.benches for name in ("clocks", "patched", "calls")):
         with nodes.Run(options.build, mode) as run, nodes.Node(run, 1, log_level="warn") as node:
             table.title(f"Away, nodes {MODE_NAMES[run.mode]}: native or plain TCP, away")
             if compute:
                 table.add(*away.compute(run, node, options.programs, options.repeat, compute))
             if "clocks" in options.benches:
                 table.add(*away.clocks(run, node, options.programs, options.repeat))
+            if "patched" in options.benches:
+                table.add(*away.patched(run, node, options.programs, options.repeat))
             if "calls" in options.benches:
                 table.add(*away.calls(run, node, options.programs, options.repeat))
 

@@ -252,7 +252,7 @@ def serve(run, number, options, count, tasks, results):
     try:
         for i in range(count):
             n = number * count + i + 1
-            mine.append(nodes_module.make(run, i, n, name=f"node{n}"))
+            mine.append(nodes_module.make(run, i, n, name=f"node{n}", pmid_options=options.pmid_option))
         for line in tasks:
             task = json.loads(line)
             try:
@@ -340,6 +340,7 @@ def parse(arguments):
     parser.add_argument("--log-lines", type=int, default=30)
     parser.add_argument("--brief", action="store_true", help="one line a failure")
     parser.add_argument("--pmirun-option", action="append", default=[], help="option for pmirun, such as --no-preload")
+    parser.add_argument("--pmid-option", action="append", default=[], help="option for pmid, such as --no-patching")
     parser.add_argument("--own-keys", action="store_true", help="each node has keys of its own, and trust is told")
     parser.add_argument("--same-clocks", action="store_true", help="nodes in namespaces have home's clocks")
     parser.add_argument("--results", help="write the results to this file, as JSON lines")

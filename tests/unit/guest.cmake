@@ -6,3 +6,6 @@ foreach(name IN ITEMS guest_cgroups known page_follow signals_from_home vdso xst
   gtest_discover_tests(unit-${name} TEST_PREFIX unit/${name}/ PROPERTIES LABELS unit TIMEOUT 120 DISCOVERY_TIMEOUT 30)
 endforeach()
 target_link_libraries(unit-known PRIVATE pmi_deputy)
+add_executable(unit-patch ${CMAKE_CURRENT_LIST_DIR}/patch_test.cpp)
+target_link_libraries(unit-patch PRIVATE pmi_patch GTest::gtest GTest::gtest_main)
+gtest_discover_tests(unit-patch TEST_PREFIX unit/patch/ PROPERTIES LABELS unit TIMEOUT 120 DISCOVERY_TIMEOUT 30)

@@ -4,8 +4,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <future>
+#include <thread>
+
 #include "interpose/syscall/row.h"
 #include "runtime/deputy/lasting_answers.h"
+#include "runtime/deputy/thread_credentials.h"
 #include "runtime/guest/known_answers.h"
 
 namespace pmi {
@@ -79,6 +83,35 @@ TEST(KnownAnswers, TheSameQuestionUntilForgotten) {
     known.forget(Known::Credentials);
     EXPECT_EQ(known.find(Known::Credentials, question), nullptr);
     EXPECT_NE(known.find(Known::OwnGroup, other), nullptr);
+}
+
+TEST(KnownAnswers, OfAMaker) {
+    KnownAnswers maker, made;
+    std::vector<std::byte> question{std::byte{1}}, other{std::byte{2}};
+    maker.keep(Known::Credentials, question, Reply{42, {}});
+    maker.keep(Known::OwnGroup, other, Reply{43, {}});
+    made.keep(Known::Credentials, question, Reply{1, {}});
+    made.inherit(maker, Known::Credentials);
+    ASSERT_NE(made.find(Known::Credentials, question), nullptr);
+    EXPECT_EQ(made.find(Known::Credentials, question)->result, 42);
+    EXPECT_EQ(made.find(Known::OwnGroup, other), nullptr);
+}
+
+TEST(ThreadCredentials, AllTheSameUntilOneChanges) {
+    EXPECT_TRUE(same_credentials(HomePid(::getpid())));
+    EXPECT_FALSE(same_credentials(HomePid(-1)));
+    if (::getuid() != 0) GTEST_SKIP() << "only root can be somebody else";
+    std::promise<void> changed, looked;
+    std::thread other([&] {
+        ::syscall(SYS_setresuid, -1, 65534, -1);  // of this thread alone
+        changed.set_value();
+        looked.get_future().wait();
+    });
+    changed.get_future().wait();
+    EXPECT_FALSE(same_credentials(HomePid(::getpid())));
+    looked.set_value();
+    other.join();
+    EXPECT_TRUE(same_credentials(HomePid(::getpid())));
 }
 
 }  // namespace
