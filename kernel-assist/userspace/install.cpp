@@ -53,7 +53,12 @@ void tell_kernel(Batch& batch, const wire::Image& image) {
 Status set_cpu_timers(Batch& batch, const wire::Image& image) {
     for (int i = 0; i < image.cpu_timers_size() && i < 2; i++) {
         if (image.cpu_timers(i).size() != sizeof(itimerval)) return fail("an image with a timer of an unknown form");
-        uint64_t at = batch.data(image.cpu_timers(i).data(), sizeof(itimerval));
+        itimerval timer{};
+        std::memcpy(&timer, image.cpu_timers(i).data(), sizeof timer);
+        // What is left of less than a microsecond reads as 0, with which it would be off.
+        bool goes_on = timer.it_interval.tv_sec != 0 || timer.it_interval.tv_usec != 0;
+        if (goes_on && timer.it_value.tv_sec == 0 && timer.it_value.tv_usec == 0) timer.it_value.tv_usec = 1;
+        uint64_t at = batch.data(&timer, sizeof timer);
         batch.call(SYS_setitimer, i == 0 ? ITIMER_VIRTUAL : ITIMER_PROF, at, 0);
     }
     return {};
