@@ -21,6 +21,8 @@ static void helper(int in) {
         if (which != 'b') continue;
         sleep_ms(STEER_MS);
         CHECK_SYS(kill(getppid(), SIGRTMAX));
+        sleep_ms(STEER_MS / 2);  // its call has been made again when it came home
+        CHECK_SYS(kill(getppid(), SIGRTMAX));
     }
     _exit(0);
 }
