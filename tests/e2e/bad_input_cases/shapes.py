@@ -26,10 +26,10 @@ def case_json(t):
     none = type(None)
     row = {"pid": int, "job": str, "where": str, "state": str, "memory_kib": int, "threads": int, "moves": int, "calls": int,
            "returns": int, "command": str, "cantmove": (str, none), "_moving_to": str, "_return_reason": str,
-           "_last_error": str, "_lost": str}
+           "_last_error": str, "_lost": str, "sites_patched": int, "sites_refused": int, "_post_copy": dict}
     move = {"pid": int, "where": str, "frozen_us": int, "stall_us": int, "total_us": int, "bytes": int, "pages": int, "zero_pages": int,
             "found_pages": int, "compressed_from": int, "compressed_to": int,
-            "_moves": int, "_calls": int, "_returns": int, "_unfinished": bool, "_mode": str, "_rounds": int}
+            "_moves": int, "_calls": int, "_returns": int, "_unfinished": bool, "_mode": str, "_rounds": int, "_later_pages": int}
     rows = ask("ps")
     if [r["pid"] for r in rows] != [t.pid]:
         raise Failed(f"ps: {rows}")
