@@ -252,7 +252,7 @@ Status Worker::send_out(NodeSession& session, const wire::Image& image, pid_t pi
     order.pid = pid;
     order.image = &image;
     order.file_contents = true;
-    order.finder = session.finder();
+    if (early == nullptr) order.finder = session.finder();  // what was written since the first round is nowhere else
     bool is_to_follow = later != nullptr && later->is_wanted;
     if (is_to_follow) {
         order.later = &later->pages;
