@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "interpose/agent/agent.h"
+#include "remote/movers/run_message.h"
 
 namespace pmi {
 
@@ -76,10 +77,7 @@ void MemorySender::Batch::keep(uint64_t where, std::span<const std::byte> bytes)
     std::byte* to = payload() + filled;
     if (to != bytes.data()) std::memmove(to, bytes.data(), bytes.size());
     filled += bytes.size();
-    if (!runs.empty() && runs.back().where + runs.back().size == where)
-        runs.back().size += bytes.size();
-    else
-        runs.push_back({where, bytes.size()});
+    add_run(runs, where, bytes.size());
 }
 
 Status MemorySender::flush() {
@@ -116,10 +114,7 @@ Status MemorySender::ask(const Batch& batch) {
     visit_pages(batch.runs, batch.payload(), [&](int number, uint64_t where, std::span<const std::byte> page) {
         if (number < 0) return;
         pages.push_back(page.data());
-        if (!runs.empty() && runs.back().where + runs.back().size == where)
-            runs.back().size += kPage;
-        else
-            runs.push_back({where, kPage});
+        add_run(runs, where, kPage);
     });
     totals_.bytes += runs.size() * sizeof(MemoryRun) + pages.size() * sizeof(PageHash);
     return finder_->ask(batch.kind, home_pid_, runs, pages, stream_);
@@ -144,12 +139,7 @@ Status MemorySender::send_oldest() {
 }
 
 Status MemorySender::send(Batch batch) {
-    StreamHead head{batch.kind, static_cast<uint32_t>(batch.runs.size()), home_pid_, {}};
-    size_t described = batch.runs.size() * sizeof(MemoryRun);
-    std::byte* begin = batch.payload() - described - sizeof head;
-    std::memcpy(begin, &head, sizeof head);
-    std::memcpy(begin + sizeof head, batch.runs.data(), described);
-    std::span<const std::byte> message(begin, sizeof head + described + batch.filled);
+    auto message = describe_runs(batch.payload(), batch.filled, batch.kind, home_pid_, batch.runs);
     auto buffer = std::make_shared<BufferPool::Buffer>(std::move(batch.buffer));
     TRY(wait_for_room());
     totals_.bytes += message.size();

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "remote/movers/memory_sender.h"
+#include "remote/movers/run_message.h"
 #include "remote/wire/frames.h"
 #include "remote/wire/memory_frame.h"
 #include "runtime/base/log.h"
@@ -27,13 +28,6 @@ constexpr int kGone = ESRCH;   // the address space
 constexpr size_t kHeadRoom = sizeof(StreamHead) + kMemoryMessage / kPageBytes * sizeof(MemoryRun);
 
 uint64_t bytes_of(const PageRange& range) { return range.pages * kPageBytes; }
-
-void add_page(std::vector<MemoryRun>& to, uint64_t where) {
-    if (!to.empty() && to.back().where + to.back().size == where)
-        to.back().size += kPageBytes;
-    else
-        to.push_back({where, kPageBytes});
-}
 
 }  // namespace
 
@@ -185,7 +179,7 @@ Expected<bool> PageServer::push_some() {
         for (size_t at = 0; at < bytes.size(); at += kPageBytes) {
             auto page = bytes.subspan(at, kPageBytes);
             bool zero = is_zero(page);
-            add_page(zero ? zeros : full, run.start + at);
+            add_run(zero ? zeros : full, run.start + at, kPageBytes);
             if (zero) continue;
             if (page.data() != payload + filled) std::memmove(payload + filled, page.data(), kPageBytes);
             filled += kPageBytes;
@@ -194,12 +188,7 @@ Expected<bool> PageServer::push_some() {
     if (!zeros.empty()) TRY(lines_.push->send(make_stream_message(StreamKind::Drop, home_pid_, zeros, {})));
     if (full.empty()) return true;
     if (!wait_for_room()) return false;
-    StreamHead head{StreamKind::Pages, static_cast<uint32_t>(full.size()), home_pid_, {}};
-    size_t described = full.size() * sizeof(MemoryRun);
-    std::byte* begin = payload - described - sizeof head;
-    std::memcpy(begin, &head, sizeof head);
-    std::memcpy(begin + sizeof head, full.data(), described);
-    TRY(lines_.push->send_zero_copy({begin, sizeof head + described + filled}, [buffer] {}));
+    TRY(lines_.push->send_zero_copy(describe_runs(payload, filled, StreamKind::Pages, home_pid_, full), [buffer] {}));
     return true;
 }
 
