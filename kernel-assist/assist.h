@@ -33,8 +33,8 @@ class Assist {
     // Alternate stack, TID address, robust list, rseq, vector registers. After this, release_thread().
     virtual Status install_thread(pid_t tid, const wire::Thread& thread, AgentPlace agent, StopWaiter& waiter) = 0;
     // General registers, what is left of a timeout, signal mask: the last step before the thread goes on.
-    virtual Status release_thread(pid_t tid, const wire::Thread& thread, const RemoteMemory& memory,
-                                  int64_t home_monotonic_ns, GoesOn where) = 0;
+    virtual Status release_thread(pid_t tid, const wire::Thread& thread, const RemoteMemory& memory, int64_t home_monotonic_ns,
+                                  GoesOn where) = 0;
     // The opposite of install_thread: nothing in the kernel points into this thread's memory any more.
     virtual Status strip_thread(pid_t tid, const wire::Thread& thread, AgentPlace agent, StopWaiter& waiter) = 0;
 

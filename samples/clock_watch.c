@@ -12,8 +12,7 @@
 #include <time.h>
 
 enum { CLOCKS = 4 };
-static const clockid_t ids[CLOCKS] = {CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME,
-                                      CLOCK_PROCESS_CPUTIME_ID};
+static const clockid_t ids[CLOCKS] = {CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME, CLOCK_PROCESS_CPUTIME_ID};
 static const char* const names[CLOCKS] = {"monotonic", "boottime", "realtime", "cpu"};
 
 static int64_t read_clock(int which) {
@@ -35,8 +34,7 @@ int main(int argc, char** argv) {
         for (int i = 0; i < CLOCKS; i++) {
             int64_t now = read_clock(i), step = now - last[i];
             if (step < 0 || step > limit * 1000000)
-                return fprintf(stderr, "clock_watch: %s went from %lld to %lld ns\n", names[i],
-                               (long long)last[i], (long long)now),
+                return fprintf(stderr, "clock_watch: %s went from %lld to %lld ns\n", names[i], (long long)last[i], (long long)now),
                        1;
             if (step > gap[i]) gap[i] = step;
             last[i] = now;

@@ -31,11 +31,9 @@ static int grow(int depth) {
         if (child < 0) perror("fork_tree: fork"), exit(1);
         if (child == 0) {
             close(p[0]);
-            if (getppid() != parent)
-                fprintf(stderr, "fork_tree: parent %d isn't %d\n", getppid(), parent), exit(1);
+            if (getppid() != parent) fprintf(stderr, "fork_tree: parent %d isn't %d\n", getppid(), parent), exit(1);
             below = grow(depth - 1);
-            if (write(p[1], &below, sizeof below) != (ssize_t)sizeof below)
-                perror("fork_tree: write"), exit(1);
+            if (write(p[1], &below, sizeof below) != (ssize_t)sizeof below) perror("fork_tree: write"), exit(1);
             _exit(40 + depth);
         }
         close(p[1]);

@@ -28,8 +28,7 @@ Matrix multiply(const Matrix& a, const Matrix& b, int size) {
 double cpu_seconds() {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
-    return double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    return double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
 }  // namespace
@@ -59,10 +58,8 @@ int main(int argc, char** argv) {
         rounds++, since_report++;
         if (Clock::now() - report >= std::chrono::seconds(1)) {
             double cpu_now = cpu_seconds();
-            if (cpu_now <= cpu)
-                return std::fprintf(stderr, "matrix: CPU time %f after %f\n", cpu_now, cpu), 1;
-            std::printf("matrix %ld products, %ld in the last second, %.2f s of CPU\n", rounds, since_report,
-                        cpu_now);
+            if (cpu_now <= cpu) return std::fprintf(stderr, "matrix: CPU time %f after %f\n", cpu_now, cpu), 1;
+            std::printf("matrix %ld products, %ld in the last second, %.2f s of CPU\n", rounds, since_report, cpu_now);
             cpu = cpu_now;
             report = Clock::now();
             since_report = 0;

@@ -32,8 +32,7 @@ static void fill(uint64_t* memory, size_t page, uint32_t version) {
 static int check(const uint64_t* memory, size_t page, uint32_t version) {
     for (int word = 0; word < WORDS; word++)
         if (memory[page * WORDS + (size_t)word] != value(page, version, word))
-            return fprintf(stderr, "memory_walker: page %zu word %d isn't version %u\n", page, word, version),
-                   1;
+            return fprintf(stderr, "memory_walker: page %zu word %d isn't version %u\n", page, word, version), 1;
     return 0;
 }
 

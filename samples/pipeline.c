@@ -59,8 +59,7 @@ static int check(int in) {
         for (size_t i = 0; i < length; i++) expected[i] = line[length - 1 - i];
         expected[length] = 0;
         if (strncmp(expected, "end ", 4) == 0) {
-            if (atol(expected + 4) != n)
-                return fprintf(stderr, "pipeline: %s, but %ld came\n", expected, n), 1;
+            if (atol(expected + 4) != n) return fprintf(stderr, "pipeline: %s, but %ld came\n", expected, n), 1;
             if (fgets(line, sizeof line, from)) return fprintf(stderr, "pipeline: more after the end\n"), 1;
             return 0;
         }

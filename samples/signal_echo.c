@@ -41,8 +41,7 @@ static int ask(pid_t answerer, int sig, int seconds) {
     double end = now() + seconds;
     int n = 0;
     for (; now() < end; n++) {
-        if (sigqueue(answerer, sig, (union sigval){.sival_int = n}) != 0)
-            return perror("signal_echo: sigqueue"), 1;
+        if (sigqueue(answerer, sig, (union sigval){.sival_int = n}) != 0) return perror("signal_echo: sigqueue"), 1;
         siginfo_t info;
         struct timespec limit = {20, 0};
         int got;
@@ -78,15 +77,13 @@ int main(int argc, char** argv) {
         if (ended < 0) return perror("signal_echo: waitpid"), 1;
         struct timespec pause = {0, 50000000};
         nanosleep(&pause, NULL);
-        if (wrong)
-            return kill(child, SIGKILL), fprintf(stderr, "signal_echo: broken after %d\n", (int)received), 1;
+        if (wrong) return kill(child, SIGKILL), fprintf(stderr, "signal_echo: broken after %d\n", (int)received), 1;
         if (now() - report >= 0.5) {
             report = now();
             printf("signal_echo %d signals\n", (int)received);
         }
     }
-    if (status != 0 || wrong)
-        return fprintf(stderr, "signal_echo: the asker ended with status 0x%x\n", status), 1;
+    if (status != 0 || wrong) return fprintf(stderr, "signal_echo: the asker ended with status 0x%x\n", status), 1;
     puts("signal_echo: ok");
     return 0;
 }

@@ -78,8 +78,8 @@ int main(int argc, char** argv) {
     long counted = 0;
     for (long count : counts) counted += count;
     if (counted != next || total_count != next || total_sum != expected_sum)
-        return std::fprintf(stderr, "threads: %ld items made, %ld counted, %ld in all, sum %ld not %ld\n",
-                            next, counted, total_count.load(), total_sum.load(), expected_sum),
+        return std::fprintf(stderr, "threads: %ld items made, %ld counted, %ld in all, sum %ld not %ld\n", next, counted,
+                            total_count.load(), total_sum.load(), expected_sum),
                1;
     std::puts("threads: ok");
 }

@@ -55,17 +55,15 @@ static_assert(sizeof(BatchOp) == 64);
 extern "C" {
 // Labels inside the code; only their distance from pmi_agent_begin means anything.
 extern const char pmi_agent_begin[], pmi_agent_end[];
-extern const char pmi_agent_syscall[];       // syscall; int3
-extern const char pmi_agent_batch[];         // runs a batch; int3
-extern const char pmi_agent_loop[];          // the deputy's loop: rbx = Slot, r14 = AgentHeader
-extern const char pmi_agent_idle_end[];      // behind the loop's futex wait
-extern const char pmi_agent_call_begin[];    // from here to call_end a request has been taken
-extern const char pmi_agent_call_end[];      // behind the `syscall` of a forwarded call
-extern const char pmi_agent_cancel[];        // go here to give up a request that was taken and not begun
+extern const char pmi_agent_syscall[];     // syscall; int3
+extern const char pmi_agent_batch[];       // runs a batch; int3
+extern const char pmi_agent_loop[];        // the deputy's loop: rbx = Slot, r14 = AgentHeader
+extern const char pmi_agent_idle_end[];    // behind the loop's futex wait
+extern const char pmi_agent_call_begin[];  // from here to call_end a request has been taken
+extern const char pmi_agent_call_end[];    // behind the `syscall` of a forwarded call
+extern const char pmi_agent_cancel[];      // go here to give up a request that was taken and not begun
 }
 
-inline uint64_t agent_address(uint64_t base, const char* label) {
-    return base + static_cast<uint64_t>(label - pmi_agent_begin);
-}
+inline uint64_t agent_address(uint64_t base, const char* label) { return base + static_cast<uint64_t>(label - pmi_agent_begin); }
 
 }  // namespace pmi

@@ -13,16 +13,11 @@ static_assert(sizeof(SeccompData) == sizeof(seccomp_data));
 
 bool holds(uint16_t test, uint32_t accumulator, uint32_t k) {
     switch (test) {
-        case BPF_JEQ:
-            return accumulator == k;
-        case BPF_JGT:
-            return accumulator > k;
-        case BPF_JGE:
-            return accumulator >= k;
-        case BPF_JSET:
-            return (accumulator & k) != 0;
-        default:
-            return false;
+        case BPF_JEQ: return accumulator == k;
+        case BPF_JGT: return accumulator > k;
+        case BPF_JGE: return accumulator >= k;
+        case BPF_JSET: return (accumulator & k) != 0;
+        default: return false;
     }
 }
 
@@ -37,19 +32,13 @@ uint32_t evaluate_filter(std::span<const sock_filter> program, const SeccompData
                 if (step.k % 4 != 0 || step.k + 4 > sizeof data) return SECCOMP_RET_KILL_PROCESS;
                 std::memcpy(&accumulator, reinterpret_cast<const char*>(&data) + step.k, 4);
                 break;
-            case BPF_JMP | BPF_JA:
-                at += step.k;
-                break;
+            case BPF_JMP | BPF_JA: at += step.k; break;
             case BPF_JMP | BPF_K | BPF_JEQ:
             case BPF_JMP | BPF_K | BPF_JGT:
             case BPF_JMP | BPF_K | BPF_JGE:
-            case BPF_JMP | BPF_K | BPF_JSET:
-                at += holds(BPF_OP(step.code), accumulator, step.k) ? step.jt : step.jf;
-                break;
-            case BPF_RET | BPF_K:
-                return step.k;
-            default:
-                return SECCOMP_RET_KILL_PROCESS;
+            case BPF_JMP | BPF_K | BPF_JSET: at += holds(BPF_OP(step.code), accumulator, step.k) ? step.jt : step.jf; break;
+            case BPF_RET | BPF_K: return step.k;
+            default: return SECCOMP_RET_KILL_PROCESS;
         }
     }
     return SECCOMP_RET_KILL_PROCESS;

@@ -81,15 +81,13 @@ class Program {
     void add(uint16_t code, uint32_t k) { code_.push_back({code, 0, 0, k}); }
     void jump(uint16_t test, uint32_t value, size_t if_true, size_t if_false) {
         PMI_ASSERT(if_true <= UINT8_MAX && if_false <= UINT8_MAX);
-        code_.push_back({static_cast<uint16_t>(BPF_JMP | BPF_K | test), static_cast<uint8_t>(if_true),
-                         static_cast<uint8_t>(if_false), value});
+        code_.push_back(
+            {static_cast<uint16_t>(BPF_JMP | BPF_K | test), static_cast<uint8_t>(if_true), static_cast<uint8_t>(if_false), value});
     }
     std::vector<sock_filter> code_;
 };
 
-size_t low_half_of_arg(size_t i) {
-    return offsetof(seccomp_data, args) + i * 8;
-}
+size_t low_half_of_arg(size_t i) { return offsetof(seccomp_data, args) + i * 8; }
 
 // Private anonymous memory, in ordinary pages.
 Program decide_mmap() {
@@ -115,8 +113,7 @@ Program decide_mprotect() {
 
 // The clocks that the guest's time namespace sets right.
 Program decide_clock_gettime() {
-    constexpr uint32_t kClocks[] = {CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_MONOTONIC_COARSE,
-                                    CLOCK_BOOTTIME};
+    constexpr uint32_t kClocks[] = {CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME};
     Program p;
     p.load(low_half_of_arg(0));
     size_t left = std::size(kClocks);
@@ -159,24 +156,14 @@ Program decide_futex() {
 Program decide(Verdict verdict) {
     Program p;
     switch (verdict) {
-        case Verdict::Notify:
-            p.give(SECCOMP_RET_USER_NOTIF);
-            break;
-        case Verdict::Allow:
-            p.give(SECCOMP_RET_ALLOW);
-            break;
-        case Verdict::Mmap:
-            return decide_mmap();
-        case Verdict::Mprotect:
-            return decide_mprotect();
-        case Verdict::ClockGettime:
-            return decide_clock_gettime();
-        case Verdict::Futex:
-            return decide_futex();
-        case Verdict::FutexWaitv:
-            return decide_futex_clock(3, 4);
-        case Verdict::FutexWait:
-            return decide_futex_clock(4, 5);
+        case Verdict::Notify: p.give(SECCOMP_RET_USER_NOTIF); break;
+        case Verdict::Allow: p.give(SECCOMP_RET_ALLOW); break;
+        case Verdict::Mmap: return decide_mmap();
+        case Verdict::Mprotect: return decide_mprotect();
+        case Verdict::ClockGettime: return decide_clock_gettime();
+        case Verdict::Futex: return decide_futex();
+        case Verdict::FutexWaitv: return decide_futex_clock(3, 4);
+        case Verdict::FutexWait: return decide_futex_clock(4, 5);
     }
     return p;
 }

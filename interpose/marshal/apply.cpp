@@ -22,8 +22,7 @@ std::span<const std::byte> bytes_for(const CopyBack& back, const Reply& reply, s
 // What stood at `offset` when the call was sent; empty where nothing was.
 std::span<const std::byte> bytes_sent(const Call& call, uint32_t offset) {
     for (const InData& in : call.in)
-        if (offset >= in.offset && offset - in.offset < in.bytes.size())
-            return std::span(in.bytes).subspan(offset - in.offset);
+        if (offset >= in.offset && offset - in.offset < in.bytes.size()) return std::span(in.bytes).subspan(offset - in.offset);
     return {};
 }
 
@@ -36,8 +35,7 @@ struct Piece {
 // here.
 Piece changed_part(Piece piece, std::span<const std::byte> before) {
     size_t common = std::min(piece.bytes.size(), before.size());
-    auto [now, old] = std::mismatch(piece.bytes.begin(), piece.bytes.begin() + static_cast<ptrdiff_t>(common),
-                                    before.begin());
+    auto [now, old] = std::mismatch(piece.bytes.begin(), piece.bytes.begin() + static_cast<ptrdiff_t>(common), before.begin());
     auto same = static_cast<size_t>(now - piece.bytes.begin());
     size_t end = piece.bytes.size();
     while (end > same && end <= before.size() && piece.bytes[end - 1] == before[end - 1]) end--;

@@ -23,8 +23,7 @@ std::vector<Interval> need_no_zeros(const Call& call) {
     std::vector<Interval> covered;
     for (const InData& in : call.in) covered.push_back({in.offset, in.offset + in.bytes.size()});
     for (const OutRange& out : call.out)
-        if (out.size > kBulk && out.when == OutWhen::Result)
-            covered.push_back({out.offset, uint64_t{out.offset} + out.size});
+        if (out.size > kBulk && out.when == OutWhen::Result) covered.push_back({out.offset, uint64_t{out.offset} + out.size});
     std::sort(covered.begin(), covered.end(), [](auto& a, auto& b) { return a.begin < b.begin; });
     return covered;
 }
@@ -42,19 +41,16 @@ void zero_the_rest(const Call& call, std::span<std::byte> memory) {
 }
 
 // Bytes of `range` that go back; `units_left` is what the ranges before left of the result.
-uint64_t bytes_to_return(const OutRange& range, std::span<const std::byte> memory, int64_t result,
-                         uint64_t& units_left) {
+uint64_t bytes_to_return(const OutRange& range, std::span<const std::byte> memory, int64_t result, uint64_t& units_left) {
     if (range.when == OutWhen::Always) return range.size;
     if (result < 0) return 0;
     switch (range.when) {
-        case OutWhen::IfOk:
-            return range.size;
+        case OutWhen::IfOk: return range.size;
         case OutWhen::Counted: {
             uint64_t units = load_as<uint32_t>(memory.data() + range.count_at);
             return std::min<uint64_t>(range.size, units * range.result_unit);
         }
-        default:
-            break;
+        default: break;
     }
     uint64_t whole = range.size / range.result_unit;
     uint64_t units = std::min(units_left, whole);

@@ -60,9 +60,7 @@ class Reader {
     bool short_ = false;
 };
 
-bool fits(uint64_t offset, uint64_t size, uint64_t limit) {
-    return offset + size <= limit;
-}
+bool fits(uint64_t offset, uint64_t size, uint64_t limit) { return offset + size <= limit; }
 
 template <typename Piece>
 Status decode_pieces(Reader& reader, uint32_t count, uint32_t limit, std::vector<Piece>& pieces) {
@@ -71,8 +69,7 @@ Status decode_pieces(Reader& reader, uint32_t count, uint32_t limit, std::vector
         uint32_t offset = reader.get<uint32_t>();
         uint32_t size = reader.get<uint32_t>();
         total += size;
-        if (!fits(offset, size, limit) || total > kMaxArena)
-            return fail("piece {} lies outside of its arena", i);
+        if (!fits(offset, size, limit) || total > kMaxArena) return fail("piece {} lies outside of its arena", i);
         auto bytes = reader.take(size);
         if (reader.ran_short()) return fail("ends in the middle of piece {}", i);
         pieces.push_back({offset, std::vector<std::byte>(bytes.begin(), bytes.end())});
@@ -103,11 +100,9 @@ Status decode_ranges(Reader& reader, uint32_t count, Call& call) {
         total += range.size;
         if (reader.ran_short() || !fits(range.offset, range.size, call.arena_size) || total > kMaxArena)
             return fail("range {} lies outside of its arena", i);
-        if (when > static_cast<uint32_t>(OutWhen::Counted))
-            return fail("range {} has unknown kind {}", i, when);
+        if (when > static_cast<uint32_t>(OutWhen::Counted)) return fail("range {} has unknown kind {}", i, when);
         range.when = static_cast<OutWhen>(when);
-        if (range.result_unit == 0 || range.result_unit > kMaxUnit)
-            return fail("range {} has an absurd unit", i);
+        if (range.result_unit == 0 || range.result_unit > kMaxUnit) return fail("range {} has an absurd unit", i);
         if (range.when == OutWhen::Counted && !fits(range.count_at, 4, call.arena_size))
             return fail("the count of range {} lies outside of its arena", i);
         call.out.push_back(range);
@@ -165,8 +160,7 @@ Expected<Call> decode_call(std::span<const std::byte> bytes) {
     uint32_t relocs = reader.get<uint32_t>();
     uint32_t outs = reader.get<uint32_t>();
     if (reader.ran_short()) return fail("call of {} bytes: too short", bytes.size());
-    if (call.arena_size > kMaxArena)
-        return fail("call {}: arena of {} bytes is too large", call.nr, call.arena_size);
+    if (call.arena_size > kMaxArena) return fail("call {}: arena of {} bytes is too large", call.nr, call.arena_size);
     if (ins > kMaxRanges || relocs > kMaxRelocs || outs > kMaxRanges)
         return fail("call {}: {} pieces, {} relocations, {} ranges are too many", call.nr, ins, relocs, outs);
     TRY(decode_pieces(reader, ins, call.arena_size, call.in));

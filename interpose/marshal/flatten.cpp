@@ -11,8 +11,7 @@ Flattening flatten(const Row& row, const std::array<uint64_t, 6>& args, const Gu
     if (row.route == Route::Return) return GoHome{row.note};
     if (row.route == Route::Local) return RunLocally{};
     Gather gather(row, args, memory);
-    bool special = std::any_of(row.args.begin(), row.args.end(),
-                               [](const Arg& arg) { return arg.kind == ArgKind::Special; });
+    bool special = std::any_of(row.args.begin(), row.args.end(), [](const Arg& arg) { return arg.kind == ArgKind::Special; });
     for (unsigned i = 0; i < 6; i++)
         if (!gather.decided(i)) gather.move(i);
     if (special) {

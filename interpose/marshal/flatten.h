@@ -27,11 +27,11 @@ class GuestMemory {
 
 // Arena bytes that go to guest memory when the reply is there.
 struct CopyBack {
-    uint32_t offset;   // in the arena
-    uint64_t address;  // in the guest
-    uint32_t size;     // at most
-    bool partial = false;  // bytes of a transfer: where they can't be written, the result is cut, as Linux does
-    bool changed = false;  // only from the first to the last byte that differs from what was sent
+    uint32_t offset;                   // in the arena
+    uint64_t address;                  // in the guest
+    uint32_t size;                     // at most
+    bool partial = false;              // bytes of a transfer: where they can't be written, the result is cut, as Linux does
+    bool changed = false;              // only from the first to the last byte that differs from what was sent
     int64_t least_result = INT64_MIN;  // not for a smaller result (a message that was not received)
 };
 

@@ -12,7 +12,7 @@ namespace {
 constexpr uint32_t kPathMax = 4096;
 constexpr uint32_t kStringMax = 64u << 10;
 constexpr uint64_t kPage = 4096;
-constexpr uint64_t kEachPage = 16;  // so many pages of a range are looked at one by one, then ever fewer
+constexpr uint64_t kEachPage = 16;                             // so many pages of a range are looked at one by one, then ever fewer
 constexpr uint64_t kTopAddress = (uint64_t{1} << 47) - kPage;  // TASK_SIZE_MAX
 constexpr uint64_t kBlock = 512;                               // what O_DIRECT may ask for is from here up
 
@@ -151,19 +151,14 @@ void Gather::place(unsigned i, uint32_t offset) {
 Gather::Extent Gather::extent_of(const Len& len) {
     uint64_t size = len.size;
     switch (len.rule) {
-        case Len::Rule::None:
-            return {};
-        case Len::Rule::Const:
-            return {size};
+        case Len::Rule::None: return {};
+        case Len::Rule::Const: return {size};
         case Len::Rule::PointedU32:
             if (args_[len.arg] == 0) return {};
             size = load<uint32_t>(args_[len.arg]);
             return {size, static_cast<int32_t>(size) < 0};
-        case Len::Rule::Arg:
-            size = 1;
-            break;
-        case Len::Rule::ArgTimes:
-            break;
+        case Len::Rule::Arg: size = 1; break;
+        case Len::Rule::ArgTimes: break;
     }
     uint64_t count = len.narrow ? static_cast<uint64_t>(int64_t{int_arg(len.arg)}) : args_[len.arg];
     if (static_cast<int64_t>(count) < 0) return {0, true};
@@ -271,32 +266,22 @@ void Gather::move(unsigned i, const Arg& as) {
         case ArgKind::Special:  // by its own marshaller
             return;
         case ArgKind::Value:
-        case ArgKind::Fd:
-            return pass(i);
-        case ArgKind::Path:
-            return move_string(i, kPathMax, -ENAMETOOLONG);
-        case ArgKind::String:
-            return move_string(i, kStringMax, 0);
-        case ArgKind::In:
-            return move_in(i, as);
-        case ArgKind::Out:
-            return move_out(i, as);
+        case ArgKind::Fd: return pass(i);
+        case ArgKind::Path: return move_string(i, kPathMax, -ENAMETOOLONG);
+        case ArgKind::String: return move_string(i, kStringMax, 0);
+        case ArgKind::In: return move_in(i, as);
+        case ArgKind::Out: return move_out(i, as);
         case ArgKind::SockLen:
-        case ArgKind::InOut:
-            return move_inout(i, as);
-        case ArgKind::SockAddrOut:
-            return move_address_out(i, as);
-        case ArgKind::InVec:
-            return move_vector(*this, i, as, Direction::In);
-        case ArgKind::OutVec:
-            return move_vector(*this, i, as, Direction::Out);
+        case ArgKind::InOut: return move_inout(i, as);
+        case ArgKind::SockAddrOut: return move_address_out(i, as);
+        case ArgKind::InVec: return move_vector(*this, i, as, Direction::In);
+        case ArgKind::OutVec: return move_vector(*this, i, as, Direction::Out);
     }
 }
 
 Flattening Gather::finish() && {
     const Call& call = out_.call;
-    if (!settled() &&
-        (call.relocs.size() > kMaxRelocs || call.out.size() > kMaxRanges || call.in.size() > kMaxRanges))
+    if (!settled() && (call.relocs.size() > kMaxRelocs || call.out.size() > kMaxRanges || call.in.size() > kMaxRanges))
         go_home("its arguments are too many to be forwarded");
     if (settled()) return std::move(*settled_);
     return std::move(out_);

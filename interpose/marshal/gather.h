@@ -40,8 +40,7 @@ class Gather {
     template <typename T>
     T load(uint64_t address) {
         T value{};
-        if (!settled() &&
-            memory_.read(address, std::as_writable_bytes(std::span(&value, 1))) != sizeof value) {
+        if (!settled() && memory_.read(address, std::as_writable_bytes(std::span(&value, 1))) != sizeof value) {
             refuse(-EFAULT);
             return T{};
         }

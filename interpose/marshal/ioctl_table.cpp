@@ -272,8 +272,7 @@ constexpr KnownIoctl kFilesAndDevices[] = {
     {0x8004b704, Out, 4},  // NS_GET_OWNER_UID
 };
 
-constexpr size_t kCount =
-    std::size(kTerminal) + std::size(kConsole) + std::size(kNetwork) + std::size(kFilesAndDevices);
+constexpr size_t kCount = std::size(kTerminal) + std::size(kConsole) + std::size(kNetwork) + std::size(kFilesAndDevices);
 
 constexpr auto sorted() {
     std::array<KnownIoctl, kCount> all{};
@@ -307,15 +306,13 @@ constexpr uint8_t kHoldsAddresses[] = {
 }  // namespace
 
 const KnownIoctl* find_ioctl(uint32_t request) {
-    auto found =
-        std::lower_bound(kKnown.begin(), kKnown.end(), request,
-                         [](const KnownIoctl& known, uint32_t wanted) { return known.request < wanted; });
+    auto found = std::lower_bound(kKnown.begin(), kKnown.end(), request,
+                                  [](const KnownIoctl& known, uint32_t wanted) { return known.request < wanted; });
     return found != kKnown.end() && found->request == request ? &*found : nullptr;
 }
 
 bool family_holds_addresses(uint8_t type) {
-    return std::find(std::begin(kHoldsAddresses), std::end(kHoldsAddresses), type) !=
-           std::end(kHoldsAddresses);
+    return std::find(std::begin(kHoldsAddresses), std::end(kHoldsAddresses), type) != std::end(kHoldsAddresses);
 }
 
 }  // namespace pmi

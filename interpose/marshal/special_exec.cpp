@@ -59,11 +59,7 @@ void move_program(Gather& gather, unsigned first) {
 
 }  // namespace
 
-void marshal_execve(Gather& gather) {
-    move_program(gather, 0);
-}
-void marshal_execveat(Gather& gather) {
-    move_program(gather, 1);
-}
+void marshal_execve(Gather& gather) { move_program(gather, 0); }
+void marshal_execveat(Gather& gather) { move_program(gather, 1); }
 
 }  // namespace pmi

@@ -61,8 +61,7 @@ constexpr Command kCommands[] = {
 
 void marshal_fcntl(Gather& gather) {
     for (const Command& known : kCommands)
-        if (known.command == gather.int_arg(1))
-            return gather.move(2, rows::make(known.kind, "arg", rows::bytes(known.size)));
+        if (known.command == gather.int_arg(1)) return gather.move(2, rows::make(known.kind, "arg", rows::bytes(known.size)));
     if (gather.arg(2) >= kLowestAddress) return gather.go_home("an fcntl command that pmi does not know");
     gather.pass(2);
 }

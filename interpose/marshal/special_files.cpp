@@ -76,12 +76,9 @@ void marshal_getxattrat(Gather& gather) {
 
 void marshal_sysfs(Gather& gather) {
     switch (gather.int_arg(0)) {
-        case 1:
-            return gather.move(1, rows::path("fsname"));
-        case 2:
-            return gather.go_home("sysfs(2, ...) fills a buffer whose size nobody says");
-        default:
-            return;  // 3 has no arguments, the rest is EINVAL
+        case 1: return gather.move(1, rows::path("fsname"));
+        case 2: return gather.go_home("sysfs(2, ...) fills a buffer whose size nobody says");
+        default: return;  // 3 has no arguments, the rest is EINVAL
     }
 }
 

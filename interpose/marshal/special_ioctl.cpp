@@ -28,8 +28,7 @@ void move_interface_list(Gather& gather) {
     uint64_t address = reinterpret_cast<uint64_t>(list.ifc_buf);
     ifconf blank = list;
     blank.ifc_buf = nullptr;
-    if (address != 0 && list.ifc_len > 0)
-        blank.ifc_len = std::min(list.ifc_len, static_cast<int>(kMostInterfaces));
+    if (address != 0 && list.ifc_len > 0) blank.ifc_len = std::min(list.ifc_len, static_cast<int>(kMostInterfaces));
     uint32_t at = gather.put_in(std::as_bytes(std::span(&blank, 1)));
     gather.point_arg(2, at);
     gather.bring_back(at, gather.arg(2), sizeof blank.ifc_len);
@@ -42,20 +41,13 @@ void move_interface_list(Gather& gather) {
 
 void move_known(Gather& gather, const KnownIoctl& known) {
     switch (known.arg) {
-        case IoctlArg::Value:
-            return gather.pass(2);
-        case IoctlArg::In:
-            return gather.move(2, rows::in("arg", bytes(known.size)));
-        case IoctlArg::Out:
-            return gather.move(2, rows::out("arg", bytes(known.size)));
-        case IoctlArg::InOut:
-            return gather.move(2, rows::inout("arg", bytes(known.size)));
-        case IoctlArg::String:
-            return gather.move(2, rows::string("arg"));
-        case IoctlArg::InterfaceList:
-            return move_interface_list(gather);
-        case IoctlArg::GoHome:
-            return gather.go_home("an ioctl request that holds addresses of memory");
+        case IoctlArg::Value: return gather.pass(2);
+        case IoctlArg::In: return gather.move(2, rows::in("arg", bytes(known.size)));
+        case IoctlArg::Out: return gather.move(2, rows::out("arg", bytes(known.size)));
+        case IoctlArg::InOut: return gather.move(2, rows::inout("arg", bytes(known.size)));
+        case IoctlArg::String: return gather.move(2, rows::string("arg"));
+        case IoctlArg::InterfaceList: return move_interface_list(gather);
+        case IoctlArg::GoHome: return gather.go_home("an ioctl request that holds addresses of memory");
     }
 }
 
@@ -89,8 +81,7 @@ void marshal_ioctl(Gather& gather) {
     if (const KnownIoctl* known = find_ioctl(request)) return move_known(gather, *known);
     // A number or null: no address on either side.
     if (gather.arg(2) < kLowestAddress) return gather.pass(2);
-    if (_IOC_SIZE(request) == 0 || _IOC_DIR(request) == _IOC_NONE ||
-        family_holds_addresses(_IOC_TYPE(request)))
+    if (_IOC_SIZE(request) == 0 || _IOC_DIR(request) == _IOC_NONE || family_holds_addresses(_IOC_TYPE(request)))
         return gather.go_home(kUnknown);
     move_by_number(gather, request);
 }

@@ -27,9 +27,7 @@ void move_all_values(Gather& gather) {
     gather.point_arg(3, gather.copy_in(gather.arg(3), size));
 }
 
-void move_buffer(Gather& gather, ArgKind kind, uint32_t size) {
-    gather.move(2, rows::make(kind, "buf", bytes(size)));
-}
+void move_buffer(Gather& gather, ArgKind kind, uint32_t size) { gather.move(2, rows::make(kind, "buf", bytes(size))); }
 
 }  // namespace
 
@@ -39,58 +37,41 @@ void marshal_semctl(Gather& gather) {
         case GETPID:
         case GETVAL:
         case GETNCNT:
-        case GETZCNT:
-            return;
-        case SETVAL:
-            return gather.pass(3);
-        case IPC_SET:
-            return gather.move(3, rows::in("arg", bytes(size::kSemidDs)));
+        case GETZCNT: return;
+        case SETVAL: return gather.pass(3);
+        case IPC_SET: return gather.move(3, rows::in("arg", bytes(size::kSemidDs)));
         case IPC_STAT:
         case SEM_STAT:
-        case SEM_STAT_ANY:
-            return gather.move(3, rows::out("arg", bytes(size::kSemidDs)));
+        case SEM_STAT_ANY: return gather.move(3, rows::out("arg", bytes(size::kSemidDs)));
         case IPC_INFO:
-        case SEM_INFO:
-            return gather.move(3, rows::out("arg", bytes(size::kSeminfo)));
-        case SETALL:
-            return move_all_values(gather);
-        case GETALL:
-            return gather.go_home("semctl(GETALL): only the kernel knows how much it will write");
-        default:
-            return;  // EINVAL
+        case SEM_INFO: return gather.move(3, rows::out("arg", bytes(size::kSeminfo)));
+        case SETALL: return move_all_values(gather);
+        case GETALL: return gather.go_home("semctl(GETALL): only the kernel knows how much it will write");
+        default: return;  // EINVAL
     }
 }
 
 void marshal_msgctl(Gather& gather) {
     switch (gather.int_arg(1)) {
-        case IPC_SET:
-            return move_buffer(gather, ArgKind::In, size::kMsqidDs);
+        case IPC_SET: return move_buffer(gather, ArgKind::In, size::kMsqidDs);
         case IPC_STAT:
         case MSG_STAT:
-        case MSG_STAT_ANY:
-            return move_buffer(gather, ArgKind::Out, size::kMsqidDs);
+        case MSG_STAT_ANY: return move_buffer(gather, ArgKind::Out, size::kMsqidDs);
         case IPC_INFO:
-        case MSG_INFO:
-            return move_buffer(gather, ArgKind::Out, size::kMsginfo);
-        default:
-            return;  // IPC_RMID, EINVAL
+        case MSG_INFO: return move_buffer(gather, ArgKind::Out, size::kMsginfo);
+        default: return;  // IPC_RMID, EINVAL
     }
 }
 
 void marshal_shmctl(Gather& gather) {
     switch (gather.int_arg(1)) {
-        case IPC_SET:
-            return move_buffer(gather, ArgKind::In, size::kShmidDs);
+        case IPC_SET: return move_buffer(gather, ArgKind::In, size::kShmidDs);
         case IPC_STAT:
         case SHM_STAT:
-        case SHM_STAT_ANY:
-            return move_buffer(gather, ArgKind::Out, size::kShmidDs);
-        case IPC_INFO:
-            return move_buffer(gather, ArgKind::Out, size::kShminfo);
-        case SHM_INFO:
-            return move_buffer(gather, ArgKind::Out, size::kShmInfo);
-        default:
-            return;  // IPC_RMID, SHM_LOCK, SHM_UNLOCK, EINVAL
+        case SHM_STAT_ANY: return move_buffer(gather, ArgKind::Out, size::kShmidDs);
+        case IPC_INFO: return move_buffer(gather, ArgKind::Out, size::kShminfo);
+        case SHM_INFO: return move_buffer(gather, ArgKind::Out, size::kShmInfo);
+        default: return;  // IPC_RMID, SHM_LOCK, SHM_UNLOCK, EINVAL
     }
 }
 

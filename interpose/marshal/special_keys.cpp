@@ -26,9 +26,7 @@ void move_all(Gather& gather, std::initializer_list<Arg> descriptors) {
 }
 
 // Gives the whole length, and copies only what fits completely.
-Arg all_or_nothing(uint8_t length_arg) {
-    return rows::sparse(rows::by_result(out("buffer", length(length_arg))));
-}
+Arg all_or_nothing(uint8_t length_arg) { return rows::sparse(rows::by_result(out("buffer", length(length_arg)))); }
 
 void instantiate_from_vector(Gather& gather) {
     gather.pass(1);
@@ -57,29 +55,18 @@ void marshal_keyctl(Gather& gather) {
         case KEYCTL_INVALIDATE:
         case KEYCTL_GET_PERSISTENT:
         case kMove:
-        case kWatchKey:
-            return move_all(gather, {value("a"), value("b"), value("c"), value("d")});
-        case KEYCTL_JOIN_SESSION_KEYRING:
-            return gather.move(1, string("name"));
-        case KEYCTL_UPDATE:
-            return move_all(gather, {value("key"), in("payload", length(3)), value("size")});
+        case kWatchKey: return move_all(gather, {value("a"), value("b"), value("c"), value("d")});
+        case KEYCTL_JOIN_SESSION_KEYRING: return gather.move(1, string("name"));
+        case KEYCTL_UPDATE: return move_all(gather, {value("key"), in("payload", length(3)), value("size")});
         case KEYCTL_DESCRIBE:
         case KEYCTL_READ:
-        case KEYCTL_GET_SECURITY:
-            return move_all(gather, {value("key"), all_or_nothing(3), value("size")});
-        case KEYCTL_SEARCH:
-            return move_all(gather, {value("keyring"), string("type"), string("description"), value("to")});
-        case KEYCTL_INSTANTIATE:
-            return move_all(gather,
-                            {value("key"), in("payload", length(3)), value("size"), value("keyring")});
-        case KEYCTL_INSTANTIATE_IOV:
-            return instantiate_from_vector(gather);
-        case KEYCTL_RESTRICT_KEYRING:
-            return move_all(gather, {value("keyring"), string("type"), string("restriction")});
-        case kCapabilities:
-            return move_all(gather, {all_or_nothing(2), value("size")});
-        default:
-            return gather.go_home("a keyctl operation whose arguments pmi does not move");
+        case KEYCTL_GET_SECURITY: return move_all(gather, {value("key"), all_or_nothing(3), value("size")});
+        case KEYCTL_SEARCH: return move_all(gather, {value("keyring"), string("type"), string("description"), value("to")});
+        case KEYCTL_INSTANTIATE: return move_all(gather, {value("key"), in("payload", length(3)), value("size"), value("keyring")});
+        case KEYCTL_INSTANTIATE_IOV: return instantiate_from_vector(gather);
+        case KEYCTL_RESTRICT_KEYRING: return move_all(gather, {value("keyring"), string("type"), string("restriction")});
+        case kCapabilities: return move_all(gather, {all_or_nothing(2), value("size")});
+        default: return gather.go_home("a keyctl operation whose arguments pmi does not move");
     }
 }
 

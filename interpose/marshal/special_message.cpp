@@ -20,12 +20,8 @@ constexpr uint32_t kControlLength = offsetof(msghdr, msg_controllen);
 constexpr uint32_t kFlags = offsetof(msghdr, msg_flags);
 constexpr uint32_t kMessageLength = offsetof(mmsghdr, msg_len);
 
-uint64_t address_of(const void* pointer) {
-    return reinterpret_cast<uint64_t>(pointer);
-}
-void* bad_pointer() {
-    return reinterpret_cast<void*>(kBadAddress);
-}
+uint64_t address_of(const void* pointer) { return reinterpret_cast<uint64_t>(pointer); }
+void* bad_pointer() { return reinterpret_cast<void*>(kBadAddress); }
 
 // One header being laid out at arena offset `at`.
 struct Header {
@@ -94,8 +90,7 @@ struct Header {
             blank.msg_iov = static_cast<iovec*>(bad_pointer());
             return {};
         }
-        LaidVector laid = lay_vector(gather, address_of(message.msg_iov), message.msg_iovlen, direction,
-                                     OnBadBuffer::Refuse);
+        LaidVector laid = lay_vector(gather, address_of(message.msg_iov), message.msg_iovlen, direction, OnBadBuffer::Refuse);
         gather.point_at(at + offsetof(msghdr, msg_iov), laid.array);
         return laid;
     }
@@ -145,16 +140,14 @@ uint32_t lay_many(Gather& gather, LayOne lay_one) {
     for (; n < count && !gather.settled(); n++) {
         uint64_t address = gather.arg(1) + n * sizeof(mmsghdr);
         auto message = gather.load<msghdr>(address);
-        if (n > 0 && gather.relocs() + std::min<uint64_t>(message.msg_iovlen, kMaxVector) + 4 > kMaxRelocs)
-            break;
+        if (n > 0 && gather.relocs() + std::min<uint64_t>(message.msg_iovlen, kMaxVector) + 4 > kMaxRelocs) break;
         auto at = static_cast<uint32_t>(array + n * sizeof(mmsghdr));
         gather.fill(at + kMessageLength, std::vector<std::byte>(sizeof(mmsghdr) - kMessageLength));
         lay_one(message, address, at, n);
     }
     if (count > 0) gather.point_arg(1, array);
     gather.set_arg(2, n);
-    gather.send_back(
-        {array, static_cast<uint32_t>(n * sizeof(mmsghdr)), OutWhen::Result, sizeof(mmsghdr), 0});
+    gather.send_back({array, static_cast<uint32_t>(n * sizeof(mmsghdr)), OutWhen::Result, sizeof(mmsghdr), 0});
     return n;
 }
 
@@ -195,8 +188,7 @@ void marshal_recvmmsg(Gather& gather) {
     gather.move(4, rows::inout("timeout", rows::bytes(size::kTimespec)));
     lay_many(gather, [&](const msghdr& message, uint64_t address, uint32_t at, uint32_t n) {
         LaidVector laid = lay_to_receive(gather, message, at, n + 1);
-        gather.send_back(
-            {laid.area, static_cast<uint32_t>(laid.size), OutWhen::Counted, 1, at + kMessageLength});
+        gather.send_back({laid.area, static_cast<uint32_t>(laid.size), OutWhen::Counted, 1, at + kMessageLength});
         write_fields_back(gather, at, address);
         gather.write_back({at + kMessageLength, address + kMessageLength, 4});
     });

@@ -24,24 +24,15 @@ constexpr int kSetPathEmpty = 4;
 void move_quota(Gather& gather, uint32_t command) {
     switch (command >> SUBCMDSHIFT) {
         case Q_SYNC:
-        case Q_QUOTAOFF:
-            return;
-        case Q_QUOTAON:
-            return gather.move(3, rows::path("addr"));
-        case Q_GETFMT:
-            return gather.move(3, rows::out("addr", bytes(4)));
-        case Q_GETINFO:
-            return gather.move(3, rows::out("addr", bytes(size::kDqinfo)));
-        case Q_SETINFO:
-            return gather.move(3, rows::in("addr", bytes(size::kDqinfo)));
-        case Q_GETQUOTA:
-            return gather.move(3, rows::out("addr", bytes(size::kDqblk)));
-        case Q_SETQUOTA:
-            return gather.move(3, rows::in("addr", bytes(size::kDqblk)));
-        case Q_GETNEXTQUOTA:
-            return gather.move(3, rows::out("addr", bytes(size::kNextDqblk)));
-        default:
-            return gather.go_home("a quota command whose argument pmi does not move");
+        case Q_QUOTAOFF: return;
+        case Q_QUOTAON: return gather.move(3, rows::path("addr"));
+        case Q_GETFMT: return gather.move(3, rows::out("addr", bytes(4)));
+        case Q_GETINFO: return gather.move(3, rows::out("addr", bytes(size::kDqinfo)));
+        case Q_SETINFO: return gather.move(3, rows::in("addr", bytes(size::kDqinfo)));
+        case Q_GETQUOTA: return gather.move(3, rows::out("addr", bytes(size::kDqblk)));
+        case Q_SETQUOTA: return gather.move(3, rows::in("addr", bytes(size::kDqblk)));
+        case Q_GETNEXTQUOTA: return gather.move(3, rows::out("addr", bytes(size::kNextDqblk)));
+        default: return gather.go_home("a quota command whose argument pmi does not move");
     }
 }
 
@@ -62,29 +53,20 @@ void marshal_mount(Gather& gather) {
 
 void marshal_fsconfig(Gather& gather) {
     switch (gather.int_arg(1)) {
-        case kSetString:
-            return gather.move(3, rows::string("_value"));
-        case kSetBinary:
-            return gather.move(3, rows::in("_value", rows::int_length(4)));
+        case kSetString: return gather.move(3, rows::string("_value"));
+        case kSetBinary: return gather.move(3, rows::in("_value", rows::int_length(4)));
         case kSetPath:
-        case kSetPathEmpty:
-            return gather.move(3, rows::path("_value"));
-        default:
-            break;  // no value; EINVAL where there is one
+        case kSetPathEmpty: return gather.move(3, rows::path("_value"));
+        default: break;  // no value; EINVAL where there is one
     }
     if (gather.arg(3) != 0) gather.set_arg(3, kBadAddress);
 }
 
-void marshal_quotactl(Gather& gather) {
-    move_quota(gather, static_cast<uint32_t>(gather.arg(0)));
-}
-void marshal_quotactl_fd(Gather& gather) {
-    move_quota(gather, static_cast<uint32_t>(gather.arg(1)));
-}
+void marshal_quotactl(Gather& gather) { move_quota(gather, static_cast<uint32_t>(gather.arg(0))); }
+void marshal_quotactl_fd(Gather& gather) { move_quota(gather, static_cast<uint32_t>(gather.arg(1))); }
 
 void marshal_reboot(Gather& gather) {
-    if (static_cast<uint32_t>(gather.arg(2)) == LINUX_REBOOT_CMD_RESTART2)
-        gather.move(3, rows::string("arg"));
+    if (static_cast<uint32_t>(gather.arg(2)) == LINUX_REBOOT_CMD_RESTART2) gather.move(3, rows::string("arg"));
 }
 
 }  // namespace pmi

@@ -104,25 +104,16 @@ void marshal_prctl(Gather& gather) {
     if (contains(kInTheGuest, option)) return gather.run_locally();
     if (contains(kNumbersOnly, option)) return pass_rest(gather, 1);
     switch (option) {
-        case PR_SET_NAME:
-            return move_name(gather);
-        case PR_GET_NAME:
-            return gather.move(1, rows::out("name", bytes(16)));
+        case PR_SET_NAME: return move_name(gather);
+        case PR_GET_NAME: return gather.move(1, rows::out("name", bytes(16)));
         case PR_GET_PDEATHSIG:
-        case PR_GET_CHILD_SUBREAPER:
-            return gather.move(1, rows::out("number", bytes(4)));
-        case kGetAuxv:
-            return move_auxv(gather);
-        case PR_SCHED_CORE:
-            return move_core_scheduling(gather);
-        case PR_SET_SECCOMP:
-            return gather.go_home("a seccomp filter of the program's own");
-        case PR_SET_MM:
-            return gather.go_home("prctl(PR_SET_MM): addresses that the kernel keeps of the program");
-        case PR_SET_SYSCALL_USER_DISPATCH:
-            return gather.go_home("system calls dispatched in user space");
-        default:
-            break;
+        case PR_GET_CHILD_SUBREAPER: return gather.move(1, rows::out("number", bytes(4)));
+        case kGetAuxv: return move_auxv(gather);
+        case PR_SCHED_CORE: return move_core_scheduling(gather);
+        case PR_SET_SECCOMP: return gather.go_home("a seccomp filter of the program's own");
+        case PR_SET_MM: return gather.go_home("prctl(PR_SET_MM): addresses that the kernel keeps of the program");
+        case PR_SET_SYSCALL_USER_DISPATCH: return gather.go_home("system calls dispatched in user space");
+        default: break;
     }
     if (!all_small(gather)) return gather.go_home("a prctl option that pmi does not know");
     pass_rest(gather, 1);

@@ -19,9 +19,7 @@ constexpr int kMostEvents = INT_MAX / static_cast<int>(size::kEpollEvent);  // E
 constexpr int kEventsAtOnce = 1 << 16;                                      // fewer than asked for is legal
 
 // The kernel rounds up to whole longs.
-size_t bytes_for(int count) {
-    return (static_cast<size_t>(count) + 63) / 64 * 8;
-}
+size_t bytes_for(int count) { return (static_cast<size_t>(count) + 63) / 64 * 8; }
 
 // One set of the program. The kernel looks only at as many bits as its fd table has, so that the end of a set
 // may lie in memory that isn't there: programs do call select() with the limit on open files and an ordinary
@@ -36,8 +34,7 @@ std::vector<std::byte> load_set(Gather& gather, uint64_t address, int count) {
 // One more than the highest fd in the set.
 int fds_in(const std::vector<std::byte>& set) {
     for (size_t i = set.size(); i-- > 0;)
-        if (set[i] != std::byte{0})
-            return static_cast<int>(i * 8) + std::bit_width(std::to_integer<unsigned>(set[i]));
+        if (set[i] != std::byte{0}) return static_cast<int>(i * 8) + std::bit_width(std::to_integer<unsigned>(set[i]));
     return 0;
 }
 

@@ -23,15 +23,13 @@ constexpr int kMostInstructions = 4096;  // BPF_MAXINSNS
 
 // The tables of iptables, arptables, ebtables: a rule set holds the address of its counters.
 bool is_table_option(int level, int option) {
-    bool table =
-        (option >= 64 && option < 68) || (option >= 96 && option < 100) || (option >= 128 && option < 132);
+    bool table = (option >= 64 && option < 68) || (option >= 96 && option < 100) || (option >= 128 && option < 132);
     return (level == IPPROTO_IP || level == IPPROTO_IPV6) && table;
 }
 
 bool holds_addresses_in(int level, int option) {
     return level == kSolRds || level == kSolXdp || is_table_option(level, option) ||
-           (level == kSolPacket && option == kPacketFanoutData) ||
-           (level == kSolSctp && option == kSctpConnectx3);
+           (level == kSolPacket && option == kPacketFanoutData) || (level == kSolSctp && option == kSctpConnectx3);
 }
 bool holds_addresses_out(int level, int option) {
     return level == kSolRds || level == kSolXdp || (level == kSolTcp && option == kTcpZerocopyReceive) ||
@@ -72,15 +70,13 @@ void move_filter_out(Gather& gather, uint32_t length_at) {
 void marshal_setsockopt(Gather& gather) {
     int level = gather.int_arg(1), option = gather.int_arg(2);
     if (is_filter(level, option)) return move_filter(gather);
-    if (holds_addresses_in(level, option))
-        return gather.go_home("a socket option that holds addresses of memory");
+    if (holds_addresses_in(level, option)) return gather.go_home("a socket option that holds addresses of memory");
     gather.move(3, rows::in("optval", rows::int_length(4)));
 }
 
 void marshal_getsockopt(Gather& gather) {
     int level = gather.int_arg(1), option = gather.int_arg(2);
-    if (holds_addresses_out(level, option))
-        return gather.go_home("a socket option that holds addresses of memory");
+    if (holds_addresses_out(level, option)) return gather.go_home("a socket option that holds addresses of memory");
     // Written with what would be needed, too, when it gives ERANGE.
     gather.move(4, rows::always(rows::inout("optlen", rows::bytes(4))));
     if (!gather.placed(4) || gather.arg(3) == 0) return;

@@ -27,8 +27,7 @@ constexpr uint32_t kSchedAttrFirst = 48;  // SCHED_ATTR_SIZE_VER0
 // CPU-time clocks: the two fixed numbers, and the dynamic ones that are not made of a file descriptor.
 bool counts_cpu_time(int clock) {
     constexpr int kClockFd = 3;
-    return clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID ||
-           (clock < 0 && (clock & 7) != kClockFd);
+    return clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID || (clock < 0 && (clock & 7) != kClockFd);
 }
 
 }  // namespace
@@ -46,8 +45,7 @@ void marshal_capset(Gather& gather) {
 void marshal_personality(Gather& gather) {
     constexpr uint32_t kQuery = 0xffffffff;
     auto wanted = static_cast<uint32_t>(gather.arg(0));
-    if (wanted != kQuery && (wanted & kAboutMemory) != 0)
-        return gather.go_home("a personality that changes how memory is mapped");
+    if (wanted != kQuery && (wanted & kAboutMemory) != 0) return gather.go_home("a personality that changes how memory is mapped");
     gather.pass(0);
 }
 

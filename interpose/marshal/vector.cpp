@@ -15,13 +15,10 @@ std::vector<iovec> load_vector(Gather& gather, uint64_t address, uint64_t count)
     return entries;
 }
 
-uint64_t base_of(const iovec& entry) {
-    return reinterpret_cast<uint64_t>(entry.iov_base);
-}
+uint64_t base_of(const iovec& entry) { return reinterpret_cast<uint64_t>(entry.iov_base); }
 
 bool has_negative_length(const std::vector<iovec>& entries) {
-    return std::any_of(entries.begin(), entries.end(),
-                       [](const iovec& e) { return static_cast<int64_t>(e.iov_len) < 0; });
+    return std::any_of(entries.begin(), entries.end(), [](const iovec& e) { return static_cast<int64_t>(e.iov_len) < 0; });
 }
 
 // Cuts the entries to one arena and to memory that is there. False where a buffer is bad and nothing is left.
@@ -61,8 +58,7 @@ void read_buffers(Gather& gather, const std::vector<iovec>& entries, const LaidV
 void write_buffers_back(Gather& gather, const std::vector<iovec>& entries, const LaidVector& laid) {
     uint64_t at = laid.area;
     for (const iovec& entry : entries) {
-        gather.write_back(
-            {static_cast<uint32_t>(at), base_of(entry), static_cast<uint32_t>(entry.iov_len), true});
+        gather.write_back({static_cast<uint32_t>(at), base_of(entry), static_cast<uint32_t>(entry.iov_len), true});
         at += entry.iov_len;
     }
 }
@@ -78,8 +74,7 @@ void point_entries(Gather& gather, const std::vector<iovec>& entries, const Laid
 
 }  // namespace
 
-LaidVector lay_vector(Gather& gather, uint64_t address, uint64_t count, Direction direction,
-                      OnBadBuffer on_bad) {
+LaidVector lay_vector(Gather& gather, uint64_t address, uint64_t count, Direction direction, OnBadBuffer on_bad) {
     LaidVector laid;
     std::vector<iovec> entries = load_vector(gather, address, count);
     if (gather.settled()) return laid;
@@ -108,8 +103,7 @@ void move_vector(Gather& gather, unsigned i, const Arg& as, Direction direction)
     if (count == 0) return;
     LaidVector laid = lay_vector(gather, gather.arg(i), count, direction, OnBadBuffer::CutTransfer);
     gather.point_arg(i, laid.array);
-    if (direction == Direction::Out)
-        gather.send_back({laid.area, static_cast<uint32_t>(laid.size), OutWhen::Result, 1, 0});
+    if (direction == Direction::Out) gather.send_back({laid.area, static_cast<uint32_t>(laid.size), OutWhen::Result, 1, 0});
 }
 
 }  // namespace pmi

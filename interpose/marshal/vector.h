@@ -23,8 +23,7 @@ struct LaidVector {
 enum class OnBadBuffer : uint8_t { CutTransfer, Refuse };
 
 // Lays out an iovec[count] at guest address `address`; the caller sends the area back as its call defines.
-LaidVector lay_vector(Gather& gather, uint64_t address, uint64_t count, Direction direction,
-                      OnBadBuffer on_bad);
+LaidVector lay_vector(Gather& gather, uint64_t address, uint64_t count, Direction direction, OnBadBuffer on_bad);
 
 // An InVec or OutVec argument.
 void move_vector(Gather& gather, unsigned i, const Arg& as, Direction direction);

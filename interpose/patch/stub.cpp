@@ -72,19 +72,12 @@ bool put_outside(const Site& site, uint64_t address, StubRegisters& r) {
         case kBegin:
         case kTest:
         case kTakeAnswer:
-        case kLoad:
-            r.rip = site.load;
-            return true;
-        case kCall:
-            r.rip = site.syscall();
-            return true;
+        case kLoad: r.rip = site.load; return true;
+        case kCall: r.rip = site.syscall(); return true;
         case kDone:
         case kLeave:
-        case kCalled:
-            r.rip = r.rcx = site.resume;
-            return true;
-        default:
-            return false;
+        case kCalled: r.rip = r.rcx = site.resume; return true;
+        default: return false;
     }
 }
 

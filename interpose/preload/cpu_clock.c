@@ -46,12 +46,8 @@ static long result_of(long result) {
 static int raw_clock_gettime(clockid_t clock, struct timespec* to) {
     return (int)result_of(RAW(SYS_clock_gettime, clock, to, 0, 0, 0, 0));
 }
-static int raw_getrusage(int who, struct rusage* to) {
-    return (int)result_of(RAW(SYS_getrusage, who, to, 0, 0, 0, 0));
-}
-static clock_t raw_times(struct tms* to) {
-    return result_of(RAW(SYS_times, to, 0, 0, 0, 0, 0));
-}
+static int raw_getrusage(int who, struct rusage* to) { return (int)result_of(RAW(SYS_getrusage, who, to, 0, 0, 0, 0)); }
+static clock_t raw_times(struct tms* to) { return result_of(RAW(SYS_times, to, 0, 0, 0, 0, 0)); }
 
 static int find_clock_gettime(clockid_t clock, struct timespec* to);
 
@@ -62,9 +58,7 @@ static clock_t (*next_times)(struct tms*) = raw_times;
 static const char* vdso; /* null: none */
 static int (*vdso_clock_gettime)(clockid_t, struct timespec*);
 
-static int call_vdso(clockid_t clock, struct timespec* to) {
-    return (int)result_of(vdso_clock_gettime(clock, to));
-}
+static int call_vdso(clockid_t clock, struct timespec* to) { return (int)result_of(vdso_clock_gettime(clock, to)); }
 
 /* The auxiliary vector follows the environment that the process was given: who has not asked for us at the
  * program's start has dlsym. */
@@ -101,9 +95,7 @@ static int find_clock_gettime(clockid_t clock, struct timespec* to) {
 extern struct r_debug _r_debug __attribute__((weak));
 extern const char linker_made_dynamic[] __asm__("_DYNAMIC") __attribute__((visibility("hidden")));
 
-int has_glibc(void) {
-    return &_r_debug != NULL;
-}
+int has_glibc(void) { return &_r_debug != NULL; }
 
 /* Does the C library come right behind us, where the loader looks for symbols? */
 static int libc_is_next(void) {
@@ -125,25 +117,20 @@ void find_next_clocks(char** envp) {
     vdso = vdso_after(envp);
     if (!dlsym || libc_is_next()) return;
     void* found;
-    if ((found = dlsym(RTLD_NEXT, "clock_gettime")))
-        next_clock_gettime = (int (*)(clockid_t, struct timespec*))found;
+    if ((found = dlsym(RTLD_NEXT, "clock_gettime"))) next_clock_gettime = (int (*)(clockid_t, struct timespec*))found;
     if ((found = dlsym(RTLD_NEXT, "getrusage"))) next_getrusage = (int (*)(int, struct rusage*))found;
     if ((found = dlsym(RTLD_NEXT, "times"))) next_times = (clock_t(*)(struct tms*))found;
 }
 
 /* ---- the account */
 
-static uint32_t generation(void) {
-    return __atomic_load_n(&pmi_cpu_account.generation, __ATOMIC_ACQUIRE);
-}
+static uint32_t generation(void) { return __atomic_load_n(&pmi_cpu_account.generation, __ATOMIC_ACQUIRE); }
 
 static int has_account(void) {
     return pmi_cpu_account.pid != 0 && pmi_cpu_account.pid == (int32_t)RAW(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
-static int64_t of_process(void) {
-    return has_account() ? pmi_cpu_account.user_ns + pmi_cpu_account.system_ns : 0;
-}
+static int64_t of_process(void) { return has_account() ? pmi_cpu_account.user_ns + pmi_cpu_account.system_ns : 0; }
 
 /* tid 0: the calling thread. */
 static int64_t of_thread(int32_t tid) {

@@ -30,7 +30,8 @@
 #define VALUE(x) STRING(x)
 #define NSEC_PER_SEC 1000000000LL
 
-/* Volatile: what else writes it is out of the compiler's sight. In the file: as .bss it would cost each exec a mapping of its own. */
+/* Volatile: what else writes it is out of the compiler's sight. In the file: as .bss it would cost each exec a mapping of its own.
+ */
 volatile struct pmi_timeout_cell pmi_timeout_cells[PMI_TIMEOUT_CELLS] __attribute__((visibility("hidden"), section(".data")));
 
 __asm__(
@@ -47,16 +48,12 @@ enum {
     ROOM_ON_STACK = 16384 /* for the program's handlers, while a call waits within ours */
 };
 
-static greg_t* reg(ucontext_t* context, int which) {
-    return &context->uc_mcontext.gregs[which];
-}
+static greg_t* reg(ucontext_t* context, int which) { return &context->uc_mcontext.gregs[which]; }
 
 /* ---- which call it was */
 
 /* copy_from_user is done before the first argument, which is a wrong one, is looked at. */
-static int is_readable(const void* at) {
-    return RAW(SYS_rt_sigprocmask, -1, at, 0, sizeof(uint64_t), 0, 0) != -EFAULT;
-}
+static int is_readable(const void* at) { return RAW(SYS_rt_sigprocmask, -1, at, 0, sizeof(uint64_t), 0, 0) != -EFAULT; }
 
 /* mov $number, %eax (b8 ...); with REX.B before it, it would be another register. */
 static long number_in(const unsigned char* mov) {
@@ -79,18 +76,17 @@ static long call_before(const unsigned char* behind) {
 /* ---- going on */
 
 /* Calls made from here have to be recognised in their turn. */
-#define CALL_HERE(number, a, b, c, d, e, f)                                                      \
-    ({                                                                                           \
-        long result_;                                                                            \
-        register long r10_ __asm__("r10") = (long)(d);                                           \
-        register long r8_ __asm__("r8") = (long)(e);                                             \
-        register long r9_ __asm__("r9") = (long)(f);                                             \
-        __asm__ volatile("mov %1, %%eax\n\tsyscall"                                              \
-                         : "=&a"(result_)                                                        \
-                         : "i"(number), "D"((long)(a)), "S"((long)(b)), "d"((long)(c)), "r"(r10_), \
-                           "r"(r8_), "r"(r9_)                                                    \
-                         : "rcx", "r11", "memory");                                              \
-        result_;                                                                                 \
+#define CALL_HERE(number, a, b, c, d, e, f)                                                                           \
+    ({                                                                                                                \
+        long result_;                                                                                                 \
+        register long r10_ __asm__("r10") = (long)(d);                                                                \
+        register long r8_ __asm__("r8") = (long)(e);                                                                  \
+        register long r9_ __asm__("r9") = (long)(f);                                                                  \
+        __asm__ volatile("mov %1, %%eax\n\tsyscall"                                                                   \
+                         : "=&a"(result_)                                                                             \
+                         : "i"(number), "D"((long)(a)), "S"((long)(b)), "d"((long)(c)), "r"(r10_), "r"(r8_), "r"(r9_) \
+                         : "rcx", "r11", "memory");                                                                   \
+        result_;                                                                                                      \
     })
 
 static void unblock(const ucontext_t* context) {
@@ -140,28 +136,22 @@ static void go_on_to_deadline(ucontext_t* context) {
     *reg(context, REG_RAX) = CALL_HERE(SYS_restart_syscall, 0, 0, 0, 0, 0, 0);
 }
 
-static int is_absolute(ucontext_t* context) {
-    return (*reg(context, REG_RSI) & TIMER_ABSTIME) != 0;
-}
+static int is_absolute(ucontext_t* context) { return (*reg(context, REG_RSI) & TIMER_ABSTIME) != 0; }
 
 static void after_eintr(ucontext_t* context, long number) {
     switch (number) {
         case SYS_nanosleep:
         case SYS_poll:
         case SYS_futex:
-        case SYS_restart_syscall:
-            go_on_to_deadline(context);
-            break;
+        case SYS_restart_syscall: go_on_to_deadline(context); break;
         case SYS_clock_nanosleep:
             if (is_absolute(context))
                 make_again(context, number);
             else
                 go_on_to_deadline(context);
             break;
-        case SYS_close: /* it has closed */
-            break;
-        default:
-            make_again(context, number);
+        case SYS_close: /* it has closed */ break;
+        default: make_again(context, number);
     }
 }
 

@@ -53,8 +53,7 @@ static void take_signal(int signal) {
 /* 1: only descendants, and whom PR_SET_PTRACER names, may attach. 0: nothing to do. */
 static int yama_asks(void) {
     char scope = '0';
-    int fd =
-        (int)RAW(SYS_openat, AT_FDCWD, "/proc/sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC, 0, 0, 0);
+    int fd = (int)RAW(SYS_openat, AT_FDCWD, "/proc/sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC, 0, 0, 0);
     if (fd < 0) return 0;
     RAW(SYS_read, fd, &scope, 1, 0, 0, 0);
     RAW(SYS_close, fd, 0, 0, 0, 0, 0);

@@ -13,7 +13,7 @@
 /* Within one page with the rest of the library's data: arrays for the longest path would make each exec map one more
  * page. A path that is longer than sun_path, which is rare, gets memory of its own, and is split beforehand: the signal handler
  * may run on an alternate stack of 2 KiB, and has no room for it. */
-static char short_path[sizeof ((struct sockaddr_un*)0)->sun_path];
+static char short_path[sizeof((struct sockaddr_un*)0)->sun_path];
 static const char* control_path; /* null: no job */
 static const char* directory;    /* of a long path, with its '/' at the end */
 static const char* name;         /* of a long path, within control_path, after the last '/' */
@@ -42,9 +42,7 @@ void set_control_path(const char* path) {
     control_path = short_path;
 }
 
-int has_control_path(void) {
-    return control_path != NULL;
-}
+int has_control_path(void) { return control_path != NULL; }
 
 static char* put(char* to, char* end, const char* text) {
     while (*text && to < end) *to++ = *text++;
@@ -100,8 +98,7 @@ static int send_request(const char* op, const char* extra) {
     to = put(to, end, ",");
     to = put(to, end, extra);
     to = put(to, end, "}\n");
-    long sent =
-        to == end ? -EMSGSIZE : RAW(SYS_sendto, fd, line, to - line, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0);
+    long sent = to == end ? -EMSGSIZE : RAW(SYS_sendto, fd, line, to - line, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0);
     if (sent == to - line) return fd;
     RAW(SYS_close, fd, 0, 0, 0, 0, 0);
     return sent < 0 ? (int)sent : -EAGAIN;

@@ -1,10 +1,10 @@
 /* What is left of a timeout when a call is made again on behalf of the program (after it was stopped, or has come home) is
  * put where nobody keeps anything: below its stack. The steering signals' handler has its frame there; when it makes the call once
- * more (interrupted_call.c) that would be gone. So at home such timeouts are kept here, in libpmi.so, together with the instant at which
- * they are over.
+ * more (interrupted_call.c) that would be gone. So at home such timeouts are kept here, in libpmi.so, together with the instant at
+ * which they are over.
  *
- * Written while the thread stands still, or by the handler, which is on the thread itself. Found by an ELF note as in cpu_account.h,
- * of type PMI_TIMEOUT_NOTE. A change of the layout takes a new type. */
+ * Written while the thread stands still, or by the handler, which is on the thread itself. Found by an ELF note as in
+ * cpu_account.h, of type PMI_TIMEOUT_NOTE. A change of the layout takes a new type. */
 #ifndef PMI_PRELOAD_TIMEOUT_CELLS_H
 #define PMI_PRELOAD_TIMEOUT_CELLS_H
 #include <stdint.h>

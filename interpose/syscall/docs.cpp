@@ -33,16 +33,11 @@ bare name is a number. In the last-but-one column: how the call goes on after th
 std::string length_text(const Row& row, const Arg& arg) {
     std::string_view other = arg.len.rule == Len::Rule::None ? "" : row.args[arg.len.arg].name;
     switch (arg.len.rule) {
-        case Len::Rule::None:
-            return "";
-        case Len::Rule::Const:
-            return fmt::format("[{}]", arg.len.size);
-        case Len::Rule::Arg:
-            return fmt::format("[{}]", other);
-        case Len::Rule::ArgTimes:
-            return fmt::format("[{} × {}]", other, arg.len.size);
-        case Len::Rule::PointedU32:
-            return fmt::format("[*{}]", other);
+        case Len::Rule::None: return "";
+        case Len::Rule::Const: return fmt::format("[{}]", arg.len.size);
+        case Len::Rule::Arg: return fmt::format("[{}]", other);
+        case Len::Rule::ArgTimes: return fmt::format("[{} × {}]", other, arg.len.size);
+        case Len::Rule::PointedU32: return fmt::format("[*{}]", other);
     }
     return "";
 }
@@ -50,32 +45,19 @@ std::string length_text(const Row& row, const Arg& arg) {
 std::string_view kind_text(ArgKind kind) {
     switch (kind) {
         case ArgKind::None:
-        case ArgKind::Value:
-            return "";
-        case ArgKind::Fd:
-            return "fd ";
-        case ArgKind::Path:
-            return "path ";
-        case ArgKind::String:
-            return "string ";
-        case ArgKind::In:
-            return "in ";
-        case ArgKind::Out:
-            return "out ";
-        case ArgKind::InOut:
-            return "inout ";
-        case ArgKind::InVec:
-            return "invec ";
-        case ArgKind::OutVec:
-            return "outvec ";
-        case ArgKind::SockAddrOut:
-            return "out ";
-        case ArgKind::SockLen:
-            return "inout ";
-        case ArgKind::Special:
-            return "special ";
-        case ArgKind::Guest:
-            return "guest ";
+        case ArgKind::Value: return "";
+        case ArgKind::Fd: return "fd ";
+        case ArgKind::Path: return "path ";
+        case ArgKind::String: return "string ";
+        case ArgKind::In: return "in ";
+        case ArgKind::Out: return "out ";
+        case ArgKind::InOut: return "inout ";
+        case ArgKind::InVec: return "invec ";
+        case ArgKind::OutVec: return "outvec ";
+        case ArgKind::SockAddrOut: return "out ";
+        case ArgKind::SockLen: return "inout ";
+        case ArgKind::Special: return "special ";
+        case ArgKind::Guest: return "guest ";
     }
     return "";
 }
@@ -92,16 +74,11 @@ std::string arguments_text(const Row& row) {
 
 std::string_view interrupt_text(const Row& row) {
     switch (row.interrupt) {
-        case Interrupt::Restarts:
-            return "restarts";
-        case Interrupt::RestartBlock:
-            return "restart block";
-        case Interrupt::Poll:
-            return "issued again, rest of its timeout";
-        case Interrupt::Eintr:
-            return row.timeout == Timeout::None ? "issued again" : "issued again, rest of its timeout";
-        case Interrupt::Never:
-            return "";
+        case Interrupt::Restarts: return "restarts";
+        case Interrupt::RestartBlock: return "restart block";
+        case Interrupt::Poll: return "issued again, rest of its timeout";
+        case Interrupt::Eintr: return row.timeout == Timeout::None ? "issued again" : "issued again, rest of its timeout";
+        case Interrupt::Never: return "";
     }
     return "";
 }
@@ -110,8 +87,7 @@ std::string counts_text() {
     std::map<std::string_view, int> counts;
     for (const Row& row : syscall_table()) counts[route_name(row.route)]++;
     std::string text;
-    for (const auto& [name, count] : counts)
-        text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, name);
+    for (const auto& [name, count] : counts) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, name);
     return text;
 }
 
@@ -122,8 +98,8 @@ std::string syscall_docs() {
     page += fmt::format("{} calls: {}.\n\n", syscall_table().size(), counts_text());
     page += "| nr | call | route | arguments | interrupted | note |\n|---|---|---|---|---|---|\n";
     for (const Row& row : syscall_table())
-        page += fmt::format("| {} | {} | {} | {} | {} | {} |\n", row.nr, row.name, route_name(row.route),
-                            arguments_text(row), interrupt_text(row), row.note);
+        page += fmt::format("| {} | {} | {} | {} | {} | {} |\n", row.nr, row.name, route_name(row.route), arguments_text(row),
+                            interrupt_text(row), row.note);
     return page;
 }
 

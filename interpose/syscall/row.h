@@ -19,20 +19,20 @@ enum class Route : uint8_t {
 
 // How one argument is moved. Lengths come from `len`.
 enum class ArgKind : uint8_t {
-    None,        // the call has no such argument
-    Value,       // a number, passed as it is
-    Fd,          // a file descriptor number of home
-    Path,        // NUL-terminated string in (PATH_MAX), may be null
-    String,      // NUL-terminated string in, not a path (up to 64 KiB), may be null
-    In,          // `len` bytes in
-    Out,         // up to `len` bytes out
-    InOut,       // `len` bytes in and out
-    InVec,       // struct iovec[count in argument len.arg], gathered
-    OutVec,      // struct iovec[count in argument len.arg], scattered
-    SockAddrOut, // out buffer whose capacity stands in the socklen_t that argument len.arg points to
-    SockLen,     // that socklen_t, in and out
-    Special,     // this call's own marshalling (interpose/marshal/special_*.cpp)
-    Guest,       // an address in guest memory that the kernel on the node uses itself (local calls only)
+    None,         // the call has no such argument
+    Value,        // a number, passed as it is
+    Fd,           // a file descriptor number of home
+    Path,         // NUL-terminated string in (PATH_MAX), may be null
+    String,       // NUL-terminated string in, not a path (up to 64 KiB), may be null
+    In,           // `len` bytes in
+    Out,          // up to `len` bytes out
+    InOut,        // `len` bytes in and out
+    InVec,        // struct iovec[count in argument len.arg], gathered
+    OutVec,       // struct iovec[count in argument len.arg], scattered
+    SockAddrOut,  // out buffer whose capacity stands in the socklen_t that argument len.arg points to
+    SockLen,      // that socklen_t, in and out
+    Special,      // this call's own marshalling (interpose/marshal/special_*.cpp)
+    Guest,        // an address in guest memory that the kernel on the node uses itself (local calls only)
 };
 
 struct Len {
@@ -44,10 +44,10 @@ struct Len {
 
 // When the bytes of an Out or InOut argument come back.
 enum class OutWhen : uint8_t {
-    IfOk,    // result >= 0
-    Result,  // `result` bytes of it (read, recv, getcwd, ...)
-    Always,  // whatever the result was (a remaining time written on EINTR)
-    Counted, // result >= 0: as many units as a u32 in the arena says after the call (a socket address' length)
+    IfOk,     // result >= 0
+    Result,   // `result` bytes of it (read, recv, getcwd, ...)
+    Always,   // whatever the result was (a remaining time written on EINTR)
+    Counted,  // result >= 0: as many units as a u32 in the arena says after the call (a socket address' length)
 };
 
 struct Arg {
@@ -100,7 +100,7 @@ struct Row {
     uint8_t sigmask_arg = 0xff;
     Known lasts = Known::Nothing;    // home may let the node give the answer again until that changes
     Known changes = Known::Nothing;  // the call may change that (OwnSession: and OwnGroup)
-    std::string_view note{};  // why this route, or what is partial; appears in docs/syscalls.md
+    std::string_view note{};         // why this route, or what is partial; appears in docs/syscalls.md
 };
 
 // All rows, ordered by number.

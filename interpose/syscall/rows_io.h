@@ -47,29 +47,26 @@ inline constexpr Entry kIo[] = {
     home(253, "inotify_init"),
     home(254, "inotify_add_watch", {fd("fd"), path("pathname"), value("mask")}),
     home(255, "inotify_rm_watch", {fd("fd"), value("wd")}),
-    home(270, "pselect6",
-         {value("n"), special("inp"), special("outp"), special("exp"), special("tsp"), special("sig")})
+    home(270, "pselect6", {value("n"), special("inp"), special("outp"), special("exp"), special("tsp"), special("sig")})
         .sleeps()
         .timeout_in(4, Timeout::TimespecWritten)
         .mask_in(5),
     home(271, "ppoll",
-         {inout("ufds", int_times(1, size::kPollfd)), value("nfds"),
-          always(inout("tsp", bytes(size::kTimespec))), in("sigmask", bytes(size::kSigset)),
-          value("sigsetsize")})
+         {inout("ufds", int_times(1, size::kPollfd)), value("nfds"), always(inout("tsp", bytes(size::kTimespec))),
+          in("sigmask", bytes(size::kSigset)), value("sigsetsize")})
         .sleeps()
         .timeout_in(2, Timeout::TimespecWritten)
         .mask_in(3),
     home(275, "splice",
-         {fd("fd_in"), inout("off_in", bytes(8)), fd("fd_out"), inout("off_out", bytes(8)), value("len"),
-          value("flags")})
+         {fd("fd_in"), inout("off_in", bytes(8)), fd("fd_out"), inout("off_out", bytes(8)), value("len"), value("flags")})
         .sleeps(),
     home(276, "tee", {fd("fdin"), fd("fdout"), value("len"), value("flags")}).sleeps(),
     home(277, "sync_file_range", {fd("fd"), value("offset"), value("nbytes"), value("flags")}),
     goes_home(278, "vmsplice", "the pipe would hold pages of the program's memory",
               {fd("fd"), guest("uiov"), value("nr_segs"), value("flags")}),
     home(281, "epoll_pwait",
-         {fd("epfd"), special("events"), value("maxevents"), value("timeout"),
-          in("sigmask", bytes(size::kSigset)), value("sigsetsize")})
+         {fd("epfd"), special("events"), value("maxevents"), value("timeout"), in("sigmask", bytes(size::kSigset)),
+          value("sigsetsize")})
         .sleeps(Interrupt::Eintr)
         .timeout_in(3, Timeout::MillisArg)
         .mask_in(4),
@@ -78,33 +75,25 @@ inline constexpr Entry kIo[] = {
     home(284, "eventfd", {value("count")}),
     home(285, "fallocate", {fd("fd"), value("mode"), value("offset"), value("len")}).sleeps(),
     home(286, "timerfd_settime",
-         {fd("ufd"), value("flags"), in("utmr", bytes(size::kItimerspec)),
-          out("otmr", bytes(size::kItimerspec))}),
+         {fd("ufd"), value("flags"), in("utmr", bytes(size::kItimerspec)), out("otmr", bytes(size::kItimerspec))}),
     home(287, "timerfd_gettime", {fd("ufd"), out("otmr", bytes(size::kItimerspec))}),
-    home(289, "signalfd4",
-         {fd("ufd"), in("user_mask", bytes(size::kSigset)), value("sizemask"), value("flags")}),
+    home(289, "signalfd4", {fd("ufd"), in("user_mask", bytes(size::kSigset)), value("sizemask"), value("flags")}),
     home(290, "eventfd2", {value("count"), value("flags")}),
     home(291, "epoll_create1", {value("flags")}),
     home(292, "dup3", {fd("oldfd"), fd("newfd"), value("flags")}),
     home(293, "pipe2", {out("fildes", bytes(8)), value("flags")}),
     home(294, "inotify_init1", {value("flags")}),
-    home(295, "preadv", {fd("fd"), out_vec("vec", 2), value("vlen"), value("pos_l"), value("pos_h")})
-        .sleeps(),
-    home(296, "pwritev", {fd("fd"), in_vec("vec", 2), value("vlen"), value("pos_l"), value("pos_h")})
-        .sleeps(),
+    home(295, "preadv", {fd("fd"), out_vec("vec", 2), value("vlen"), value("pos_l"), value("pos_h")}).sleeps(),
+    home(296, "pwritev", {fd("fd"), in_vec("vec", 2), value("vlen"), value("pos_l"), value("pos_h")}).sleeps(),
     home(300, "fanotify_init", {value("flags"), value("event_f_flags")}),
-    home(301, "fanotify_mark",
-         {fd("fanotify_fd"), value("flags"), value("mask"), fd("dfd"), path("pathname")}),
+    home(301, "fanotify_mark", {fd("fanotify_fd"), value("flags"), value("mask"), fd("dfd"), path("pathname")}),
     home(306, "syncfs", {fd("fd")}),
     home(326, "copy_file_range",
-         {fd("fd_in"), inout("off_in", bytes(8)), fd("fd_out"), inout("off_out", bytes(8)), value("len"),
-          value("flags")})
+         {fd("fd_in"), inout("off_in", bytes(8)), fd("fd_out"), inout("off_out", bytes(8)), value("len"), value("flags")})
         .sleeps(),
-    home(327, "preadv2",
-         {fd("fd"), out_vec("vec", 2), value("vlen"), value("pos_l"), value("pos_h"), value("flags")})
+    home(327, "preadv2", {fd("fd"), out_vec("vec", 2), value("vlen"), value("pos_l"), value("pos_h"), value("flags")})
         .sleeps(Interrupt::Eintr),
-    home(328, "pwritev2",
-         {fd("fd"), in_vec("vec", 2), value("vlen"), value("pos_l"), value("pos_h"), value("flags")})
+    home(328, "pwritev2", {fd("fd"), in_vec("vec", 2), value("vlen"), value("pos_l"), value("pos_h"), value("flags")})
         .sleeps(Interrupt::Eintr),
     home(436, "close_range", {fd("fd"), fd("max_fd"), value("flags")}),
     home(441, "epoll_pwait2",
@@ -114,8 +103,7 @@ inline constexpr Entry kIo[] = {
         .timeout_in(3, Timeout::TimespecRelative)
         .mask_in(4),
     home(451, "cachestat",
-         {fd("fd"), in("cstat_range", bytes(size::kCachestatRange)), out("cstat", bytes(size::kCachestat)),
-          value("flags")}),
+         {fd("fd"), in("cstat_range", bytes(size::kCachestatRange)), out("cstat", bytes(size::kCachestat)), value("flags")}),
 };
 
 }  // namespace pmi::rows

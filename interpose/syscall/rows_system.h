@@ -37,15 +37,13 @@ inline constexpr Entry kSystem[] = {
     absent(205, "set_thread_area"),
     goes_home(206, "io_setup", kRings, {value("nr_events"), guest("ctxp")}),
     goes_home(207, "io_destroy", kRings, {value("ctx")}),
-    goes_home(208, "io_getevents", kRings,
-              {value("ctx_id"), value("min_nr"), value("nr"), guest("events"), guest("timeout")})
+    goes_home(208, "io_getevents", kRings, {value("ctx_id"), value("min_nr"), value("nr"), guest("events"), guest("timeout")})
         .sleeps(Interrupt::Eintr)
         .timeout_in(4, Timeout::TimespecRelative),
     goes_home(209, "io_submit", kRings, {value("ctx_id"), value("nr"), guest("iocbpp")}),
     goes_home(210, "io_cancel", kRings, {value("ctx_id"), guest("iocb"), guest("result")}),
     absent(211, "get_thread_area"),
-    goes_home(212, "lookup_dcookie", "removed from Linux 6.7",
-              {value("cookie64"), guest("buf"), value("len")}),
+    goes_home(212, "lookup_dcookie", "removed from Linux 6.7", {value("cookie64"), guest("buf"), value("len")}),
     absent(214, "epoll_ctl_old"),
     absent(215, "epoll_wait_old"),
     absent(236, "vserver"),
@@ -56,22 +54,18 @@ inline constexpr Entry kSystem[] = {
     home(313, "finit_module", {fd("fd"), string("uargs"), value("flags")}),
     local(318, "getrandom", {guest("ubuf"), value("len"), value("flags")}).sleeps(),
     home(320, "kexec_file_load",
-         {fd("kernel_fd"), fd("initrd_fd"), value("cmdline_len"), in("cmdline_ptr", length(2)),
-          value("flags")}),
-    goes_home(321, "bpf", "its attributes hold addresses of memory",
-              {value("cmd"), guest("uattr"), value("size")}),
-    goes_home(
-        333, "io_pgetevents", kRings,
-        {value("ctx_id"), value("min_nr"), value("nr"), guest("events"), guest("timeout"), guest("usig")})
+         {fd("kernel_fd"), fd("initrd_fd"), value("cmdline_len"), in("cmdline_ptr", length(2)), value("flags")}),
+    goes_home(321, "bpf", "its attributes hold addresses of memory", {value("cmd"), guest("uattr"), value("size")}),
+    goes_home(333, "io_pgetevents", kRings,
+              {value("ctx_id"), value("min_nr"), value("nr"), guest("events"), guest("timeout"), guest("usig")})
         .sleeps(Interrupt::Eintr)
         .timeout_in(4, Timeout::TimespecRelative)
         .mask_in(5),
     goes_home(335, "uretprobe", kProbes),
     goes_home(336, "uprobe", kProbes),
     goes_home(425, "io_uring_setup", kRings, {value("entries"), guest("params")}),
-    goes_home(
-        426, "io_uring_enter", kRings,
-        {fd("fd"), value("to_submit"), value("min_complete"), value("flags"), guest("argp"), value("argsz")})
+    goes_home(426, "io_uring_enter", kRings,
+              {fd("fd"), value("to_submit"), value("min_complete"), value("flags"), guest("argp"), value("argsz")})
         .sleeps(Interrupt::Eintr),
     goes_home(427, "io_uring_register", kRings, {fd("fd"), value("opcode"), guest("arg"), value("nr_args")}),
 };

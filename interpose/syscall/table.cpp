@@ -16,9 +16,8 @@ namespace {
 
 using namespace rows;
 
-constexpr size_t kCount = std::size(kIo) + std::size(kFiles) + std::size(kNet) + std::size(kMemory) +
-                          std::size(kProcess) + std::size(kTimeSignals) + std::size(kIpc) +
-                          std::size(kSystem);
+constexpr size_t kCount = std::size(kIo) + std::size(kFiles) + std::size(kNet) + std::size(kMemory) + std::size(kProcess) +
+                          std::size(kTimeSignals) + std::size(kIpc) + std::size(kSystem);
 
 constexpr auto all_rows() {
     std::array<Row, kCount> all{};
@@ -74,17 +73,14 @@ static_assert(guest_addresses_stay());
 constexpr auto positions() {
     std::array<int16_t, kHighest + 1> position{};
     for (auto& p : position) p = -1;
-    for (size_t i = 0; i < kTable.size(); i++)
-        position[static_cast<size_t>(kTable[i].nr)] = static_cast<int16_t>(i);
+    for (size_t i = 0; i < kTable.size(); i++) position[static_cast<size_t>(kTable[i].nr)] = static_cast<int16_t>(i);
     return position;
 }
 constexpr auto kPosition = positions();
 
 }  // namespace
 
-std::span<const Row> syscall_table() {
-    return kTable;
-}
+std::span<const Row> syscall_table() { return kTable; }
 
 const Row* find_row(int64_t nr) {
     if (nr < 0 || nr > kHighest) return nullptr;
@@ -94,18 +90,12 @@ const Row* find_row(int64_t nr) {
 
 std::string_view route_name(Route route) {
     switch (route) {
-        case Route::Local:
-            return "local";
-        case Route::Node:
-            return "node";
-        case Route::Identity:
-            return "identity";
-        case Route::Home:
-            return "home";
-        case Route::Both:
-            return "both";
-        case Route::Return:
-            return "return";
+        case Route::Local: return "local";
+        case Route::Node: return "node";
+        case Route::Identity: return "identity";
+        case Route::Home: return "home";
+        case Route::Both: return "both";
+        case Route::Return: return "return";
     }
     return "?";
 }

@@ -35,9 +35,9 @@ struct ClockPage {
     int64_t offset_sec;
     int64_t offset_nsec;  // 0 to 999999999
     int64_t slew_from_ns, slew_length_ns, slew_rate;
-    int64_t tai_sec;      // CLOCK_TAI minus CLOCK_REALTIME
+    int64_t tai_sec;  // CLOCK_TAI minus CLOCK_REALTIME
     int32_t minutes_west, dst_time;
-    uint64_t node_clock_gettime, node_getcpu;  // functions of the node's vDSO; 0: it has none
+    uint64_t node_clock_gettime, node_getcpu;                     // functions of the node's vDSO; 0: it has none
     uint32_t random_state_size, random_protection, random_flags;  // struct vgetrandom_opaque_params; size 0: home has none
 };
 static_assert(offsetof(ClockPage, offset_sec) == 8 && offsetof(ClockPage, offset_nsec) == 16);
@@ -49,9 +49,9 @@ static_assert(offsetof(ClockPage, node_getcpu) == 72 && offsetof(ClockPage, rand
 extern "C" {
 // As in agent.h, only distances mean anything.
 extern const char pmi_shims_begin[], pmi_shims_end[];
-#define PMI_SHIM(name)                                                                                        \
-    extern const char pmi_shim_##name[], pmi_shim_##name##_work[], pmi_shim_##name##_stores[],                \
-        pmi_shim_##name##_call[], pmi_shim_##name##_end[];
+#define PMI_SHIM(name)                                                                                                   \
+    extern const char pmi_shim_##name[], pmi_shim_##name##_work[], pmi_shim_##name##_stores[], pmi_shim_##name##_call[], \
+        pmi_shim_##name##_end[];
 PMI_SHIM(clock_gettime)
 PMI_SHIM(gettimeofday)
 PMI_SHIM(time)
@@ -71,9 +71,11 @@ struct Shim {
 };
 inline std::array<Shim, 6> shims() {
     auto at = [](const char* label) { return static_cast<uint64_t>(label - pmi_shims_begin); };
-#define PMI_SHIM(name)                                                                                       \
-    Shim{#name, at(pmi_shim_##name), at(pmi_shim_##name##_work), at(pmi_shim_##name##_stores),               \
-         at(pmi_shim_##name##_call), at(pmi_shim_##name##_end)}
+#define PMI_SHIM(name)                                                                                                    \
+    Shim {                                                                                                                \
+#name, at(pmi_shim_##name), at(pmi_shim_##name##_work), at(pmi_shim_##name##_stores), at(pmi_shim_##name##_call), \
+            at(pmi_shim_##name##_end)                                                                                     \
+    }
     return {PMI_SHIM(clock_gettime), PMI_SHIM(gettimeofday), PMI_SHIM(time),
             PMI_SHIM(clock_getres),  PMI_SHIM(getcpu),       PMI_SHIM(getrandom)};
 #undef PMI_SHIM

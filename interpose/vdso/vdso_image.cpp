@@ -41,7 +41,7 @@ class Reader {
 };
 
 struct Tables {
-    uint64_t base = 0;  // addresses in the image begin here
+    uint64_t base = 0;                                          // addresses in the image begin here
     uint64_t symbols = 0, strings = 0, hash = 0, gnu_hash = 0;  // offsets
 };
 

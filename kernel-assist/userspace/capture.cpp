@@ -1,8 +1,8 @@
 // Capture: what ptrace and /proc tell from outside, and for the rest questions that the process's own threads ask.
 #include <linux/membarrier.h>
-#include <sys/prctl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -148,8 +148,7 @@ Status answer_process(const Batch& batch, const ProcessQuestions& q, wire::Image
     image.mutable_layout()->set_brk(static_cast<uint64_t>(batch.result(q.brk)));
     image.set_membarrier(answer_barriers(batch, q.barriers));
     image.set_thp_disable(batch.result(q.thp) > 0);
-    for (uint64_t i = 0; i < 2; i++)
-        image.add_cpu_timers(batch.bytes(q.timers_at + i * sizeof(itimerval), sizeof(itimerval)));
+    for (uint64_t i = 0; i < 2; i++) image.add_cpu_timers(batch.bytes(q.timers_at + i * sizeof(itimerval), sizeof(itimerval)));
     return {};
 }
 

@@ -1,7 +1,7 @@
 // Install: the image's state, put into a process by its own threads.
 #include <linux/membarrier.h>
-#include <sys/prctl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 
@@ -86,8 +86,7 @@ uint64_t mm_map(Batch& batch, const wire::Layout& l) {
 
 }  // namespace
 
-Status UserspaceAssist::install_process(pid_t leader, const wire::Image& image, AgentPlace agent,
-                                        StopWaiter& waiter) {
+Status UserspaceAssist::install_process(pid_t leader, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) {
     Batch batch(leader, leader, agent, waiter);
     if (image.sigactions().size() != kSigactionSize * kSignals)
         return fail("an image with {} bytes of dispositions", image.sigactions().size());
@@ -95,8 +94,7 @@ Status UserspaceAssist::install_process(pid_t leader, const wire::Image& image, 
     uint64_t actions = batch.data(image.sigactions().data(), image.sigactions().size());
     for (int s = 1; s <= kSignals; s++) {
         if (s == SIGKILL || s == SIGSTOP) continue;
-        batch.call(SYS_rt_sigaction, static_cast<uint64_t>(s), actions + static_cast<uint64_t>(s - 1) * kSigactionSize,
-                   0, 8);
+        batch.call(SYS_rt_sigaction, static_cast<uint64_t>(s), actions + static_cast<uint64_t>(s - 1) * kSigactionSize, 0, 8);
     }
     size_t layout = batch.call(SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, mm_map(batch, image.layout()), sizeof(prctl_mm_map), 0);
     batch.call(SYS_personality, image.personality());
@@ -131,8 +129,7 @@ Status UserspaceAssist::install_thread(pid_t tid, const wire::Thread& t, AgentPl
     batch.call(SYS_set_tid_address, t.clear_child_tid());
     if (t.robust_list() != 0) batch.call(SYS_set_robust_list, t.robust_list(), t.robust_list_size());
     size_t rseq = SIZE_MAX;
-    if (t.rseq_address() != 0)
-        rseq = batch.call(SYS_rseq, t.rseq_address(), t.rseq_size(), 0, t.rseq_signature());
+    if (t.rseq_address() != 0) rseq = batch.call(SYS_rseq, t.rseq_address(), t.rseq_size(), 0, t.rseq_signature());
     TRY(batch.run());
     TRY(batch.check(stack_call, "set the alternate stack"));
     if (rseq != SIZE_MAX) TRY(batch.check(rseq, "register rseq"));
@@ -151,15 +148,14 @@ Status UserspaceAssist::strip_thread(pid_t tid, const wire::Thread& t, AgentPlac
     batch.call(SYS_set_tid_address, 0);
     batch.call(SYS_set_robust_list, 0, 24);
     size_t rseq = SIZE_MAX;
-    if (t.rseq_address() != 0)
-        rseq = batch.call(SYS_rseq, t.rseq_address(), t.rseq_size(), kRseqUnregister, t.rseq_signature());
+    if (t.rseq_address() != 0) rseq = batch.call(SYS_rseq, t.rseq_address(), t.rseq_size(), kRseqUnregister, t.rseq_signature());
     TRY(batch.run());
     if (rseq != SIZE_MAX) TRY(batch.check(rseq, "unregister rseq"));
     return aside.end();
 }
 
-Status UserspaceAssist::release_thread(pid_t tid, const wire::Thread& t, const RemoteMemory& memory,
-                                       int64_t home_monotonic_ns, GoesOn where) {
+Status UserspaceAssist::release_thread(pid_t tid, const wire::Thread& t, const RemoteMemory& memory, int64_t home_monotonic_ns,
+                                       GoesOn where) {
     Registers r{};
     if (t.registers().size() != sizeof r) return fail("an image with registers of {} bytes", t.registers().size());
     std::memcpy(&r, t.registers().data(), sizeof r);

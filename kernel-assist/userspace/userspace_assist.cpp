@@ -20,8 +20,7 @@ size_t Batch::call(int64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a
 Status Batch::run() {
     if (!data_.empty()) TRY(memory_.write(agent_.scratch + kDataOffset, std::as_bytes(std::span(data_))));
     TRY(Injector(tid_, waiter_).batch(agent_.base, agent_.scratch, ops_, memory_));
-    if (!data_.empty())
-        TRY(memory_.read(agent_.scratch + kDataOffset, std::as_writable_bytes(std::span(data_))));
+    if (!data_.empty()) TRY(memory_.read(agent_.scratch + kDataOffset, std::as_writable_bytes(std::span(data_))));
     return {};
 }
 

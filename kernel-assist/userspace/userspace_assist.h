@@ -10,14 +10,12 @@ namespace pmi {
 
 class Batch {
   public:
-    Batch(pid_t pid, pid_t tid, AgentPlace agent, StopWaiter& waiter)
-        : memory_(pid), tid_(tid), agent_(agent), waiter_(waiter) {}
+    Batch(pid_t pid, pid_t tid, AgentPlace agent, StopWaiter& waiter) : memory_(pid), tid_(tid), agent_(agent), waiter_(waiter) {}
 
     // Scratch memory (16-byte aligned) for a pointer argument; its address in the process.
     uint64_t data(const void* bytes, size_t size);
     uint64_t space(size_t size) { return data(nullptr, size); }
-    size_t call(int64_t nr, uint64_t a0 = 0, uint64_t a1 = 0, uint64_t a2 = 0, uint64_t a3 = 0, uint64_t a4 = 0,
-                uint64_t a5 = 0);
+    size_t call(int64_t nr, uint64_t a0 = 0, uint64_t a1 = 0, uint64_t a2 = 0, uint64_t a3 = 0, uint64_t a4 = 0, uint64_t a5 = 0);
     // Runs what was collected; Error when the thread is lost.
     Status run();
     int64_t result(size_t call) const { return ops_[call].result; }
@@ -41,8 +39,8 @@ class UserspaceAssist : public Assist {
     Status capture(const Frozen& frozen, AgentPlace agent, StopWaiter& waiter, wire::Image& image) override;
     Status install_process(pid_t leader, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) override;
     Status install_thread(pid_t tid, const wire::Thread& thread, AgentPlace agent, StopWaiter& waiter) override;
-    Status release_thread(pid_t tid, const wire::Thread& thread, const RemoteMemory& memory,
-                          int64_t home_monotonic_ns, GoesOn where) override;
+    Status release_thread(pid_t tid, const wire::Thread& thread, const RemoteMemory& memory, int64_t home_monotonic_ns,
+                          GoesOn where) override;
     Status strip_thread(pid_t tid, const wire::Thread& thread, AgentPlace agent, StopWaiter& waiter) override;
     Status strip_process(pid_t tid, AgentPlace agent, StopWaiter& waiter) override;
     Status settle_process(pid_t tid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) override;

@@ -38,8 +38,7 @@ Expected<HostPort> as_address(const Place& at, const std::string& key) {
 }
 
 Expected<uint64_t> as_size(const Place& at, const std::string& key) {
-    if (auto number = at.node.value_exact<int64_t>(); number && *number >= 0)
-        return static_cast<uint64_t>(*number);
+    if (auto number = at.node.value_exact<int64_t>(); number && *number >= 0) return static_cast<uint64_t>(*number);
     if (auto text = at.node.value_exact<std::string>()) {
         auto size = parse_size(*text);
         if (!size) return fail("{}: {}: {}", at.show(), key, size.error().message());
@@ -67,10 +66,7 @@ Status read_pmi(const toml::table& table, const std::string& file, Config* confi
             TRY_ASSIGN(config->reconnect_seconds, as_seconds(at, key));
             continue;
         }
-        std::string* target = key == "node"   ? &config->node
-                              : key == "keys" ? &config->keys
-                              : key == "log"  ? &config->log
-                                              : nullptr;
+        std::string* target = key == "node" ? &config->node : key == "keys" ? &config->keys : key == "log" ? &config->log : nullptr;
         if (target == nullptr) return unknown_key(at, "pmi", key);
         TRY_ASSIGN(*target, as_string(at, key));
     }
@@ -86,14 +82,12 @@ Status read_node(const toml::table& table, const std::string& file, const std::s
             TRY_ASSIGN(entry.address, as_address(at, key));
         } else if (key == "key") {
             TRY_ASSIGN(entry.key, as_string(at, key));
-            if (!is_key(entry.key))
-                return fail("{}: key is not a public key ({} Z85 characters)", at.show(), kKeyText);
+            if (!is_key(entry.key)) return fail("{}: key is not a public key ({} Z85 characters)", at.show(), kKeyText);
         } else {
             return unknown_key(at, "nodes." + name, key);
         }
     }
-    if (entry.address.host.empty())
-        return fail("{}: [nodes.{}] has no address", Place{file, table}.show(), name);
+    if (entry.address.host.empty()) return fail("{}: [nodes.{}] has no address", Place{file, table}.show(), name);
     config->nodes[name] = std::move(entry);
     return {};
 }
@@ -101,11 +95,9 @@ Status read_node(const toml::table& table, const std::string& file, const std::s
 Status read_nodes(const toml::table& table, const std::string& file, Config* config) {
     for (auto&& [name, node] : table) {
         Place at{file, node};
-        if (!is_node_name(name.str()))
-            return fail("{}: \"{}\" can't be a node's name", at.show(), name.str());
+        if (!is_node_name(name.str())) return fail("{}: \"{}\" can't be a node's name", at.show(), name.str());
         const toml::table* entry = node.as_table();
-        if (entry == nullptr)
-            return fail("{}: nodes.{} must be a table: [nodes.{}]", at.show(), name.str(), name.str());
+        if (entry == nullptr) return fail("{}: nodes.{} must be a table: [nodes.{}]", at.show(), name.str(), name.str());
         TRY(read_node(*entry, file, std::string(name.str()), config));
     }
     return {};
@@ -221,8 +213,7 @@ Expected<uint64_t> parse_size(std::string_view text) {
         valid = index != std::string_view::npos;
         shift = static_cast<unsigned>(index + 1) * 10;
     }
-    if (!valid || (shift != 0 && number >> (64 - shift) != 0))
-        return fail("\"{}\" is not a size, such as 512M or 8G", text);
+    if (!valid || (shift != 0 && number >> (64 - shift) != 0)) return fail("\"{}\" is not a size, such as 512M or 8G", text);
     return number << shift;
 }
 
@@ -237,8 +228,7 @@ Expected<uint32_t> check_cpu_weight(int64_t weight) {
 }
 
 bool is_node_name(std::string_view name) {
-    if (name.empty() || name.size() > 64 || !std::isalnum(static_cast<unsigned char>(name.front())))
-        return false;
+    if (name.empty() || name.size() > 64 || !std::isalnum(static_cast<unsigned char>(name.front()))) return false;
     return std::all_of(name.begin(), name.end(),
                        [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '-' || c == '_'; });
 }

@@ -23,7 +23,7 @@ struct ConfiguredNode {
 };
 
 struct Config {
-    std::string node, keys, log;  // empty: not set
+    std::string node, keys, log;      // empty: not set
     uint32_t reconnect_seconds = 60;  // how long a program that is away waits for a cut connection
     std::map<std::string, ConfiguredNode> nodes;
     struct {

@@ -24,8 +24,7 @@ std::vector<std::string> candidate_keys(const Keyring& ring, const NodeAddress& 
     if (!trusted) return keys;
     for (auto& entry : *trusted) {
         if (entry.name == node.name || entry.name == node.host) return {entry.public_key};
-        if (std::find(keys.begin(), keys.end(), entry.public_key) == keys.end())
-            keys.push_back(entry.public_key);
+        if (std::find(keys.begin(), keys.end(), entry.public_key) == keys.end()) keys.push_back(entry.public_key);
     }
     return keys;
 }

@@ -32,7 +32,7 @@ class Jail {
     struct Spawned {
         pid_t outer = 0;  // the guest's PID outside
         Fd pidfd;
-        Fd start;         // closing it lets the guest exec `program`; until then it waits
+        Fd start;  // closing it lets the guest exec `program`; until then it waits
     };
     // Starts a guest whose PID inside is `pid`: it execs `program` (an ELF in a memfd) with no arguments, no
     // environment, no capabilities, no_new_privs, and `fds` as its fds 0, 1, 2, ...

@@ -75,7 +75,8 @@ void set_clocks(int socket, int64_t monotonic_ns, int64_t boottime_ns) {
         seconds[i]--;
     }
     // One write: the file takes no second one.
-    int length = ::snprintf(text, sizeof text, "monotonic %lld %lld\nboottime %lld %lld\n", seconds[0], rest[0], seconds[1], rest[1]);
+    int length =
+        ::snprintf(text, sizeof text, "monotonic %lld %lld\nboottime %lld %lld\n", seconds[0], rest[0], seconds[1], rest[1]);
     int writing = ::open(kFile, O_WRONLY | O_CLOEXEC);
     if (writing < 0 || ::write(writing, text, static_cast<size_t>(length)) != length)
         give_up(socket, "set the time namespace's clocks");
@@ -206,8 +207,8 @@ void run_jail_launcher(int socket, const JailSetup& setup) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     // Before the cgroup namespace, so that these groups are its root.
     for (const auto& directory : setup.cgroups) enter_cgroup(socket, directory.c_str());
-    int flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
-                CLONE_NEWTIME;
+    int flags =
+        CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWTIME;
     if (::unshare(flags) != 0) give_up(socket, "make namespaces");
     send_reply(socket, 0, "");
     JailCommand mapped{};

@@ -62,7 +62,8 @@ std::vector<FilePart> parts_to_send(const SendOrder& order, Files which, SentPar
             uint64_t end = std::min(r.offset() + (r.end() - r.start()), whole_pages(file.size()));
             if (r.offset() >= end) continue;
             for (const auto& part : sent[{file.device(), file.inode()}].add(r.offset(), end))
-                parts.push_back({file_position(r.file(), part.start), r.start() + (part.start - r.offset()), part.end - part.start});
+                parts.push_back(
+                    {file_position(r.file(), part.start), r.start() + (part.start - r.offset()), part.end - part.start});
         }
     return parts;
 }

@@ -131,7 +131,9 @@ Status MemoryFollower::send_piece(const Piece& piece) {
         (zeros ? zeros_ : sent_).add(where, where + kPage);
         return !zeros;
     };
-    auto read = [&](uint64_t offset, std::span<std::byte> to, std::vector<bool>& there) { return read_pages(piece.address + offset, to, there); };
+    auto read = [&](uint64_t offset, std::span<std::byte> to, std::vector<bool>& there) {
+        return read_pages(piece.address + offset, to, there);
+    };
     return sender_->add_some(piece.kind, piece.where, piece.size, read, wanted);
 }
 
@@ -139,7 +141,8 @@ Status MemoryFollower::send_drops(int32_t pid, const PageSet& drops) {
     const auto& runs = drops.runs();
     for (size_t at = 0; at < runs.size(); at += kMaxRuns) {
         std::vector<MemoryRun> some;
-        for (size_t i = at; i < std::min(runs.size(), at + kMaxRuns); i++) some.push_back({runs[i].start, runs[i].end - runs[i].start});
+        for (size_t i = at; i < std::min(runs.size(), at + kMaxRuns); i++)
+            some.push_back({runs[i].start, runs[i].end - runs[i].start});
         TRY(stream_->send(make_stream_message(StreamKind::Drop, pid, some, {})));
     }
     return {};
@@ -159,7 +162,8 @@ Expected<MoveTotals> MemoryFollower::send(const SendOrder& order, Stream& stream
     for (const auto& r : order.image->regions()) put_off(order, r, written);
     if (order.later != nullptr) order.later->unite(foreseen);
     // What the other side has of an earlier time goes there run by run: where they are many, sending takes less.
-    if (order.later != nullptr && !held_.empty() && order.later->runs().size() > kMostDropsAtOnce) written.unite(std::exchange(*order.later, {}));
+    if (order.later != nullptr && !held_.empty() && order.later->runs().size() > kMostDropsAtOnce)
+        written.unite(std::exchange(*order.later, {}));
     PageSet gone = std::move(seen.looked);
     gone.intersect(held_);
     gone.subtract(seen.own);
@@ -173,7 +177,8 @@ Expected<MoveTotals> MemoryFollower::send(const SendOrder& order, Stream& stream
         if (next.size == 0) pieces_.pop_front();
     }
     if (vanished_) return fail("memory of process {} can't be read", order.pid);
-    if (order.file_contents) TRY(send_files(order, Files::All, files_, *sender_, files_again_ ? MemorySender::Zeros::Send : MemorySender::Zeros::Skip));
+    if (order.file_contents)
+        TRY(send_files(order, Files::All, files_, *sender_, files_again_ ? MemorySender::Zeros::Send : MemorySender::Zeros::Skip));
     if (!order.file_contents) TRY(send_stores(order, *sender_));
     TRY(send_whole(order, *sender_));
     TRY(sender_->flush());

@@ -93,7 +93,7 @@ class MemoryFollower : public Mover {
     std::deque<Piece> pieces_;
     PageSet sent_, zeros_, became_zero_;
     bool vanished_ = false, file_vanished_ = false;
-    bool files_again_ = false;   // the other side may have older contents where there are zeros now
+    bool files_again_ = false;  // the other side may have older contents where there are zeros now
     bool all_is_news_ = false;  // the next round sends what was not written since, too
 };
 

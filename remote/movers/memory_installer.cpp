@@ -19,8 +19,8 @@ MemoryInstaller::MemoryInstaller(pid_t pid, const wire::Image& image, std::funct
 }
 
 bool MemoryInstaller::covered(uint64_t start, uint64_t size) const {
-    auto it = std::upper_bound(ranges_.begin(), ranges_.end(), start,
-                               [](uint64_t a, const AddressRange& r) { return a < r.start; });
+    auto it =
+        std::upper_bound(ranges_.begin(), ranges_.end(), start, [](uint64_t a, const AddressRange& r) { return a < r.start; });
     if (it == ranges_.begin()) return false;
     --it;
     return start >= it->start && size <= it->end - it->start && start + size <= it->end;

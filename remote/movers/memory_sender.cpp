@@ -39,7 +39,8 @@ Status MemorySender::add_some(StreamKind kind, uint64_t where, uint64_t size, co
         TRY_ASSIGN(auto to, room_for(kind, size - offset));
         there.assign((to.size() + kPage - 1) / kPage, true);
         TRY(read(offset, to, there));
-        for (size_t at = 0; at < to.size(); at += kPage) there[at / kPage] = wanted(where + offset + at, page_of(to, at), there[at / kPage]);
+        for (size_t at = 0; at < to.size(); at += kPage)
+            there[at / kPage] = wanted(where + offset + at, page_of(to, at), there[at / kPage]);
         for (size_t at = 0; at < to.size(); at += kPage)
             if (there[at / kPage]) filling_.keep(where + offset + at, page_of(to, at));
         offset += to.size();
@@ -65,7 +66,8 @@ Expected<std::span<std::byte>> MemorySender::room_for(StreamKind kind, uint64_t 
     constexpr size_t kWorthWhile = 16 * kPage;
     auto left = [&] { return kMemoryMessage - filling_.filled; };
     auto runs_left = [&] { return kMaxRunsAtOnce - filling_.runs.size(); };
-    if (kind != filling_.kind || left() < std::min<uint64_t>(wanted, kWorthWhile) || runs_left() < kWorthWhile / kPage) TRY(dispatch());
+    if (kind != filling_.kind || left() < std::min<uint64_t>(wanted, kWorthWhile) || runs_left() < kWorthWhile / kPage)
+        TRY(dispatch());
     filling_.kind = kind;
     if (filling_.buffer.data() == nullptr) filling_.buffer = pool_.take(kHeadRoom + kMemoryMessage);
     uint64_t size = std::min<uint64_t>({wanted, left(), runs_left() * kPage});
@@ -125,7 +127,8 @@ Status MemorySender::send_oldest() {
     Batch batch = std::move(asked_.front());
     asked_.pop_front();
     size_t asked = 0;
-    visit_pages(batch.runs, batch.payload(), [&](int number, uint64_t, std::span<const std::byte>) { asked += number >= 0 ? 1 : 0; });
+    visit_pages(batch.runs, batch.payload(),
+                [&](int number, uint64_t, std::span<const std::byte>) { asked += number >= 0 ? 1 : 0; });
     TRY_ASSIGN(auto found, finder_->answer(batch.kind, asked, stream_, [this] { return look_up(); }));
     auto runs = std::exchange(batch.runs, {});
     batch.filled = 0;

@@ -23,10 +23,10 @@ namespace pmi {
 class PageFinder;
 
 struct SendOrder {
-    pid_t pid = 0;                      // whose memory, in this machine's numbers; stopped
-    const wire::Image* image = nullptr; // its regions
-    bool file_contents = false;         // the destination has no such files: send what is mapped of them
-    std::vector<AddressRange> whole;    // ranges that are sent whole, whatever they are
+    pid_t pid = 0;                       // whose memory, in this machine's numbers; stopped
+    const wire::Image* image = nullptr;  // its regions
+    bool file_contents = false;          // the destination has no such files: send what is mapped of them
+    std::vector<AddressRange> whole;     // ranges that are sent whole, whatever they are
     // For writable shared mappings when file_contents is false: has this page stayed as it came?
     std::function<bool(uint32_t file, uint64_t offset, std::span<const std::byte> page)> unchanged;
     // Before each message, and while the destination takes none: what has been sent, and how many bytes are left to be looked
@@ -62,8 +62,8 @@ class MemoryInstaller {
   public:
     // `file_fd` gives the file that stands for image.files[index] here, -1 for none.
     MemoryInstaller(pid_t pid, const wire::Image& image, std::function<int(uint32_t index)> file_fd);
-    // Where the file of a private mapping has been cut off, the program's own pages have gone with what was cut off; those of an image from
-    // elsewhere are left out. Otherwise a page that can't be written is an Error.
+    // Where the file of a private mapping has been cut off, the program's own pages have gone with what was cut off; those of an
+    // image from elsewhere are left out. Otherwise a page that can't be written is an Error.
     void leave_out_behind_file_ends() { leaves_out_ = true; }
     // A Pages or FileData message. Runs outside the image's regions or files are errors, nothing is written then.
     Status install(const StreamView& view);

@@ -5,7 +5,7 @@
 namespace pmi {
 namespace {
 
-constexpr uint64_t kTrial = 2048;   // pages, before it is judged
+constexpr uint64_t kTrial = 2048;     // pages, before it is judged
 constexpr uint64_t kWorthwhile = 16;  // one of so many
 
 }  // namespace
@@ -14,7 +14,8 @@ bool PageFinder::wants(StreamKind kind) const {
     return kind == StreamKind::FileData || asked_ < kTrial || found_ * kWorthwhile > asked_;
 }
 
-Status PageFinder::ask(StreamKind kind, int32_t pid, std::span<const MemoryRun> runs, std::span<const std::byte* const> pages, Stream& stream) {
+Status PageFinder::ask(StreamKind kind, int32_t pid, std::span<const MemoryRun> runs, std::span<const std::byte* const> pages,
+                       Stream& stream) {
     std::vector<PageHash> hashes;
     hashes.reserve(pages.size());
     for (const std::byte* page : pages) hashes.push_back(hash_page({page, kStoredPage}, key_));
@@ -23,7 +24,8 @@ Status PageFinder::ask(StreamKind kind, int32_t pid, std::span<const MemoryRun> 
     return stream.send(offer);
 }
 
-Expected<std::vector<bool>> PageFinder::answer(StreamKind kind, size_t pages, Stream& stream, const std::function<Status()>& between) {
+Expected<std::vector<bool>> PageFinder::answer(StreamKind kind, size_t pages, Stream& stream,
+                                               const std::function<Status()>& between) {
     TRY_ASSIGN(auto message, receive_while(stream, kStreamSendTimeoutMs, between));
     TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
     if (view.head.kind == StreamKind::Failed) return failure_of(view);

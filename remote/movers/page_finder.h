@@ -19,7 +19,8 @@ class PageFinder {
     bool wants(StreamKind kind) const;
     // Asks for the pages of these runs, whose contents are `pages`. Several questions may be under way; they are answered in
     // their order, with one answer for each page.
-    Status ask(StreamKind kind, int32_t pid, std::span<const MemoryRun> runs, std::span<const std::byte* const> pages, Stream& stream);
+    Status ask(StreamKind kind, int32_t pid, std::span<const MemoryRun> runs, std::span<const std::byte* const> pages,
+               Stream& stream);
     // `between` is called while it waits.
     Expected<std::vector<bool>> answer(StreamKind kind, size_t pages, Stream& stream, const std::function<Status()>& between);
 

@@ -135,7 +135,8 @@ void PageServer::push_all() {
         }
         auto more = push_some();
         if (more && *more) continue;
-        if (!more && !stopping_) spdlog::info("process {}: its pages are not pushed any more: {}", home_pid_, more.error().message());
+        if (!more && !stopping_)
+            spdlog::info("process {}: its pages are not pushed any more: {}", home_pid_, more.error().message());
         if (!stopping_) (void)lines_.push->send(make_stream_message(StreamKind::End, home_pid_, {}, {}));
         return;
     }

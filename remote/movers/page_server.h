@@ -41,7 +41,12 @@ class PageServer {
 
   private:
     PageServer(Fd memory, int32_t home_pid, const PageSet& later, PageLines lines)
-        : memory_(std::move(memory)), home_pid_(home_pid), lines_(std::move(lines)), pages_(later.bytes() / 4096), whole_(later), unsent_(later) {}
+        : memory_(std::move(memory)),
+          home_pid_(home_pid),
+          lines_(std::move(lines)),
+          pages_(later.bytes() / 4096),
+          whole_(later),
+          unsent_(later) {}
     void answer_all();
     Status answer(const PageRange& asked);
     void push_all();

@@ -7,13 +7,12 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstring>
-
-#include <xxhash.h>
 
 namespace pmi {
 
@@ -53,7 +52,8 @@ Expected<Fd> PageStore::make(uint64_t bytes) {
     if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0) return fail_errno("make a store of {} bytes", size);
     Head head{capacity, slots_for(capacity), 0, {}};
     if (::getrandom(head.key.data(), head.key.size(), 0) != static_cast<ssize_t>(head.key.size())) return fail_errno("getrandom");
-    if (::pwrite(fd.get(), &head, sizeof head, 0) != static_cast<ssize_t>(sizeof head)) return fail_errno("write to a store of pages");
+    if (::pwrite(fd.get(), &head, sizeof head, 0) != static_cast<ssize_t>(sizeof head))
+        return fail_errno("write to a store of pages");
     // A session that shortened it would take its pages from under the others.
     if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) return fail_errno("seal a memfd");
     return fd;
@@ -69,16 +69,21 @@ Expected<PageStore> PageStore::open(Fd memory) {
     PageStore store(Mapping(at, size));
     const Head& head = store.head();
     uint64_t front = whole_pages(sizeof(Head) + head.slots * sizeof(Slot) + head.capacity * sizeof(PageHash));
-    if (head.capacity == 0 || head.slots != slots_for(head.capacity) || front + head.capacity * kStoredPage != size) return fail("a store of pages that makes no sense");
+    if (head.capacity == 0 || head.slots != slots_for(head.capacity) || front + head.capacity * kStoredPage != size)
+        return fail("a store of pages that makes no sense");
     return store;
 }
 
 PageStore::Head& PageStore::head() const { return *reinterpret_cast<Head*>(memory_.data()); }
-std::span<PageStore::Slot> PageStore::index() const { return {reinterpret_cast<Slot*>(memory_.data() + sizeof(Head)), head().slots}; }
+std::span<PageStore::Slot> PageStore::index() const {
+    return {reinterpret_cast<Slot*>(memory_.data() + sizeof(Head)), head().slots};
+}
 std::span<PageHash> PageStore::hashes() const {
     return {reinterpret_cast<PageHash*>(memory_.data() + sizeof(Head) + head().slots * sizeof(Slot)), head().capacity};
 }
-std::byte* PageStore::place(uint64_t number) const { return memory_.data() + memory_.size() - (head().capacity - number) * kStoredPage; }
+std::byte* PageStore::place(uint64_t number) const {
+    return memory_.data() + memory_.size() - (head().capacity - number) * kStoredPage;
+}
 
 const PageKey& PageStore::key() const { return head().key; }
 uint64_t PageStore::pages() const { return std::min(head().next.load(), head().capacity); }

@@ -8,8 +8,8 @@ constexpr double kShortStop = 0.015;          // seconds: what rounds save is no
 constexpr uint64_t kSmallRound = 256u << 10;  // bytes: what was written during so little is less still
 constexpr double kStillShrinking = 0.8;       // of the round before
 constexpr size_t kMostRounds = 30;
-constexpr size_t kMostRoundsBefore = 12;      // where the rest can follow
-constexpr double kLongest = 120;              // seconds
+constexpr size_t kMostRoundsBefore = 12;  // where the rest can follow
+constexpr double kLongest = 120;          // seconds
 
 double link_or_usual(double link) { return link > 0 ? link : kUsualLink; }
 

@@ -14,12 +14,12 @@ enum class MoveMode { Stop, Precopy, Postcopy, PrecopyThenPostcopy };
 constexpr bool may_follow(MoveMode mode) { return mode == MoveMode::Postcopy || mode == MoveMode::PrecopyThenPostcopy; }
 
 struct MoveFacts {
-    std::string asked;              // auto, stop, precopy, postcopy
-    uint64_t bytes = 0;             // that would travel while the program stands still
-    double link = 0;                // bytes a second, as far as is known; 0: nothing is known
-    double written = 0;             // bytes a second that the program writes; 0: nothing is known
-    std::string no_precopy;         // why pages can't be followed here, empty: they can
-    std::string no_postcopy{};      // why memory can't follow there, empty: it can
+    std::string asked;          // auto, stop, precopy, postcopy
+    uint64_t bytes = 0;         // that would travel while the program stands still
+    double link = 0;            // bytes a second, as far as is known; 0: nothing is known
+    double written = 0;         // bytes a second that the program writes; 0: nothing is known
+    std::string no_precopy;     // why pages can't be followed here, empty: they can
+    std::string no_postcopy{};  // why memory can't follow there, empty: it can
 };
 // Error: what was asked for can't be done, with the reason.
 Expected<MoveMode> choose_mode(const MoveFacts& facts);

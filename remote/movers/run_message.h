@@ -17,7 +17,8 @@ inline void add_run(std::vector<MemoryRun>& to, uint64_t where, uint64_t size) {
 }
 
 // The whole message: `payload` has `size` bytes, and in front of it room for a head and the runs.
-inline std::span<const std::byte> describe_runs(std::byte* payload, size_t size, StreamKind kind, int32_t pid, std::span<const MemoryRun> runs) {
+inline std::span<const std::byte> describe_runs(std::byte* payload, size_t size, StreamKind kind, int32_t pid,
+                                                std::span<const MemoryRun> runs) {
     StreamHead head{kind, static_cast<uint32_t>(runs.size()), pid, {}};
     std::byte* begin = payload - runs.size_bytes() - sizeof head;
     std::memcpy(begin, &head, sizeof head);

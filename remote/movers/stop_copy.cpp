@@ -31,8 +31,7 @@ class StopCopy : public Mover {
                 sender.expect(run.end - run.start);
             }
         }
-        for (const auto& [run, zeros] : own)
-            TRY(sender.add(StreamKind::Pages, run.start, run.start, run.end - run.start, zeros));
+        for (const auto& [run, zeros] : own) TRY(sender.add(StreamKind::Pages, run.start, run.start, run.end - run.start, zeros));
         if (!order.file_contents) TRY(send_stores(order, sender));
         TRY(send_whole(order, sender));
         TRY(sender.flush());

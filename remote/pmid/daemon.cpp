@@ -168,8 +168,7 @@ void Daemon::handle_request(const RequestServer::Incoming& incoming) {
         return;
     }
     refresh_machine(&machine_);
-    send_reply(incoming.client,
-               answer(parsed.request, machine_for_others(machine_, options_.limits, use_of(""))));
+    send_reply(incoming.client, answer(parsed.request, machine_for_others(machine_, options_.limits, use_of(""))));
 }
 
 Status Daemon::start_session(const RequestServer::Incoming& incoming, const wire::Request& request) {
@@ -203,8 +202,7 @@ Status Daemon::start_session(const RequestServer::Incoming& incoming, const wire
     session.request_id = request.id();
     session.memory = host.memory_needed();
     pid_t pid = session.pid();
-    spdlog::info("session {}: \"{}\" of {} ({})", pid, session.program, printable(host.home_hostname()),
-                 incoming.peer_address);
+    spdlog::info("session {}: \"{}\" of {} ({})", pid, session.program, printable(host.home_hostname()), incoming.peer_address);
     int report = session.report_fd();
     sessions_.emplace(pid, std::move(session));
     return watch(epoll_.get(), report);
@@ -235,17 +233,15 @@ void Daemon::finish_report(Session& session, const wire::Reply& reply) {
 void Daemon::expire_reports() {
     for (auto& [pid, session] : sessions_)
         if (session.reporting() && session.report_deadline().over())
-            finish_report(session, error_reply(session.request_id,
-                                               fmt::format("the guest session wasn't ready in {} ms",
-                                                           kReportTimeoutMs)));
+            finish_report(
+                session, error_reply(session.request_id, fmt::format("the guest session wasn't ready in {} ms", kReportTimeoutMs)));
 }
 
 void Daemon::reap() {
     for (auto entry = sessions_.begin(); entry != sessions_.end();) {
         auto& [pid, session] = *entry;
         siginfo_t dead{};
-        if (::waitid(P_PID, static_cast<id_t>(pid), &dead, WEXITED | WNOHANG | WNOWAIT) != 0 ||
-            dead.si_pid != pid) {
+        if (::waitid(P_PID, static_cast<id_t>(pid), &dead, WEXITED | WNOHANG | WNOWAIT) != 0 || dead.si_pid != pid) {
             ++entry;
             continue;
         }
@@ -254,8 +250,7 @@ void Daemon::reap() {
         ::waitpid(pid, &status, 0);
         if (session.reporting()) handle_report(session);  // it may have said why
         if (session.reporting())
-            finish_report(session,
-                          error_reply(session.request_id, "the guest session " + show_wait_status(status)));
+            finish_report(session, error_reply(session.request_id, "the guest session " + show_wait_status(status)));
         spdlog::info("session {}: \"{}\" {}", pid, session.program, show_wait_status(status));
         cgroups_->remove(std::move(session.group));
         entry = sessions_.erase(entry);

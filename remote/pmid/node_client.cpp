@@ -6,8 +6,8 @@
 
 namespace pmi {
 
-Expected<std::unique_ptr<NodeClient>> NodeClient::connect(Transport& transport, const Keyring* ring,
-                                                          const NodeAddress& node, int timeout_ms) {
+Expected<std::unique_ptr<NodeClient>> NodeClient::connect(Transport& transport, const Keyring* ring, const NodeAddress& node,
+                                                          int timeout_ms) {
     std::vector<std::string> keys{""};
     if (ring != nullptr) keys = candidate_keys(*ring, node);
     Deadline deadline(timeout_ms);
@@ -62,8 +62,7 @@ Expected<wire::Place> NodeClient::host(const wire::Host& host, int timeout_ms) {
     TRY_ASSIGN(wire::Reply reply, call(std::move(request), timeout_ms));
     const wire::Place& place = reply.place();
     bool valid = reply.has_place() && place.stream_port() - 1 < 65535 && place.call_port() - 1 < 65535 &&
-                 place.key_to_node().size() == 32 && place.key_to_home().size() == 32 &&
-                 place.token().size() == 16;
+                 place.key_to_node().size() == 32 && place.key_to_home().size() == 32 && place.token().size() == 16;
     if (!valid) return fail("node {}: malformed place", address_.name);
     return place;
 }

@@ -14,8 +14,7 @@ class NodeClient {
   public:
     // Finds out by which of the keys we trust the node proves itself. `ring` is null with Security::Insecure.
     // Errors are one line and name the node. Not thread-safe, as all of a Transport.
-    static Expected<std::unique_ptr<NodeClient>> connect(Transport& transport, const Keyring* ring,
-                                                         const NodeAddress& node,
+    static Expected<std::unique_ptr<NodeClient>> connect(Transport& transport, const Keyring* ring, const NodeAddress& node,
                                                          int timeout_ms = kConnectTimeoutMs);
 
     Expected<wire::Machine> ping(int timeout_ms = kConnectTimeoutMs);

@@ -77,19 +77,15 @@ ParsedOptions parse_options(int argc, char** argv) {
     std::string log_level = "info";
     uint32_t max_guests = 64;
     bool insecure = false, no_patching = false;
-    app.add_option("--listen", listen, "address and port to listen on (default 0.0.0.0:7700)")
-        ->type_name("ADDR:PORT");
+    app.add_option("--listen", listen, "address and port to listen on (default 0.0.0.0:7700)")->type_name("ADDR:PORT");
     app.add_option("--name", name, "name of this node (default: the host name)")->type_name("NAME");
-    app.add_option("--keys", keys, "key directory (default: $PMI_KEYS, else ~/.config/pmi/keys)")
-        ->type_name("DIR");
+    app.add_option("--keys", keys, "key directory (default: $PMI_KEYS, else ~/.config/pmi/keys)")->type_name("DIR");
     app.add_option("--log", log_file, "log file (default: standard error)")->type_name("FILE");
     app.add_option("--log-level", log_level, "trace, debug, info (default), warn, error or off")
         ->type_name("LEVEL")
         ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}));
-    app.add_option("--max-guests", max_guests, "how many programs may be here at a time (default 64)")
-        ->type_name("N");
-    app.add_option("--memory-max", memory_max, "memory for all of them together, such as 8G")
-        ->type_name("SIZE");
+    app.add_option("--max-guests", max_guests, "how many programs may be here at a time (default 64)")->type_name("N");
+    app.add_option("--memory-max", memory_max, "memory for all of them together, such as 8G")->type_name("SIZE");
     app.add_option("--keep-pages", keep_pages,
                    "memory for pages of programs that have gone, for when they come again (default 2G; 0: none)")
         ->type_name("SIZE");

@@ -30,10 +30,8 @@ Status serve(PmidOptions options) {
         ring = std::make_shared<const Keyring>(std::move(opened));
     }
     TRY_ASSIGN(auto daemon, Daemon::start(options, ring));
-    spdlog::info("listening on {}; {}", show_host_port(options.listen.host, daemon->port()),
-                 show(probe_kernel()));
-    std::printf("pmid %s listening on %s\n", options.name.c_str(),
-                show_host_port(options.listen.host, daemon->port()).c_str());
+    spdlog::info("listening on {}; {}", show_host_port(options.listen.host, daemon->port()), show(probe_kernel()));
+    std::printf("pmid %s listening on %s\n", options.name.c_str(), show_host_port(options.listen.host, daemon->port()).c_str());
     std::fflush(stdout);
     return daemon->run();
 }

@@ -8,13 +8,10 @@
 #include "remote/wire/compatibility.h"
 #include "remote/wire/machine.h"
 #include "remote/wire/printable.h"
-
 #include "runtime/base/clock.h"
 
 namespace pmi {
-namespace {
-
-}  // namespace
+namespace {}  // namespace
 
 Parsed parse_request(std::string_view bytes) {
     Parsed parsed;
@@ -23,8 +20,8 @@ Parsed parse_request(std::string_view bytes) {
         parsed.request.Clear();
         parsed.error = "malformed request";
     } else if (parsed.request.protocol_version() != kProtocolVersion) {
-        parsed.error = fmt::format("protocol version differs: yours {}, this node's {} (pmi {})",
-                                   parsed.request.protocol_version(), kProtocolVersion, PMI_VERSION);
+        parsed.error = fmt::format("protocol version differs: yours {}, this node's {} (pmi {})", parsed.request.protocol_version(),
+                                   kProtocolVersion, PMI_VERSION);
     } else if (parsed.request.what_case() == wire::Request::WHAT_NOT_SET) {
         parsed.error = "unknown request";
     }
@@ -66,12 +63,8 @@ wire::Reply answer(const wire::Request& request, const wire::Machine& node) {
             reply.set_boottime_ns(clock_ns(CLOCK_BOOTTIME));
             break;
         }
-        case wire::Request::kDescribe:
-            *reply.mutable_machine() = node;
-            break;
-        default:
-            reply.set_error("unknown request");
-            break;
+        case wire::Request::kDescribe: *reply.mutable_machine() = node; break;
+        default: reply.set_error("unknown request"); break;
     }
     return reply;
 }

@@ -49,8 +49,7 @@ class SpawnPlan {
         ::posix_spawnattr_setsigmask(&attributes_, &none);
         ::posix_spawnattr_setsigdefault(&attributes_, &all);
         ::posix_spawnattr_setpgroup(&attributes_, 0);
-        ::posix_spawnattr_setflags(&attributes_,
-                                   POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+        ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     }
     Expected<pid_t> spawn() {
         char name[] = "pmid", option[] = "--guest-session", fd[] = "3";
@@ -117,9 +116,7 @@ Expected<std::optional<wire::Reply>> Session::read_report() {
     }
 }
 
-void Session::kill_group(int signal) const {
-    ::kill(-pid_, signal);
-}
+void Session::kill_group(int signal) const { ::kill(-pid_, signal); }
 
 std::string show_wait_status(int status) {
     if (WIFEXITED(status)) return fmt::format("exited with status {}", WEXITSTATUS(status));

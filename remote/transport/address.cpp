@@ -83,8 +83,7 @@ Expected<Lookup> look_up_within(const std::string& host, uint16_t port, int time
     auto limit = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
     while (!pending->done) {
         if (pending->changed.wait_until(guard, limit) == std::cv_status::timeout && !pending->done)
-            return fail_code(ETIMEDOUT, "resolve {}: the name service didn't answer in {} ms", host,
-                             timeout_ms);
+            return fail_code(ETIMEDOUT, "resolve {}: the name service didn't answer in {} ms", host, timeout_ms);
     }
     return std::move(pending->result);
 }
@@ -101,8 +100,7 @@ Expected<HostPort> parse_host_port(std::string_view text, uint16_t default_port)
         if (close == std::string_view::npos) return fail("address \"{}\": \"]\" is missing", text);
         host = text.substr(1, close - 1);
         std::string_view rest = text.substr(close + 1);
-        if (!rest.empty() && rest.front() != ':')
-            return fail("address \"{}\": unexpected \"{}\" after \"]\"", text, rest);
+        if (!rest.empty() && rest.front() != ':') return fail("address \"{}\": unexpected \"{}\" after \"]\"", text, rest);
         has_port = !rest.empty();
         port = has_port ? rest.substr(1) : rest;
     } else if (size_t colon = text.find(':'); colon != std::string_view::npos) {
@@ -128,8 +126,7 @@ std::string show_host_port(const std::string& host, uint16_t port) {
 
 std::string SocketAddress::endpoint() const {
     char host[NI_MAXHOST], port[NI_MAXSERV];
-    int code =
-        ::getnameinfo(get(), length, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+    int code = ::getnameinfo(get(), length, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
     PMI_ASSERT(code == 0);
     return v6() ? fmt::format("tcp://[{}]:{}", host, port) : fmt::format("tcp://{}:{}", host, port);
 }

@@ -11,7 +11,8 @@ struct Handshaken {
     Fd connection;
     SessionKeys keys;
 };
-Expected<Handshaken> connect_to_node(const std::string& host, uint16_t port, const ChannelKeys& keys, Security security, int timeout_ms);
+Expected<Handshaken> connect_to_node(const std::string& host, uint16_t port, const ChannelKeys& keys, Security security,
+                                     int timeout_ms);
 // Error ETIMEDOUT, or ECANCELED when `wake` has become readable (-1: nothing does).
 Expected<Handshaken> accept_home(int listener, const ChannelKeys& keys, Security security, const Deadline& deadline, int wake = -1);
 

@@ -210,12 +210,8 @@ Expected<std::optional<Frame>> CallChannel::try_receive() {
     return frame;
 }
 
-bool CallChannel::has_read_ahead() const {
-    return !state_->in.empty();
-}
+bool CallChannel::has_read_ahead() const { return !state_->in.empty(); }
 
-void CallChannel::shut_down() {
-    state_->shut_down();
-}
+void CallChannel::shut_down() { state_->shut_down(); }
 
 }  // namespace pmi

@@ -43,11 +43,10 @@ class CallChannel {
     enum class Side { Home, Node };
     // Home connects, node accepts; `listener` is a listening TCP socket. Both fail after timeout_ms. For resume_ms a
     // connection that is cut is tried to be had again; 0: a cut is the end.
-    static Expected<std::unique_ptr<CallChannel>> connect(const std::string& host, uint16_t port,
-                                                          const ChannelKeys& keys, Security security,
-                                                          int timeout_ms, int resume_ms = 0);
-    static Expected<std::unique_ptr<CallChannel>> accept(int listener, const ChannelKeys& keys,
-                                                         Security security, int timeout_ms, int resume_ms = 0);
+    static Expected<std::unique_ptr<CallChannel>> connect(const std::string& host, uint16_t port, const ChannelKeys& keys,
+                                                          Security security, int timeout_ms, int resume_ms = 0);
+    static Expected<std::unique_ptr<CallChannel>> accept(int listener, const ChannelKeys& keys, Security security, int timeout_ms,
+                                                         int resume_ms = 0);
     ~CallChannel();
 
     int fd() const;  // the node's: -1 while the connection is cut

@@ -54,12 +54,12 @@ struct CallChannel::State {
     FrameSealer sealer;  // under send_lock
     SentFrames sent;
 
-    FrameBuffer in;  // the receiving thread's
+    FrameBuffer in;                              // the receiving thread's
     std::atomic<uint64_t> received{0}, told{0};  // frames of the peer; of these, how many it has been told of
     size_t untold_bytes = 0;
 
-    Fd wake;                // home: ends the wait between two attempts
-    std::thread resender;   // home: sends again while the receiving thread already receives
+    Fd wake;               // home: ends the wait between two attempts
+    std::thread resender;  // home: sends again while the receiving thread already receives
 
   private:
     Status take_trailer(Frame& frame);

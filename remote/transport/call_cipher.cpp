@@ -17,12 +17,10 @@ struct FrameSealer::Key {
 
 bool cipher_available(Cipher cipher) {
     PMI_ASSERT(::sodium_init() >= 0);
-    return cipher == Cipher::ChaCha20 ||
-           (cipher == Cipher::Aes256Gcm && ::crypto_aead_aes256gcm_is_available() != 0);
+    return cipher == Cipher::ChaCha20 || (cipher == Cipher::Aes256Gcm && ::crypto_aead_aes256gcm_is_available() != 0);
 }
 
-FrameSealer::FrameSealer(Cipher cipher, const CipherKey& key)
-    : cipher_(cipher), key_(std::make_unique<Key>()) {
+FrameSealer::FrameSealer(Cipher cipher, const CipherKey& key) : cipher_(cipher), key_(std::make_unique<Key>()) {
     PMI_ASSERT(cipher == Cipher::None || cipher_available(cipher));
     key_->key = key;
     if (cipher == Cipher::Aes256Gcm) ::crypto_aead_aes256gcm_beforenm(&key_->schedule, key.data());
@@ -40,33 +38,28 @@ std::array<unsigned char, 12> FrameSealer::next_nonce() {
     return nonce;
 }
 
-void FrameSealer::seal(std::span<const std::byte> header, std::span<std::byte> text,
-                       std::span<std::byte, 16> tag) {
+void FrameSealer::seal(std::span<const std::byte> header, std::span<std::byte> text, std::span<std::byte, 16> tag) {
     if (cipher_ == Cipher::None) return;
     auto nonce = next_nonce();
     int code = 0;
     if (cipher_ == Cipher::Aes256Gcm)
-        code = ::crypto_aead_aes256gcm_encrypt_detached_afternm(raw(text), raw(tag), nullptr, raw(text),
-                                                                text.size(), raw(header), header.size(),
-                                                                nullptr, nonce.data(), &key_->schedule);
+        code = ::crypto_aead_aes256gcm_encrypt_detached_afternm(raw(text), raw(tag), nullptr, raw(text), text.size(), raw(header),
+                                                                header.size(), nullptr, nonce.data(), &key_->schedule);
     else
-        code = ::crypto_aead_chacha20poly1305_ietf_encrypt_detached(raw(text), raw(tag), nullptr, raw(text),
-                                                                    text.size(), raw(header), header.size(),
-                                                                    nullptr, nonce.data(), key_->key.data());
+        code =
+            ::crypto_aead_chacha20poly1305_ietf_encrypt_detached(raw(text), raw(tag), nullptr, raw(text), text.size(), raw(header),
+                                                                 header.size(), nullptr, nonce.data(), key_->key.data());
     PMI_ASSERT(code == 0);
 }
 
-bool FrameSealer::open(std::span<const std::byte> header, std::span<std::byte> text,
-                       std::span<const std::byte, 16> tag) {
+bool FrameSealer::open(std::span<const std::byte> header, std::span<std::byte> text, std::span<const std::byte, 16> tag) {
     if (cipher_ == Cipher::None) return true;
     auto nonce = next_nonce();
     if (cipher_ == Cipher::Aes256Gcm)
-        return ::crypto_aead_aes256gcm_decrypt_detached_afternm(raw(text), nullptr, raw(text), text.size(),
-                                                                raw(tag), raw(header), header.size(),
-                                                                nonce.data(), &key_->schedule) == 0;
-    return ::crypto_aead_chacha20poly1305_ietf_decrypt_detached(raw(text), nullptr, raw(text), text.size(),
-                                                                raw(tag), raw(header), header.size(),
-                                                                nonce.data(), key_->key.data()) == 0;
+        return ::crypto_aead_aes256gcm_decrypt_detached_afternm(raw(text), nullptr, raw(text), text.size(), raw(tag), raw(header),
+                                                                header.size(), nonce.data(), &key_->schedule) == 0;
+    return ::crypto_aead_chacha20poly1305_ietf_decrypt_detached(raw(text), nullptr, raw(text), text.size(), raw(tag), raw(header),
+                                                                header.size(), nonce.data(), key_->key.data()) == 0;
 }
 
 }  // namespace pmi

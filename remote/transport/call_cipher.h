@@ -26,8 +26,7 @@ class FrameSealer {
     // In place: `text` becomes the sealed text, `tag` its tag. `header` (the length) is sealed along with it.
     void seal(std::span<const std::byte> header, std::span<std::byte> text, std::span<std::byte, 16> tag);
     // In place; false when the frame isn't what the peer sealed.
-    bool open(std::span<const std::byte> header, std::span<std::byte> text,
-              std::span<const std::byte, 16> tag);
+    bool open(std::span<const std::byte> header, std::span<std::byte> text, std::span<const std::byte, 16> tag);
 
     size_t overhead() const { return cipher_ == Cipher::None ? 0 : kSealOverhead; }
 

@@ -24,7 +24,8 @@ int poll_until(std::vector<pollfd>& items, const Deadline& deadline) {
 
 }  // namespace
 
-Expected<Handshaken> connect_to_node(const std::string& host, uint16_t port, const ChannelKeys& keys, Security security, int timeout_ms) {
+Expected<Handshaken> connect_to_node(const std::string& host, uint16_t port, const ChannelKeys& keys, Security security,
+                                     int timeout_ms) {
     Deadline deadline(timeout_ms);
     TRY_ASSIGN(Fd fd, connect_tcp(host, port, timeout_ms));
     TRY(set_call_options(fd.get()));
@@ -37,9 +38,8 @@ Expected<Handshaken> connect_to_node(const std::string& host, uint16_t port, con
     return Handshaken{std::move(fd), session};
 }
 
-Expected<std::unique_ptr<CallChannel>> CallChannel::connect(const std::string& host, uint16_t port,
-                                                            const ChannelKeys& keys, Security security,
-                                                            int timeout_ms, int resume_ms) {
+Expected<std::unique_ptr<CallChannel>> CallChannel::connect(const std::string& host, uint16_t port, const ChannelKeys& keys,
+                                                            Security security, int timeout_ms, int resume_ms) {
     TRY_ASSIGN(auto node, connect_to_node(host, port, keys, security, timeout_ms));
     State::Setup setup{Side::Home, keys, resume_ms, host, port, nullptr};
     auto state = std::make_unique<State>(std::move(node.connection), node.keys, std::move(setup));
@@ -59,8 +59,7 @@ struct Candidate {
 // Takes a candidate's bytes: its session when it is home, nothing when more has to come, an error when it is
 // not.
 Expected<std::optional<SessionKeys>> hear(Candidate& candidate, const ChannelKeys& keys, Security security) {
-    TRY_ASSIGN(bool whole, read_more(candidate.fd.get(), candidate.hello.data(), candidate.hello.size(),
-                                     &candidate.have));
+    TRY_ASSIGN(bool whole, read_more(candidate.fd.get(), candidate.hello.data(), candidate.hello.size(), &candidate.have));
     if (!whole) return std::optional<SessionKeys>();
     HelloAnswer answer{};
     TRY_ASSIGN(SessionKeys session, answer_hello(candidate.hello, keys, security, &answer));
@@ -101,8 +100,8 @@ Expected<Handshaken> accept_home(int listener, const ChannelKeys& keys, Security
     return last;
 }
 
-Expected<std::unique_ptr<CallChannel>> CallChannel::accept(int listener, const ChannelKeys& keys,
-                                                           Security security, int timeout_ms, int resume_ms) {
+Expected<std::unique_ptr<CallChannel>> CallChannel::accept(int listener, const ChannelKeys& keys, Security security, int timeout_ms,
+                                                           int resume_ms) {
     State::Setup setup{Side::Node, keys, resume_ms, "", 0, nullptr};
     if (resume_ms > 0) {
         TRY_ASSIGN(setup.listener, ResumeListener::create(listener));

@@ -23,15 +23,10 @@ void hello_mac(const Hello& hello, const ChannelKeys& keys, unsigned char* mac) 
 }
 
 void answer_mac(const Hello& hello, const HelloAnswer& answer, const ChannelKeys& keys, unsigned char* mac) {
-    KeyedHash(keys.to_home, kMac)
-        .add(hello.data(), hello.size())
-        .add(answer.data(), kAnswerMacAt)
-        .finish(mac, kMac);
+    KeyedHash(keys.to_home, kMac).add(hello.data(), hello.size()).add(answer.data(), kAnswerMacAt).finish(mac, kMac);
 }
 
-unsigned char cipher_bit(Cipher cipher) {
-    return static_cast<unsigned char>(1u << static_cast<unsigned>(cipher));
-}
+unsigned char cipher_bit(Cipher cipher) { return static_cast<unsigned char>(1u << static_cast<unsigned>(cipher)); }
 
 unsigned char offered_ciphers(Security security) {
     if (security == Security::Insecure) return cipher_bit(Cipher::None);
@@ -66,10 +61,8 @@ SessionKeys derive(const Hello& hello, const HelloAnswer& answer, const ChannelK
 }
 
 Status check_start(const unsigned char* message) {
-    if (std::memcmp(message, kMagic, sizeof kMagic) != 0)
-        return fail_code(EPROTO, "call channel: not a pmi peer");
-    if (message[4] != kVersion)
-        return fail_code(EPROTO, "call channel: version {}, not {}", message[4], kVersion);
+    if (std::memcmp(message, kMagic, sizeof kMagic) != 0) return fail_code(EPROTO, "call channel: not a pmi peer");
+    if (message[4] != kVersion) return fail_code(EPROTO, "call channel: version {}, not {}", message[4], kVersion);
     return {};
 }
 
@@ -96,8 +89,7 @@ Hello make_hello(const ChannelKeys& keys, Security security) {
     return hello;
 }
 
-Expected<SessionKeys> answer_hello(const Hello& hello, const ChannelKeys& keys, Security security,
-                                   HelloAnswer* answer) {
+Expected<SessionKeys> answer_hello(const Hello& hello, const ChannelKeys& keys, Security security, HelloAnswer* answer) {
     PMI_ASSERT(::sodium_init() >= 0);
     TRY(check_start(hello.data()));
     unsigned char mac[kMac];
@@ -115,8 +107,7 @@ Expected<SessionKeys> answer_hello(const Hello& hello, const ChannelKeys& keys, 
     return derive(hello, *answer, keys, cipher);
 }
 
-Expected<SessionKeys> check_answer(const Hello& hello, const HelloAnswer& answer, const ChannelKeys& keys,
-                                   Security security) {
+Expected<SessionKeys> check_answer(const Hello& hello, const HelloAnswer& answer, const ChannelKeys& keys, Security security) {
     TRY(check_start(answer.data()));
     unsigned char mac[kMac];
     answer_mac(hello, answer, keys, mac);

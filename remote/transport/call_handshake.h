@@ -23,10 +23,8 @@ struct SessionKeys {
 
 Hello make_hello(const ChannelKeys& keys, Security security);
 // The node's part: checks a hello (in constant time), makes the answer and the session's keys.
-Expected<SessionKeys> answer_hello(const Hello& hello, const ChannelKeys& keys, Security security,
-                                   HelloAnswer* answer);
+Expected<SessionKeys> answer_hello(const Hello& hello, const ChannelKeys& keys, Security security, HelloAnswer* answer);
 // Home's part.
-Expected<SessionKeys> check_answer(const Hello& hello, const HelloAnswer& answer, const ChannelKeys& keys,
-                                   Security security);
+Expected<SessionKeys> check_answer(const Hello& hello, const HelloAnswer& answer, const ChannelKeys& keys, Security security);
 
 }  // namespace pmi

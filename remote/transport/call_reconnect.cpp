@@ -64,7 +64,8 @@ Status CallChannel::State::reconnect() {
     if (resender.joinable()) resender.join();
     cut = true;  // the resender of a connection that was cut again at once may have found it whole
     std::string where = show_host_port(setup.host, setup.port);
-    spdlog::warn("the connection to {} is cut ({}); trying for {} s to get it back", where, ::strerrordesc_np(cut_code), setup.resume_ms / 1000);
+    spdlog::warn("the connection to {} is cut ({}); trying for {} s to get it back", where, ::strerrordesc_np(cut_code),
+                 setup.resume_ms / 1000);
     Deadline deadline(setup.resume_ms);
     for (;;) {
         if (broken) return fail_code(ECONNRESET, "call channel: receive");

@@ -86,7 +86,8 @@ ResumeConfirm make_resume_confirm(const ResumeHello& hello, const ResumeAnswer& 
     return confirm;
 }
 
-bool is_resume_confirm(const ResumeConfirm& confirm, const ResumeHello& hello, const ResumeAnswer& answer, const ChannelKeys& keys) {
+bool is_resume_confirm(const ResumeConfirm& confirm, const ResumeHello& hello, const ResumeAnswer& answer,
+                       const ChannelKeys& keys) {
     ResumeConfirm right = make_resume_confirm(hello, answer, keys);
     return ::sodium_memcmp(confirm.data(), right.data(), right.size()) == 0;
 }

@@ -11,8 +11,8 @@ namespace pmi {
 namespace {
 
 constexpr int kEvents = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED |
-                        ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
-                        ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+                        ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                        ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
 
 }  // namespace
 
@@ -26,13 +26,9 @@ ConnectionWatch::ConnectionWatch(ZmqContext& context, zmq::socket_t& watched)
     monitor_.connect(name);
 }
 
-ConnectionWatch::~ConnectionWatch() {
-    (void)::zmq_socket_monitor(watched_, nullptr, 0);
-}
+ConnectionWatch::~ConnectionWatch() { (void)::zmq_socket_monitor(watched_, nullptr, 0); }
 
-int ConnectionWatch::fd() {
-    return monitor_.get(zmq::sockopt::fd);
-}
+int ConnectionWatch::fd() { return monitor_.get(zmq::sockopt::fd); }
 
 bool ConnectionWatch::next(Event* event) {
     zmq::message_t head, address;
@@ -47,21 +43,14 @@ bool ConnectionWatch::next(Event* event) {
 void ConnectionWatch::note(const Event& event) {
     int connection = static_cast<int>(event.value);
     switch (event.what) {
-        case ZMQ_EVENT_CONNECTED:
-            connected_ = true;
-            [[fallthrough]];
-        case ZMQ_EVENT_ACCEPTED:
-            open_.insert(connection);
-            break;
-        case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-            handshaken_ = true;
-            break;
+        case ZMQ_EVENT_CONNECTED: connected_ = true; [[fallthrough]];
+        case ZMQ_EVENT_ACCEPTED: open_.insert(connection); break;
+        case ZMQ_EVENT_HANDSHAKE_SUCCEEDED: handshaken_ = true; break;
         case ZMQ_EVENT_DISCONNECTED:
             open_.erase(connection);
             if (handshaken_ && open_.empty()) dead_ = true;
             break;
-        default:
-            break;
+        default: break;
     }
 }
 
@@ -79,18 +68,13 @@ ConnectionWatch::Outcome ConnectionWatch::wait_ready(const Deadline& deadline) {
         while (next(&event)) {
             note(event);
             switch (event.what) {
-                case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-                    return Outcome::Ready;
-                case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-                    return Outcome::Refused;
+                case ZMQ_EVENT_HANDSHAKE_SUCCEEDED: return Outcome::Ready;
+                case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH: return Outcome::Refused;
                 case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
                 case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-                case ZMQ_EVENT_DISCONNECTED:
-                    return Outcome::NoHandshake;
-                case ZMQ_EVENT_CLOSED:
-                    return Outcome::Unreachable;
-                default:
-                    break;
+                case ZMQ_EVENT_DISCONNECTED: return Outcome::NoHandshake;
+                case ZMQ_EVENT_CLOSED: return Outcome::Unreachable;
+                default: break;
             }
         }
         if (deadline.over()) return connected_ ? Outcome::TimeoutConnected : Outcome::Timeout;
@@ -112,43 +96,33 @@ Error no_answer(const std::string& where) {
 }
 
 // Nor why a handshake failed.
-Error explain_no_handshake(ZmqContext& context, const std::string& where, const SocketAddress& address,
-                           int timeout_ms) {
+Error explain_no_handshake(ZmqContext& context, const std::string& where, const SocketAddress& address, int timeout_ms) {
     auto probed = probe_mechanism(address, timeout_ms);
     if (!probed) return no_answer(where);
     const std::string& theirs = *probed;
     std::string ours = context.security() == Security::Curve ? "CURVE" : "NULL";
-    if (theirs == "CURVE" && ours == "NULL")
-        return fail("{}: runs with keys, this side with --insecure", where);
-    if (theirs == "NULL" && ours == "CURVE")
-        return fail("{}: runs with --insecure, this side with keys", where);
+    if (theirs == "CURVE" && ours == "NULL") return fail("{}: runs with keys, this side with --insecure", where);
+    if (theirs == "NULL" && ours == "CURVE") return fail("{}: runs with --insecure, this side with keys", where);
     if (theirs != ours) return fail("{}: not a pmi port", where);
-    return fail_code(EKEYREJECTED, "{} has a key that isn't trusted here (run \"pmictl key trust\" here)",
-                     where);
+    return fail_code(EKEYREJECTED, "{} has a key that isn't trusted here (run \"pmictl key trust\" here)", where);
 }
 
-Error explain(ConnectionWatch::Outcome outcome, ZmqContext& context, const std::string& where,
-              const SocketAddress& address, const Deadline& deadline) {
+Error explain(ConnectionWatch::Outcome outcome, ZmqContext& context, const std::string& where, const SocketAddress& address,
+              const Deadline& deadline) {
     using Outcome = ConnectionWatch::Outcome;
     int probe_ms = std::clamp(deadline.left_ms(), 200, 1000);
     switch (outcome) {
-        case Outcome::Refused:
-            return fail_code(EACCES, "{} doesn't accept our key (run \"pmictl key trust\" there)", where);
-        case Outcome::NoHandshake:
-            return explain_no_handshake(context, where, address, probe_ms);
-        case Outcome::Unreachable:
-            return explain_unreachable(where, address, probe_ms);
-        case Outcome::TimeoutConnected:
-            return no_answer(where);
-        default:
-            return fail_code(ETIMEDOUT, "connect to {}: no answer", where);
+        case Outcome::Refused: return fail_code(EACCES, "{} doesn't accept our key (run \"pmictl key trust\" there)", where);
+        case Outcome::NoHandshake: return explain_no_handshake(context, where, address, probe_ms);
+        case Outcome::Unreachable: return explain_unreachable(where, address, probe_ms);
+        case Outcome::TimeoutConnected: return no_answer(where);
+        default: return fail_code(ETIMEDOUT, "connect to {}: no answer", where);
     }
 }
 
 }  // namespace
 
-Status connect_and_wait(ZmqContext& context, WatchedSocket& socket, const std::string& host, uint16_t port,
-                        int timeout_ms) {
+Status connect_and_wait(ZmqContext& context, WatchedSocket& socket, const std::string& host, uint16_t port, int timeout_ms) {
     Deadline deadline(timeout_ms);
     std::string where = show_host_port(host, port);
     TRY_ASSIGN(auto addresses, resolve(host, port, timeout_ms));

@@ -56,7 +56,6 @@ struct WatchedSocket {
 };
 
 // Connects the socket to the first of the addresses that completes a handshake; the error says why none did.
-Status connect_and_wait(ZmqContext& context, WatchedSocket& socket, const std::string& host, uint16_t port,
-                        int timeout_ms);
+Status connect_and_wait(ZmqContext& context, WatchedSocket& socket, const std::string& host, uint16_t port, int timeout_ms);
 
 }  // namespace pmi

@@ -49,8 +49,7 @@ Expected<std::optional<Frame>> FrameBuffer::next() {
     uint32_t length = 0;
     std::memcpy(&length, here.data(), kLengthField);
     size_t overhead = sealer_.overhead();
-    if (length > kMaxFrame || length < 1 + overhead)
-        return fail_code(EBADMSG, "call channel: frame of {} bytes", length);
+    if (length > kMaxFrame || length < 1 + overhead) return fail_code(EBADMSG, "call channel: frame of {} bytes", length);
     wanted_ = kLengthField + length;
     if (here.size() < wanted_) return std::optional<Frame>();
     std::span<std::byte> text = here.subspan(kLengthField, length - overhead);

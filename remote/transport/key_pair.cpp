@@ -17,20 +17,15 @@ namespace pmi {
 namespace {
 
 constexpr size_t kMaxKeyFile = 4096;
-constexpr std::string_view kZ85 =
-    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+constexpr std::string_view kZ85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
 
 // root may use anybody's key directory (it was told to), everybody else only their own.
-bool owner_accepted(uid_t owner) {
-    return ::geteuid() == 0 || owner == ::geteuid();
-}
+bool owner_accepted(uid_t owner) { return ::geteuid() == 0 || owner == ::geteuid(); }
 
 Status check_guarded(const struct stat& st, const std::string& path, Secrecy secrecy) {
     if (!owner_accepted(st.st_uid))
-        return fail("{}: belongs to user {}, not to user {} who wants to use it", path, st.st_uid,
-                    ::geteuid());
-    if ((st.st_mode & 022) != 0)
-        return fail("{}: mode {:04o} lets others write to it (want 0700)", path, st.st_mode & 07777);
+        return fail("{}: belongs to user {}, not to user {} who wants to use it", path, st.st_uid, ::geteuid());
+    if ((st.st_mode & 022) != 0) return fail("{}: mode {:04o} lets others write to it (want 0700)", path, st.st_mode & 07777);
     if (secrecy == Secrecy::Secret && (st.st_mode & 077) != 0)
         return fail("{}: mode {:04o} lets others read the secret key (want 0600)", path, st.st_mode & 07777);
     return {};
@@ -63,22 +58,19 @@ Expected<KeyPair> parse_pair(const std::string& text, const std::string& path) {
 
 bool is_key(std::string_view text) {
     if (text.size() != kKeyText) return false;
-    if (!std::all_of(text.begin(), text.end(), [](char c) { return kZ85.find(c) != std::string_view::npos; }))
-        return false;
+    if (!std::all_of(text.begin(), text.end(), [](char c) { return kZ85.find(c) != std::string_view::npos; })) return false;
     uint8_t bytes[32];
     return ::zmq_z85_decode(bytes, std::string(text).c_str()) != nullptr;
 }
 
-Status publish_file(const std::string& directory, const std::string& name, std::string_view text,
-                    unsigned mode) {
+Status publish_file(const std::string& directory, const std::string& name, std::string_view text, unsigned mode) {
     std::string target = directory + "/" + name;
     std::string temporary = directory + "/.new-XXXXXX";
     Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
     if (!fd.valid()) return fail_errno("make a file in {}", directory);
     Status result = write_all(fd.get(), text.data(), text.size());
     // fsync: a crash must not leave an empty secret under the final name.
-    if (result && (::fchmod(fd.get(), mode) != 0 || ::fsync(fd.get()) != 0))
-        result = fail_errno("write {}", temporary);
+    if (result && (::fchmod(fd.get(), mode) != 0 || ::fsync(fd.get()) != 0)) result = fail_errno("write {}", temporary);
     // link(2) doesn't replace; where the file system has no links, renameat2 with NOREPLACE doesn't either.
     if (result && ::link(temporary.c_str(), target.c_str()) != 0) {
         bool no_links = errno == EPERM || errno == EOPNOTSUPP || errno == EMLINK;
@@ -116,8 +108,7 @@ Expected<KeyPair> read_or_make_pair(const std::string& directory) {
     std::string path = directory + "/secret";
     if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT) {
         TRY_ASSIGN(KeyPair fresh, make_pair());
-        auto made =
-            publish_file(directory, "secret", fresh.public_key + "\n" + fresh.secret_key + "\n", 0600);
+        auto made = publish_file(directory, "secret", fresh.public_key + "\n" + fresh.secret_key + "\n", 0600);
         if (!made && made.error().code() != EEXIST) return std::move(made.error());
     }
     TRY_ASSIGN(std::string text, read_guarded_file(path, Secrecy::Secret));

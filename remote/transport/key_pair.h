@@ -18,8 +18,7 @@ bool is_key(std::string_view text);
 Expected<KeyPair> read_or_make_pair(const std::string& directory);
 
 // Puts `text` at directory/name whole or not at all, never over something that is there: EEXIST.
-Status publish_file(const std::string& directory, const std::string& name, std::string_view text,
-                    unsigned mode);
+Status publish_file(const std::string& directory, const std::string& name, std::string_view text, unsigned mode);
 
 // A small regular file that nobody but its owner may write (and, with `secret`, read), read whole.
 enum class Secrecy { Public, Secret };

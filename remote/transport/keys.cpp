@@ -28,8 +28,7 @@ bool is_key_name(std::string_view name) {
 
 Status check_name(const std::string& name) {
     if (is_key_name(name)) return {};
-    return fail("name \"{}\": want 1 to {} letters, digits, '.', '-', '_', the first a letter or digit", name,
-                kMaxName);
+    return fail("name \"{}\": want 1 to {} letters, digits, '.', '-', '_', the first a letter or digit", name, kMaxName);
 }
 
 std::string name_from_key(const std::string& key) {
@@ -46,8 +45,7 @@ Expected<std::string> find_directory(const std::string& asked) {
     const char* variable = std::getenv("PMI_KEYS");
     if (variable != nullptr && *variable != '\0') return std::string(variable);
     const char* home = std::getenv("HOME");
-    if (home == nullptr || *home == '\0')
-        return fail("key directory: HOME is not set; use --keys DIR or the variable PMI_KEYS");
+    if (home == nullptr || *home == '\0') return fail("key directory: HOME is not set; use --keys DIR or the variable PMI_KEYS");
     return std::string(home) + "/.config/pmi/keys";
 }
 
@@ -113,8 +111,7 @@ bool Keyring::trusts(const std::string& public_key) const {
 }
 
 Status Keyring::trust(const std::string& public_key, const std::string& name) {
-    if (!is_key(public_key))
-        return fail("\"{}\" is not a public key ({} Z85 characters)", public_key, kKeyText);
+    if (!is_key(public_key)) return fail("\"{}\" is not a public key ({} Z85 characters)", public_key, kKeyText);
     std::string chosen = name.empty() ? name_from_key(public_key) : name;
     TRY(check_name(chosen));
     TRY(make_directory(directory_ + "/trusted"));

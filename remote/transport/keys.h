@@ -29,8 +29,7 @@ class Keyring {
     const std::string& directory() const { return directory_; }
     // Reads the directory anew. What is no key there is left out, and said in `skipped`, one line each.
     Expected<std::vector<TrustedKey>> list(std::vector<std::string>* skipped = nullptr) const;
-    bool trusts(
-        const std::string& public_key) const;  // own key, or one in trusted/; reads the directory anew
+    bool trusts(const std::string& public_key) const;                      // own key, or one in trusted/; reads the directory anew
     Status trust(const std::string& public_key, const std::string& name);  // empty name: made from the key
     Status remove(const std::string& name_or_key);
     // The key of the node called `name` if one is trusted under that name; else the own public key.

@@ -35,12 +35,8 @@ std::string property(zmq::message_t& message, const char* name) {
 
 class ZmqRequestServer final : public RequestServer {
   public:
-    ZmqRequestServer(std::shared_ptr<ZmqContext> context, zmq::socket_t socket, Pollable pollable,
-                     uint16_t port)
-        : context_(std::move(context)),
-          socket_(std::move(socket)),
-          pollable_(std::move(pollable)),
-          port_(port) {}
+    ZmqRequestServer(std::shared_ptr<ZmqContext> context, zmq::socket_t socket, Pollable pollable, uint16_t port)
+        : context_(std::move(context)), socket_(std::move(socket)), pollable_(std::move(pollable)), port_(port) {}
 
     int poll_fd() const override { return pollable_.fd(); }
     uint16_t port() const override { return port_; }
@@ -118,8 +114,7 @@ Expected<std::string> ZmqRequestClient::request(std::string_view bytes, int time
             if (!alive) return fail_code(ECONNRESET, "{}: connection lost", where_);
             late_ = deadline.over();
             if (late_) return fail_code(ETIMEDOUT, "{}: no reply in {} ms", where_, timeout_ms);
-            zmq_pollitem_t items[2] = {{socket_.handle(), 0, ZMQ_POLLIN, 0},
-                                       {watch_.socket().handle(), 0, ZMQ_POLLIN, 0}};
+            zmq_pollitem_t items[2] = {{socket_.handle(), 0, ZMQ_POLLIN, 0}, {watch_.socket().handle(), 0, ZMQ_POLLIN, 0}};
             (void)::zmq_poll(items, 2, deadline.left_ms());
         }
     } catch (const zmq::error_t& e) {
@@ -129,8 +124,7 @@ Expected<std::string> ZmqRequestClient::request(std::string_view bytes, int time
 
 }  // namespace
 
-Expected<std::unique_ptr<RequestServer>> RequestServer::listen(Transport& transport,
-                                                               const std::string& address, uint16_t port) {
+Expected<std::unique_ptr<RequestServer>> RequestServer::listen(Transport& transport, const std::string& address, uint16_t port) {
     try {
         auto context = context_of(transport);
         zmq::socket_t socket = context->make_socket(zmq::socket_type::router, kMaxRequest);
@@ -149,9 +143,8 @@ Expected<std::unique_ptr<RequestServer>> RequestServer::listen(Transport& transp
     }
 }
 
-Expected<std::unique_ptr<RequestClient>> RequestClient::connect(Transport& transport, const std::string& host,
-                                                                uint16_t port, const std::string& server_key,
-                                                                int timeout_ms) {
+Expected<std::unique_ptr<RequestClient>> RequestClient::connect(Transport& transport, const std::string& host, uint16_t port,
+                                                                const std::string& server_key, int timeout_ms) {
     std::string where = show_host_port(host, port);
     try {
         auto context = context_of(transport);
@@ -160,15 +153,14 @@ Expected<std::unique_ptr<RequestClient>> RequestClient::connect(Transport& trans
         context->make_client(socket, server_key);
         WatchedSocket watched(*context, std::move(socket));
         TRY(connect_and_wait(*context, watched, host, port, timeout_ms));
-        return std::unique_ptr<RequestClient>(
-            new ZmqRequestClient(std::move(context), std::move(watched), std::move(where)));
+        return std::unique_ptr<RequestClient>(new ZmqRequestClient(std::move(context), std::move(watched), std::move(where)));
     } catch (const zmq::error_t& e) {
         return fail_code(e.num(), "connect to {}", where);
     }
 }
 
-Expected<std::string> request(Transport& transport, const std::string& host, uint16_t port,
-                              const std::string& server_key, std::string_view bytes, int timeout_ms) {
+Expected<std::string> request(Transport& transport, const std::string& host, uint16_t port, const std::string& server_key,
+                              std::string_view bytes, int timeout_ms) {
     Deadline deadline(timeout_ms);
     TRY_ASSIGN(auto client, RequestClient::connect(transport, host, port, server_key, timeout_ms));
     return client->request(bytes, deadline.left_ms());

@@ -17,11 +17,11 @@ namespace pmi {
 
 enum class Security { Curve, Insecure };
 
-constexpr size_t kMaxStreamMessage = 64u << 20;  // bytes; a peer that sends more is cut off
-constexpr size_t kMaxRequest = 1u << 20;         // bytes, of a request or a reply
-constexpr size_t kStreamQueueBytes = 8u << 20;   // on their way at each end before send() waits
-constexpr size_t kUsualStreamMessage = 1u << 20; // for which there is room when can_send() says so
-constexpr int kStreamSendTimeoutMs = 30000;      // how long send() waits for a slow peer
+constexpr size_t kMaxStreamMessage = 64u << 20;   // bytes; a peer that sends more is cut off
+constexpr size_t kMaxRequest = 1u << 20;          // bytes, of a request or a reply
+constexpr size_t kStreamQueueBytes = 8u << 20;    // on their way at each end before send() waits
+constexpr size_t kUsualStreamMessage = 1u << 20;  // for which there is room when can_send() says so
+constexpr int kStreamSendTimeoutMs = 30000;       // how long send() waits for a slow peer
 
 // One received message; the bytes stay valid while the object lives (no copy is made of a large one).
 class Message {
@@ -65,16 +65,14 @@ class Transport {
   public:
     // `ring` may be null only with Security::Insecure. Starts libzmq's I/O thread and, for servers, a ZAP
     // handler that asks ring->trusts() for each client.
-    static Expected<std::unique_ptr<Transport>> create(std::shared_ptr<const Keyring> ring,
-                                                       Security security);
+    static Expected<std::unique_ptr<Transport>> create(std::shared_ptr<const Keyring> ring, Security security);
     virtual ~Transport() = default;
 };
 
 // pmid's end: many clients, each request answered once. `address` may be an IPv6 one; port 0 is any free one.
 class RequestServer {
   public:
-    static Expected<std::unique_ptr<RequestServer>> listen(Transport& transport, const std::string& address,
-                                                           uint16_t port);
+    static Expected<std::unique_ptr<RequestServer>> listen(Transport& transport, const std::string& address, uint16_t port);
     virtual ~RequestServer() = default;
     virtual int poll_fd() const = 0;
     struct Incoming {
@@ -91,16 +89,15 @@ class RequestServer {
 // Security::Insecure.
 class RequestClient {
   public:
-    static Expected<std::unique_ptr<RequestClient>> connect(Transport& transport, const std::string& host,
-                                                            uint16_t port, const std::string& server_key,
-                                                            int timeout_ms);
+    static Expected<std::unique_ptr<RequestClient>> connect(Transport& transport, const std::string& host, uint16_t port,
+                                                            const std::string& server_key, int timeout_ms);
     virtual ~RequestClient() = default;
     virtual Expected<std::string> request(std::string_view bytes, int timeout_ms) = 0;
 };
 
 // One request, one reply, with a deadline. The error distinguishes: can't resolve, no answer in time (with
 // the hint whether the TCP port is open but the handshake refused: "doesn't accept our key").
-Expected<std::string> request(Transport& transport, const std::string& host, uint16_t port,
-                              const std::string& server_key, std::string_view bytes, int timeout_ms);
+Expected<std::string> request(Transport& transport, const std::string& host, uint16_t port, const std::string& server_key,
+                              std::string_view bytes, int timeout_ms);
 
 }  // namespace pmi

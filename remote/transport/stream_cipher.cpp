@@ -38,7 +38,8 @@ Expected<BulkSealer> BulkSealer::create(Cipher cipher, const CipherKey& key) {
     sealer.context_ = std::make_unique<Context>();
     const EVP_CIPHER* how = cipher == Cipher::Aes256Gcm ? ::EVP_aes_256_gcm() : ::EVP_chacha20_poly1305();
     EVP_CIPHER_CTX* evp = sealer.context_->evp;
-    if (evp == nullptr || ::EVP_CipherInit_ex(evp, how, nullptr, key.data(), nullptr, 1) != 1) return fail("stream: OpenSSL has no such cipher");
+    if (evp == nullptr || ::EVP_CipherInit_ex(evp, how, nullptr, key.data(), nullptr, 1) != 1)
+        return fail("stream: OpenSSL has no such cipher");
     return sealer;
 }
 
@@ -60,7 +61,8 @@ Status BulkSealer::seal(std::span<const std::byte> header, std::span<const std::
     return sealed ? Status() : fail("stream: a frame of {} bytes can't be sealed", from.size());
 }
 
-Status BulkSealer::open(std::span<const std::byte> header, std::span<std::byte> text, std::span<const std::byte, kSealOverhead> tag) {
+Status BulkSealer::open(std::span<const std::byte> header, std::span<std::byte> text,
+                        std::span<const std::byte, kSealOverhead> tag) {
     if (cipher_ == Cipher::None) return {};
     PMI_ASSERT(text.size() <= INT_MAX);
     auto nonce = nonce_of(count_++);
@@ -68,11 +70,12 @@ Status BulkSealer::open(std::span<const std::byte> header, std::span<std::byte> 
     int length = 0;
     std::array<std::byte, kSealOverhead> expected;  // OpenSSL's interface takes no const
     std::memcpy(expected.data(), tag.data(), tag.size());
-    bool opened = ::EVP_CipherInit_ex(evp, nullptr, nullptr, nullptr, nonce.data(), 0) == 1 &&
-                  ::EVP_CipherUpdate(evp, nullptr, &length, raw(header), static_cast<int>(header.size())) == 1 &&
-                  ::EVP_CipherUpdate(evp, raw(text), &length, raw(std::span<const std::byte>(text)), static_cast<int>(text.size())) == 1 &&
-                  ::EVP_CIPHER_CTX_ctrl(evp, EVP_CTRL_AEAD_SET_TAG, kSealOverhead, expected.data()) == 1 &&
-                  ::EVP_CipherFinal_ex(evp, nullptr, &length) == 1;
+    bool opened =
+        ::EVP_CipherInit_ex(evp, nullptr, nullptr, nullptr, nonce.data(), 0) == 1 &&
+        ::EVP_CipherUpdate(evp, nullptr, &length, raw(header), static_cast<int>(header.size())) == 1 &&
+        ::EVP_CipherUpdate(evp, raw(text), &length, raw(std::span<const std::byte>(text)), static_cast<int>(text.size())) == 1 &&
+        ::EVP_CIPHER_CTX_ctrl(evp, EVP_CTRL_AEAD_SET_TAG, kSealOverhead, expected.data()) == 1 &&
+        ::EVP_CipherFinal_ex(evp, nullptr, &length) == 1;
     return opened ? Status() : fail_code(EBADMSG, "stream: a frame that the peer has not sealed");
 }
 

@@ -18,7 +18,8 @@ class BulkSealer {
 
     // `to` becomes the sealed text, of the same length as `from` (and may be the same memory), `tag` its tag. `header` is
     // sealed along with it. Cipher::None copies.
-    Status seal(std::span<const std::byte> header, std::span<const std::byte> from, std::span<std::byte> to, std::span<std::byte, kSealOverhead> tag);
+    Status seal(std::span<const std::byte> header, std::span<const std::byte> from, std::span<std::byte> to,
+                std::span<std::byte, kSealOverhead> tag);
     // In place; an Error when the frame isn't what the peer sealed.
     Status open(std::span<const std::byte> header, std::span<std::byte> text, std::span<const std::byte, kSealOverhead> tag);
 

@@ -81,8 +81,7 @@ Expected<Fd> listen_tcp(const std::string& address, uint16_t* port) {
     if (::bind(fd.get(), where.get(), where.length) != 0 || ::listen(fd.get(), 128) != 0)
         return fail_errno("listen on {}", address);
     where.length = sizeof where.storage;
-    if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&where.storage), &where.length) != 0)
-        return fail_errno("getsockname");
+    if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&where.storage), &where.length) != 0) return fail_errno("getsockname");
     *port = ntohs(where.v6() ? reinterpret_cast<sockaddr_in6*>(&where.storage)->sin6_port
                              : reinterpret_cast<sockaddr_in*>(&where.storage)->sin_port);
     return fd;

@@ -149,7 +149,8 @@ class TcpStream final : public Stream {
     BufferPool pool_{kStreamQueueBytes + (4u << 20)};
     std::mutex mutex_;
     std::condition_variable changed_;
-    bool connected_ = false, alive_ = true, closing_ = false, abandoned_ = false, event_set_ = false, sending_ = false, sending_failed_ = false;
+    bool connected_ = false, alive_ = true, closing_ = false, abandoned_ = false, event_set_ = false, sending_ = false,
+         sending_failed_ = false;
     std::deque<Outgoing> out_;
     std::deque<std::unique_ptr<Message>> in_;
     size_t out_bytes_ = 0, in_bytes_ = 0;
@@ -258,7 +259,8 @@ Status TcpStream::send_zero_copy(std::span<const std::byte> bytes, std::function
         if (bytes.size() > kMaxStreamMessage)
             return fail_code(EMSGSIZE, "stream: message of {} bytes, at most {} fit", bytes.size(), kMaxStreamMessage);
         Lock lock(mutex_);
-        bool can = changed_.wait_for(lock, std::chrono::milliseconds(kStreamSendTimeoutMs), [&] { return !can_still_send() || has_room(bytes.size()); });
+        bool can = changed_.wait_for(lock, std::chrono::milliseconds(kStreamSendTimeoutMs),
+                                     [&] { return !can_still_send() || has_room(bytes.size()); });
         if (!can_still_send()) return peer_gone();
         if (!can) return fail_code(ETIMEDOUT, "stream: the peer takes nothing");
         out_bytes_ += bytes.size();
@@ -327,7 +329,8 @@ std::span<const std::byte> TcpStream::compress(std::span<const std::byte> bytes,
     int64_t began = clock_ns(CLOCK_MONOTONIC);
     auto size = static_cast<int>(bytes.size());
     packed_.resize(std::max(packed_.size(), static_cast<size_t>(::LZ4_compressBound(size))));
-    int n = ::LZ4_compress_default(reinterpret_cast<const char*>(bytes.data()), reinterpret_cast<char*>(packed_.data()), size, static_cast<int>(packed_.size()));
+    int n = ::LZ4_compress_default(reinterpret_cast<const char*>(bytes.data()), reinterpret_cast<char*>(packed_.data()), size,
+                                   static_cast<int>(packed_.size()));
     if (n <= 0) return bytes;
     auto packed = std::span<const std::byte>(packed_).first(static_cast<size_t>(n));
     gauge_.compressed(bytes.size(), packed.size(), clock_ns(CLOCK_MONOTONIC) - began);
@@ -355,13 +358,16 @@ void TcpStream::receive_loop() {
 Expected<std::unique_ptr<Message>> TcpStream::receive_frame() {
     FrameHead head{};
     TRY(receive_all(socket_.get(), std::as_writable_bytes(std::span(&head, 1))));
-    if (head.size > kMaxStreamMessage || head.plain > kMaxStreamMessage) return fail_code(EPROTO, "stream: a frame of {} bytes", head.size);
+    if (head.size > kMaxStreamMessage || head.plain > kMaxStreamMessage)
+        return fail_code(EPROTO, "stream: a frame of {} bytes", head.size);
     size_t overhead = sealers_->in.overhead();
     auto buffer = pool_.take(head.size + overhead);
     auto bytes = std::span(buffer.data(), head.size + overhead);
     TRY(receive_all(socket_.get(), bytes));
     auto text = bytes.first(head.size);
-    if (overhead > 0) TRY(sealers_->in.open(std::as_bytes(std::span(&head, 1)), text, std::span<const std::byte, kSealOverhead>(bytes.last(overhead))));
+    if (overhead > 0)
+        TRY(sealers_->in.open(std::as_bytes(std::span(&head, 1)), text,
+                              std::span<const std::byte, kSealOverhead>(bytes.last(overhead))));
     if (head.plain > 0) return unpack(text, head.plain);
     return std::unique_ptr<Message>(new PooledMessage(std::move(buffer), head.size));
 }
@@ -370,7 +376,8 @@ Expected<std::unique_ptr<Message>> TcpStream::unpack(std::span<const std::byte> 
     auto buffer = pool_.take(size);
     int n = ::LZ4_decompress_safe(reinterpret_cast<const char*>(packed.data()), reinterpret_cast<char*>(buffer.data()),
                                   static_cast<int>(packed.size()), static_cast<int>(size));
-    if (n < 0 || static_cast<size_t>(n) != size) return fail_code(EPROTO, "stream: a frame of {} bytes that can't be decompressed", packed.size());
+    if (n < 0 || static_cast<size_t>(n) != size)
+        return fail_code(EPROTO, "stream: a frame of {} bytes that can't be decompressed", packed.size());
     count_compressed(size, packed.size());
     return std::unique_ptr<Message>(new PooledMessage(std::move(buffer), size));
 }
@@ -427,14 +434,16 @@ ChannelKeys derive_keys(const ChannelKeys& session, const char (&label)[N]) {
 ChannelKeys stream_keys(const ChannelKeys& session) { return derive_keys(session, "pmi stream"); }
 ChannelKeys page_keys(const ChannelKeys& session) { return derive_keys(session, "pmi pages"); }
 
-Expected<std::unique_ptr<Stream>> listen_stream(const std::string& address, const ChannelKeys& keys, Security security, uint16_t* port) {
+Expected<std::unique_ptr<Stream>> listen_stream(const std::string& address, const ChannelKeys& keys, Security security,
+                                                uint16_t* port) {
     TRY_ASSIGN(Fd listener, listen_tcp(address, port));
     TRY_ASSIGN(auto stream, TcpStream::create(End::Node));
     TRY(stream->listening(std::move(listener), keys, security));
     return std::unique_ptr<Stream>(std::move(stream));
 }
 
-Expected<std::unique_ptr<Stream>> connect_stream(const std::string& host, uint16_t port, const ChannelKeys& keys, Security security, int timeout_ms) {
+Expected<std::unique_ptr<Stream>> connect_stream(const std::string& host, uint16_t port, const ChannelKeys& keys, Security security,
+                                                 int timeout_ms) {
     TRY_ASSIGN(auto home, connect_to_node(host, port, keys, security, timeout_ms));
     TRY_ASSIGN(auto stream, TcpStream::create(End::Home));
     TRY(stream->connected(std::move(home.connection), home.keys));

@@ -20,7 +20,9 @@ ChannelKeys page_keys(const ChannelKeys& session);
 
 // The server's end, on an address such as "0.0.0.0" and a free port, which is returned through `port`. The first client that
 // knows the keys is the only one.
-Expected<std::unique_ptr<Stream>> listen_stream(const std::string& address, const ChannelKeys& keys, Security security, uint16_t* port);
-Expected<std::unique_ptr<Stream>> connect_stream(const std::string& host, uint16_t port, const ChannelKeys& keys, Security security, int timeout_ms);
+Expected<std::unique_ptr<Stream>> listen_stream(const std::string& address, const ChannelKeys& keys, Security security,
+                                                uint16_t* port);
+Expected<std::unique_ptr<Stream>> connect_stream(const std::string& host, uint16_t port, const ChannelKeys& keys, Security security,
+                                                 int timeout_ms);
 
 }  // namespace pmi

@@ -18,8 +18,7 @@ class ZmqTransport final : public Transport {
 
 }  // namespace
 
-Expected<std::unique_ptr<Transport>> Transport::create(std::shared_ptr<const Keyring> ring,
-                                                       Security security) {
+Expected<std::unique_ptr<Transport>> Transport::create(std::shared_ptr<const Keyring> ring, Security security) {
     PMI_ASSERT(ring != nullptr || security == Security::Insecure);
     try {
         auto context = std::make_shared<ZmqContext>(std::move(ring), security);
@@ -29,8 +28,6 @@ Expected<std::unique_ptr<Transport>> Transport::create(std::shared_ptr<const Key
     }
 }
 
-std::shared_ptr<ZmqContext> context_of(Transport& transport) {
-    return dynamic_cast<ZmqTransport&>(transport).context();
-}
+std::shared_ptr<ZmqContext> context_of(Transport& transport) { return dynamic_cast<ZmqTransport&>(transport).context(); }
 
 }  // namespace pmi

@@ -34,8 +34,7 @@ std::vector<zmq::message_t> receive_parts(zmq::socket_t& socket) {
     return parts;
 }
 
-void reply(zmq::socket_t& socket, const zmq::message_t& id, const char* code, const char* text,
-           const std::string& user) {
+void reply(zmq::socket_t& socket, const zmq::message_t& id, const char* code, const char* text, const std::string& user) {
     auto part = [&](std::string_view bytes, bool more) {
         socket.send(zmq::buffer(bytes), more ? zmq::send_flags::sndmore : zmq::send_flags::none);
     };
@@ -61,9 +60,7 @@ ZapHandler::ZapHandler(zmq::context_t& context, std::shared_ptr<const Keyring> r
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-ZapHandler::~ZapHandler() {
-    thread_.join();
-}
+ZapHandler::~ZapHandler() { thread_.join(); }
 
 ZapHandler::Verdict ZapHandler::judge_mechanism(const std::vector<zmq::message_t>& request) const {
     std::string mechanism = request[kMechanism].to_string();

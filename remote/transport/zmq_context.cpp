@@ -20,8 +20,7 @@ void set_liveness(zmq::socket_t& socket) {
 
 }  // namespace
 
-ZmqContext::ZmqContext(std::shared_ptr<const Keyring> ring, Security security)
-    : ring_(std::move(ring)), security_(security) {}
+ZmqContext::ZmqContext(std::shared_ptr<const Keyring> ring, Security security) : ring_(std::move(ring)), security_(security) {}
 
 ZmqContext::~ZmqContext() {
     context_.shutdown();  // wakes the ZAP thread
@@ -62,9 +61,7 @@ ZapHandler& ZmqContext::zap() {
     return *zap_;
 }
 
-std::string ZmqContext::unique_name(std::string_view prefix) {
-    return fmt::format("{}-{}", prefix, names_.fetch_add(1));
-}
+std::string ZmqContext::unique_name(std::string_view prefix) { return fmt::format("{}-{}", prefix, names_.fetch_add(1)); }
 
 Expected<uint16_t> bind_tcp(zmq::socket_t& socket, const std::string& address, uint16_t port) {
     TRY_ASSIGN(auto addresses, resolve(address, port, kConnectTimeoutMs));

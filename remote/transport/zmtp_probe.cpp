@@ -29,8 +29,7 @@ Expected<std::string> probe_mechanism(const SocketAddress& address, int timeout_
         if (n <= 0) return std::string();
         have += static_cast<size_t>(n);
     }
-    bool zmtp =
-        static_cast<unsigned char>(greeting[0]) == 0xff && static_cast<unsigned char>(greeting[9]) == 0x7f;
+    bool zmtp = static_cast<unsigned char>(greeting[0]) == 0xff && static_cast<unsigned char>(greeting[9]) == 0x7f;
     return std::string(zmtp ? greeting + kMechanismAt : "");
 }
 

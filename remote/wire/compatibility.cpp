@@ -13,9 +13,7 @@ namespace pmi {
 
 namespace {
 
-std::string shown_name(const wire::Machine& machine) {
-    return machine.name().empty() ? "?" : printable(machine.name());
-}
+std::string shown_name(const wire::Machine& machine) { return machine.name().empty() ? "?" : printable(machine.name()); }
 
 uint32_t word_of(const wire::Machine& machine, CpuidWord word) {
     int index = static_cast<int>(word);
@@ -41,8 +39,7 @@ constexpr std::array<std::string_view, 26> kLevel1To3 = {
     "cx16", "lahf_lm", "popcnt", "sse3", "sse4_1", "sse4_2", "ssse3",
     // x86-64-v3
     "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "osxsave"};
-constexpr std::array<std::string_view, 5> kLevel4 = {"avx512f", "avx512bw", "avx512cd", "avx512dq",
-                                                     "avx512vl"};
+constexpr std::array<std::string_view, 5> kLevel4 = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"};
 
 bool in_baseline(std::string_view name, unsigned level) {
     constexpr size_t kCounts[] = {0, 10, 17, 26, 26};
@@ -55,24 +52,21 @@ bool in_baseline(std::string_view name, unsigned level) {
 
 Status check_compatible(const wire::Machine& home, const wire::Machine& node, uint64_t memory_needed) {
     if (home.protocol_version() != node.protocol_version())
-        return fail("protocol version differs: home {} (pmi {}), node {} {} (pmi {})",
-                    home.protocol_version(), printable(home.pmi_version()), shown_name(node),
-                    node.protocol_version(), printable(node.pmi_version()));
+        return fail("protocol version differs: home {} (pmi {}), node {} {} (pmi {})", home.protocol_version(),
+                    printable(home.pmi_version()), shown_name(node), node.protocol_version(), printable(node.pmi_version()));
     if (home.page_size() != node.page_size())
-        return fail("page size differs: home {}, node {} {}", home.page_size(), shown_name(node),
-                    node.page_size());
+        return fail("page size differs: home {}, node {} {}", home.page_size(), shown_name(node), node.page_size());
     TRY(check_cpu(home, node));
     if (memory_needed > node.memory_available())
-        return fail("memory: {} MiB are needed, node {} has {} MiB free", memory_needed >> 20,
-                    shown_name(node), node.memory_available() >> 20);
+        return fail("memory: {} MiB are needed, node {} has {} MiB free", memory_needed >> 20, shown_name(node),
+                    node.memory_available() >> 20);
     return {};
 }
 
 Status limit_to_baseline(wire::Machine* home, std::string_view level) {
     constexpr std::array<std::string_view, 4> kLevels = {"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"};
     auto found = std::find(kLevels.begin(), kLevels.end(), level);
-    if (found == kLevels.end())
-        return fail("CPU baseline \"{}\": not one of x86-64, x86-64-v2, x86-64-v3, x86-64-v4", level);
+    if (found == kLevels.end()) return fail("CPU baseline \"{}\": not one of x86-64, x86-64-v2, x86-64-v3, x86-64-v4", level);
     auto number = static_cast<unsigned>(found - kLevels.begin()) + 1;
     for (const CpuFeature& feature : cpu_features()) {
         int index = static_cast<int>(feature.word);

@@ -122,9 +122,7 @@ Registers cpuid(uint32_t leaf, uint32_t subleaf) {
 
 }  // namespace
 
-std::span<const CpuFeature> cpu_features() {
-    return kFeatures;
-}
+std::span<const CpuFeature> cpu_features() { return kFeatures; }
 
 std::array<uint32_t, kCpuidWords> read_cpuid_words() {
     Registers leaf1 = cpuid(1, 0), leaf7 = cpuid(7, 0);
@@ -150,34 +148,20 @@ XstatePlace read_xstate_layout(unsigned component) {
 
 std::string_view xstate_name(unsigned component) {
     switch (component) {
-        case 0:
-            return "x87";
-        case 1:
-            return "SSE";
-        case 2:
-            return "AVX";
-        case 3:
-            return "MPX bounds";
-        case 4:
-            return "MPX config";
-        case 5:
-            return "AVX-512 opmask";
-        case 6:
-            return "AVX-512 upper halves";
-        case 7:
-            return "AVX-512 upper registers";
-        case 9:
-            return "protection keys";
-        case 11:
-            return "shadow stack";
-        case 17:
-            return "AMX tile config";
-        case 18:
-            return "AMX tile data";
-        case 19:
-            return "APX registers";
-        default:
-            return "unknown";
+        case 0: return "x87";
+        case 1: return "SSE";
+        case 2: return "AVX";
+        case 3: return "MPX bounds";
+        case 4: return "MPX config";
+        case 5: return "AVX-512 opmask";
+        case 6: return "AVX-512 upper halves";
+        case 7: return "AVX-512 upper registers";
+        case 9: return "protection keys";
+        case 11: return "shadow stack";
+        case 17: return "AMX tile config";
+        case 18: return "AMX tile data";
+        case 19: return "APX registers";
+        default: return "unknown";
     }
 }
 

@@ -31,22 +31,22 @@ enum class FrameType : uint8_t {
     AllThere,       // ProcessHead: what was to come later (StreamKind::Later) has come
     Patched,        // PatchedHead: how many of its system call sites have been patched so far
     // home -> node
-    Reply = 64,     // CallHead, Reply
-    Signal,         // SignalHead: deliver
-    ThreadGone,     // ThreadHead: the deputy thread has exited; let the guest's go too
-    ProcessGone,    // ProcessHead: exited, killed or execed at home; drop the guest
-    Freeze,         // ProcessHead: stop it, for a move
-    Drained,        // ProcessHead: after FreezeAck: no reply and no signal will come any more; send the image
-    Thaw,           // ProcessHead: the move failed; go on
-    Drop,           // ProcessHead: it runs elsewhere now
-    Go,             // ProcessHead: the copy that was sent is the program from now on
-    Stop,           // ProcessHead: job control stopped it
-    Continue,       // ProcessHead
-    NewStream,      // ProcessHead: the stream was lost with a cut; make another one
-    Flush,          // ProcessHead: the program is being killed: send what it has stored in files
-    Clock,          // ClockHead: the answer to AskClock; or, with asked_ns 0, home's wall clock has been set
-    Freed,          // ProcessHead: home has given its copy of the memory up: all of it will have to travel
-    TellTallies,    // ProcessHead: answer with Tallies
+    Reply = 64,   // CallHead, Reply
+    Signal,       // SignalHead: deliver
+    ThreadGone,   // ThreadHead: the deputy thread has exited; let the guest's go too
+    ProcessGone,  // ProcessHead: exited, killed or execed at home; drop the guest
+    Freeze,       // ProcessHead: stop it, for a move
+    Drained,      // ProcessHead: after FreezeAck: no reply and no signal will come any more; send the image
+    Thaw,         // ProcessHead: the move failed; go on
+    Drop,         // ProcessHead: it runs elsewhere now
+    Go,           // ProcessHead: the copy that was sent is the program from now on
+    Stop,         // ProcessHead: job control stopped it
+    Continue,     // ProcessHead
+    NewStream,    // ProcessHead: the stream was lost with a cut; make another one
+    Flush,        // ProcessHead: the program is being killed: send what it has stored in files
+    Clock,        // ClockHead: the answer to AskClock; or, with asked_ns 0, home's wall clock has been set
+    Freed,        // ProcessHead: home has given its copy of the memory up: all of it will have to travel
+    TellTallies,  // ProcessHead: answer with Tallies
 };
 
 enum class CallKind : uint8_t {

@@ -16,15 +16,18 @@ namespace {
 
 Status check_offer(const StreamView& view) {
     constexpr uint64_t kPageSize = 4096, kHashSize = 16;
-    if (view.head.offered != StreamKind::Pages && view.head.offered != StreamKind::FileData) return fail("an offer of {}", static_cast<uint32_t>(view.head.offered));
+    if (view.head.offered != StreamKind::Pages && view.head.offered != StreamKind::FileData)
+        return fail("an offer of {}", static_cast<uint32_t>(view.head.offered));
     uint64_t total = 0;
     for (size_t i = 0; i < view.head.runs; i++) {
         MemoryRun r = view.run(i);
-        bool fits = r.size > 0 && r.size <= kMemoryMessage && r.size % kPageSize == 0 && r.where % kPageSize == 0 && r.where + r.size > r.where;
+        bool fits = r.size > 0 && r.size <= kMemoryMessage && r.size % kPageSize == 0 && r.where % kPageSize == 0 &&
+                    r.where + r.size > r.where;
         if (!fits) return fail("an offer of {} bytes at {:#x}", r.size, r.where);
         total += r.size;
     }
-    if (total > kMemoryMessage || view.payload.size() != total / kPageSize * kHashSize) return fail("an offer of {} bytes with {} of hashes", total, view.payload.size());
+    if (total > kMemoryMessage || view.payload.size() != total / kPageSize * kHashSize)
+        return fail("an offer of {} bytes with {} of hashes", total, view.payload.size());
     return {};
 }
 
@@ -34,7 +37,8 @@ Status check_later(const StreamView& view) {
     uint64_t last = 0;
     for (size_t i = 0; i < view.head.runs; i++) {
         MemoryRun r = view.run(i);
-        bool fits = r.size > 0 && r.size % kPageSize == 0 && r.where % kPageSize == 0 && r.where >= last && r.where + r.size > r.where;
+        bool fits =
+            r.size > 0 && r.size % kPageSize == 0 && r.where % kPageSize == 0 && r.where >= last && r.where + r.size > r.where;
         if (!fits) return fail("pages that come later, {} bytes at {:#x}", r.size, r.where);
         last = r.where + r.size;
     }
@@ -64,8 +68,7 @@ Expected<StreamView> parse_stream_message(std::span<const std::byte> message) {
         if (r.size > view.payload.size() || r.where + r.size < r.where) return fail("a run of {} bytes at {:#x}", r.size, r.where);
         total += r.size;
     }
-    if (total != view.payload.size())
-        return fail("runs of {} bytes in a message that holds {}", total, view.payload.size());
+    if (total != view.payload.size()) return fail("runs of {} bytes in a message that holds {}", total, view.payload.size());
     return view;
 }
 

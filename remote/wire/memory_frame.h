@@ -19,21 +19,21 @@ enum class StreamKind : uint32_t {
     Ready,      // destination -> source: installed, frozen, waits for Go; payload: ReadyNote
     Failed,     // either: the move is off; payload: text
     // While the program still runs at the source:
-    Layout,     // payload: wire::Image with the regions and files as they are now
-    Drop,       // runs (without bytes) of pages that are the program's own no more: they show zeros, or their file
-    RoundEnd,   // all of a round has been sent
-    RoundAck,   // the answer: all of it is installed
+    Layout,    // payload: wire::Image with the regions and files as they are now
+    Drop,      // runs (without bytes) of pages that are the program's own no more: they show zeros, or their file
+    RoundEnd,  // all of a round has been sent
+    RoundAck,  // the answer: all of it is installed
     // While the program runs on a node, and is to leave it: home -> node -> home, then home asks for the next round or freezes.
-    Round,      // send what was written; payload: RoundAsk. Answered by Layout, memory, Drop, RoundEnd, or by
-    NoRound,    // nothing is gained by it, or it can't be done
+    Round,    // send what was written; payload: RoundAsk. Answered by Layout, memory, Drop, RoundEnd, or by
+    NoRound,  // nothing is gained by it, or it can't be done
     // To a destination that keeps pages of earlier stays (page_store.h):
-    Offer,      // runs (without bytes) of whole pages, kMemoryMessage of them at most, addresses or as in FileData (`offered`);
-                // payload: PageHash of each
-    Found,      // the answer; payload: a byte for each page, 1: it was found, and is installed
+    Offer,  // runs (without bytes) of whole pages, kMemoryMessage of them at most, addresses or as in FileData (`offered`);
+            // payload: PageHash of each
+    Found,  // the answer; payload: a byte for each page, 1: it was found, and is installed
     // Memory that comes when the program already runs at the destination (page_server.h), before Layout or Image:
-    AskLater,   // make ready for it
-    LaterAt,    // the answer; payload: LaterPorts
-    Later,      // between Image and End: runs (without bytes) of pages that the destination has not got, and that come later
+    AskLater,  // make ready for it
+    LaterAt,   // the answer; payload: LaterPorts
+    Later,     // between Image and End: runs (without bytes) of pages that the destination has not got, and that come later
 };
 constexpr StreamKind kLastStreamKind = StreamKind::Later;
 

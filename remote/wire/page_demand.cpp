@@ -41,10 +41,8 @@ Expected<PageAnswer> parse_page_answer(uint8_t type, std::span<const std::byte> 
         case DemandType::Lost:
             answer.why = printable({reinterpret_cast<const char*>(body.data()), body.size()}, kMostText);
             return answer;
-        case DemandType::Ended:
-            return answer;
-        default:
-            return fail("an answer of type {}", type);
+        case DemandType::Ended: return answer;
+        default: return fail("an answer of type {}", type);
     }
 }
 

@@ -11,12 +11,12 @@ namespace pmi {
 
 enum class DemandType : uint8_t {
     // node -> home
-    Ask = 1,   // PageRange
+    Ask = 1,  // PageRange
     // home -> node
-    Pages,     // PageRange, the bytes of its pages
-    Zeros,     // PageRange: all zeros
-    Lost,      // text: they can't be had any more, and why
-    Ended,     // the program has ended at home
+    Pages,  // PageRange, the bytes of its pages
+    Zeros,  // PageRange: all zeros
+    Lost,   // text: they can't be had any more, and why
+    Ended,  // the program has ended at home
 };
 
 constexpr uint32_t kMostAsked = 64;  // pages at once

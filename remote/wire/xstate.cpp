@@ -36,7 +36,8 @@ Expected<Header> header_of(const std::string& xstate) {
 // The component's bytes.
 Expected<std::string> bytes_of(const std::string& xstate, const Component* component, uint32_t number) {
     if (component == nullptr) return fail("register state {} ({}) without a place", number, xstate_name(number));
-    if (component->offset() < kExtended || component->offset() > xstate.size() || component->size() > xstate.size() - component->offset())
+    if (component->offset() < kExtended || component->offset() > xstate.size() ||
+        component->size() > xstate.size() - component->offset())
         return fail("register state {} ({}) outside of its bytes", number, xstate_name(number));
     return xstate.substr(component->offset(), component->size());
 }

@@ -49,7 +49,7 @@ struct [[nodiscard]] Unit {};
 template <typename T = Unit>
 class [[nodiscard]] Expected {
   public:
-    Expected(T value) : v_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit by design
+    Expected(T value) : v_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit by design
     Expected(Error error) : v_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit by design
     template <typename U = T, typename = std::enable_if_t<std::is_same_v<U, Unit>>>
     Expected() : v_(std::in_place_index<0>, Unit{}) {}
@@ -81,14 +81,14 @@ using Status = Expected<Unit>;
 #define PMI_CONCAT(a, b) PMI_CONCAT2(a, b)
 
 // TRY(expr): returns the error to the caller, or goes on.  TRY_ASSIGN(decl, expr): and takes the value.
-#define TRY_IMPL(tmp, expr)                         \
-    do {                                            \
-        auto&& tmp = (expr);                        \
-        if (!tmp) return std::move((tmp).error());  \
+#define TRY_IMPL(tmp, expr)                        \
+    do {                                           \
+        auto&& tmp = (expr);                       \
+        if (!tmp) return std::move((tmp).error()); \
     } while (0)
 #define TRY(expr) TRY_IMPL(PMI_CONCAT(pmi_try_, __COUNTER__), expr)
-#define TRY_ASSIGN_IMPL(tmp, decl, expr)         \
-    auto tmp = (expr);                           \
-    if (!tmp) return std::move((tmp).error());   \
+#define TRY_ASSIGN_IMPL(tmp, decl, expr)       \
+    auto tmp = (expr);                         \
+    if (!tmp) return std::move((tmp).error()); \
     decl = std::move(*(tmp))
 #define TRY_ASSIGN(decl, expr) TRY_ASSIGN_IMPL(PMI_CONCAT(pmi_try_, __COUNTER__), decl, expr)

@@ -17,9 +17,7 @@ double number(const json& row, const char* name) {
     auto it = row.find(name);
     return it != row.end() && it->is_number() ? it->get<double>() : 0;
 }
-std::string text(const json& row, const char* name) {
-    return string_member(row, name).value_or("?");
-}
+std::string text(const json& row, const char* name) { return string_member(row, name).value_or("?"); }
 
 std::string bytes_text(double bytes) {
     if (bytes < 1024) return fmt::format("{:.0f}", bytes);
@@ -45,9 +43,10 @@ struct Sum {
 // What would have been cheaper at home.
 std::string last_line(const Sum& home) {
     if (home.count == 0) return "no call went home\n";
-    return fmt::format("{:.0f} calls went home and took {:.6f} s; {:.6f} s of it was the way there and back ({:.0f} us a call), which a "
-                       "program at home has not to go\n",
-                       home.count, home.total_us / 1e6, home.travel_us / 1e6, home.travel_us / home.count);
+    return fmt::format(
+        "{:.0f} calls went home and took {:.6f} s; {:.6f} s of it was the way there and back ({:.0f} us a call), which a "
+        "program at home has not to go\n",
+        home.count, home.total_us / 1e6, home.travel_us / 1e6, home.travel_us / home.count);
 }
 
 }  // namespace
@@ -60,8 +59,8 @@ std::string call_table(const json& stats) {
             if (row.is_object()) rows.push_back(&row);
     std::stable_sort(rows.begin(), rows.end(),
                      [](const json* a, const json* b) { return number(*a, "total_us") > number(*b, "total_us"); });
-    std::string out = fmt::format(kLine, "seconds", "us/call", "slowest us", "travel s", "calls", "errors", "sent", "received", "where",
-                                  "route", "call");
+    std::string out = fmt::format(kLine, "seconds", "us/call", "slowest us", "travel s", "calls", "errors", "sent", "received",
+                                  "where", "route", "call");
     Sum home;
     for (const json* row : rows) {
         out += line_of(*row);

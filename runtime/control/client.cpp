@@ -45,9 +45,7 @@ Expected<json> ControlClient::ask(const json& request, std::optional<millisecond
     return error_of(reply);
 }
 
-Error error_of(const json& reply) {
-    return Error(string_member(reply, "error").value_or("refused, without a reason"));
-}
+Error error_of(const json& reply) { return Error(string_member(reply, "error").value_or("refused, without a reason")); }
 
 Expected<std::string> ControlClient::read_line(std::optional<milliseconds> limit) {
     auto deadline = steady_clock::now() + limit.value_or(milliseconds(0));

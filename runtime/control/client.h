@@ -17,8 +17,7 @@ class ControlClient {
 
     // One request, its reply. A reply {"ok":false} is an Error with the supervisor's own words. No `limit`:
     // as long as the supervisor lives (a move may take its time).
-    Expected<nlohmann::json> ask(const nlohmann::json& request,
-                                 std::optional<std::chrono::milliseconds> limit);
+    Expected<nlohmann::json> ask(const nlohmann::json& request, std::optional<std::chrono::milliseconds> limit);
 
     // For more than one request at a time: numbered by their "id". Replies as they come, whatever they say.
     Status send(const nlohmann::json& request);

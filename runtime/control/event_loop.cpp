@@ -5,9 +5,7 @@
 namespace pmi::control {
 namespace {
 
-uint64_t key_of(int fd, uint32_t generation) {
-    return (static_cast<uint64_t>(generation) << 32) | static_cast<uint32_t>(fd);
-}
+uint64_t key_of(int fd, uint32_t generation) { return (static_cast<uint64_t>(generation) << 32) | static_cast<uint32_t>(fd); }
 
 }  // namespace
 

@@ -95,8 +95,7 @@ void ControlServer::on_line(uint64_t id, std::string_view line) {
     if (line.empty()) return;
     Client& client = *clients_.at(id);
     json request = parse_request(line);
-    if (!request.is_object())
-        return send(id, {{"ok", false}, {"error", "a request is one JSON object a line"}});
+    if (!request.is_object()) return send(id, {{"ok", false}, {"error", "a request is one JSON object a line"}});
     RequestId request_id{id, request.contains("id") ? request["id"] : json()};
     client.pending++;
     if (client.pending > kMaxPendingRequests) return refuse(request_id, "too many requests under way");
@@ -111,9 +110,7 @@ void ControlServer::reply(const RequestId& request, json answer) {
     send(request.client, answer);
 }
 
-void ControlServer::refuse(const RequestId& request, const std::string& why) {
-    reply(request, {{"ok", false}, {"error", why}});
-}
+void ControlServer::refuse(const RequestId& request, const std::string& why) { reply(request, {{"ok", false}, {"error", why}}); }
 
 void ControlServer::send(uint64_t id, const json& answer) {
     auto it = clients_.find(id);
@@ -126,8 +123,7 @@ void ControlServer::send(uint64_t id, const json& answer) {
 
 bool ControlServer::write_out(Client& client) {
     while (!client.out.empty()) {
-        ssize_t n =
-            ::send(client.fd.get(), client.out.data(), client.out.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = ::send(client.fd.get(), client.out.data(), client.out.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return errno == EAGAIN && client.out.size() <= kMaxReply;
         client.out.erase(0, static_cast<size_t>(n));

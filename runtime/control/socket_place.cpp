@@ -10,9 +10,7 @@
 namespace pmi::control {
 namespace {
 
-std::string in_tmp() {
-    return "/tmp/pmi-" + std::to_string(::geteuid());
-}
+std::string in_tmp() { return "/tmp/pmi-" + std::to_string(::geteuid()); }
 
 // A variable left over from another user (sudo, su) must not make us litter that user's directory.
 bool is_own_directory(const std::string& path) {
@@ -65,8 +63,7 @@ Status check_own_directory() {
 
 std::vector<std::string> socket_directories() {
     std::vector<std::string> out;
-    for (const std::string& path :
-         {from_environment(), "/run/user/" + std::to_string(::geteuid()) + "/pmi", in_tmp()}) {
+    for (const std::string& path : {from_environment(), "/run/user/" + std::to_string(::geteuid()) + "/pmi", in_tmp()}) {
         if (path.empty() || !check_socket_directory(path)) continue;
         if (std::find(out.begin(), out.end(), path) == out.end()) out.push_back(path);
     }

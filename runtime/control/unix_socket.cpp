@@ -25,15 +25,12 @@ Expected<Address> address_of(const std::string& path) {
         name = fmt::format("/proc/self/fd/{}/{}", a.directory.get(), path.substr(slash + 1));
     }
     if (name.empty()) return fail("control socket: an empty path");
-    if (name.size() >= sizeof a.value.sun_path)
-        return fail_code(ENAMETOOLONG, "socket {}", path);
+    if (name.size() >= sizeof a.value.sun_path) return fail_code(ENAMETOOLONG, "socket {}", path);
     std::memcpy(a.value.sun_path, name.c_str(), name.size() + 1);
     return a;
 }
 
-const sockaddr* generic(const Address& a) {
-    return reinterpret_cast<const sockaddr*>(&a.value);
-}
+const sockaddr* generic(const Address& a) { return reinterpret_cast<const sockaddr*>(&a.value); }
 
 Expected<Fd> new_socket() {
     Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -57,11 +54,9 @@ Expected<Fd> bind_unix(const std::string& path) {
     // umask.
     ::fchmod(fd.get(), 0600);
     if (::bind(fd.get(), generic(address), sizeof address.value) == 0) return fd;
-    if (errno != EADDRINUSE || !is_stale_socket(path))
-        return fail_code(errno, "bind control socket {}", path);
+    if (errno != EADDRINUSE || !is_stale_socket(path)) return fail_code(errno, "bind control socket {}", path);
     ::unlink(path.c_str());
-    if (::bind(fd.get(), generic(address), sizeof address.value) != 0)
-        return fail_errno("bind control socket {}", path);
+    if (::bind(fd.get(), generic(address), sizeof address.value) != 0) return fail_errno("bind control socket {}", path);
     return fd;
 }
 

@@ -84,7 +84,8 @@ std::optional<CallServer::Progress> CallServer::in_progress(HomePid tid) const {
 Status CallServer::without_large_calls(HomePid pid, const std::function<Status()>& work) {
     std::lock_guard lock(mutex_);
     for (const auto& [tid, t] : threads_)
-        if (t.pid == pid && t.work && (t.work->buffer != 0 || t.work->stage != Stage::Call)) return fail_code(EBUSY, "thread {} makes a large call", tid.value);
+        if (t.pid == pid && t.work && (t.work->buffer != 0 || t.work->stage != Stage::Call))
+            return fail_code(EBUSY, "thread {} makes a large call", tid.value);
     return work();
 }
 

@@ -29,7 +29,7 @@ namespace pmi {
 class CallServer {
   public:
     CallServer(std::shared_ptr<AgentRegion> region, WatchedFiles& files);
-    ~CallServer();  // no calls may be begun any more
+    ~CallServer();   // no calls may be begun any more
     Status start();  // before the first call
     AgentRegion& region() const { return *region_; }
 

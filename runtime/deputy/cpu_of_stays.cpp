@@ -17,8 +17,7 @@ json cpu_used_away(const wire::Image& image) {
     json threads = json::array();
     for (const auto& t : image.threads())
         if (t.cpu_ns() != 0) threads.push_back({t.tid(), t.cpu_ns()});
-    return {
-        {"user", image.cpu_user_ns()}, {"system", image.cpu_system_ns()}, {"threads", std::move(threads)}};
+    return {{"user", image.cpu_user_ns()}, {"system", image.cpu_system_ns()}, {"threads", std::move(threads)}};
 }
 
 json cpu_used_away(const CpuHead& head) {
@@ -46,8 +45,7 @@ void note_cpu_of_earlier_stays(const json& used, wire::Image& image) {
     image.set_cpu_user_ns(used.value("user", uint64_t{0}));
     image.set_cpu_system_ns(used.value("system", uint64_t{0}));
     std::map<int32_t, uint64_t> of_thread;
-    for (const auto& [tid, ns] : used.value("threads", std::vector<std::pair<int32_t, uint64_t>>()))
-        of_thread[tid] = ns;
+    for (const auto& [tid, ns] : used.value("threads", std::vector<std::pair<int32_t, uint64_t>>())) of_thread[tid] = ns;
     for (auto& t : *image.mutable_threads())
         if (auto it = of_thread.find(t.tid()); it != of_thread.end()) t.set_cpu_ns(it->second);
 }
@@ -62,8 +60,7 @@ int signal_of_cpu_limit(HomePid pid, const wire::Image& image) {
     rlimit limit{};
     if (::prlimit(pid.value, RLIMIT_CPU, nullptr, &limit) != 0) return 0;
     uint64_t seconds =
-        (static_cast<uint64_t>(process_cpu_ns(pid.value)) + image.cpu_user_ns() + image.cpu_system_ns()) /
-        1'000'000'000;
+        (static_cast<uint64_t>(process_cpu_ns(pid.value)) + image.cpu_user_ns() + image.cpu_system_ns()) / 1'000'000'000;
     if (seconds >= limit.rlim_max) return SIGKILL;
     if (seconds < limit.rlim_cur) return 0;
     limit.rlim_cur = seconds + 1;

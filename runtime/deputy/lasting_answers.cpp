@@ -25,7 +25,8 @@ bool maps_all(const std::string& path) {
 LastingFacts read_lasting_facts(HomePid pid) {
     constexpr uint64_t kForkNoExec = 0x40;  // PF_FORKNOEXEC
     LastingFacts facts;
-    facts.all_ids_mapped = maps_all(fmt::format("/proc/{}/uid_map", pid.value)) && maps_all(fmt::format("/proc/{}/gid_map", pid.value));
+    facts.all_ids_mapped =
+        maps_all(fmt::format("/proc/{}/uid_map", pid.value)) && maps_all(fmt::format("/proc/{}/gid_map", pid.value));
     auto stat = read_stat(pid.value);
     facts.has_execed = stat && (stat->flags & kForkNoExec) == 0;
     return facts;
@@ -36,16 +37,11 @@ bool answer_lasts(const Call& call, int64_t result, HomePid pid, const LastingFa
     if (row == nullptr || result < 0) return false;
     bool is_own = call.args[0] == 0 || call.args[0] == static_cast<uint64_t>(pid.value);
     switch (row->lasts) {
-        case Known::Nothing:
-            return false;
-        case Known::Kernel:
-            return true;
-        case Known::Credentials:
-            return facts.all_ids_mapped;
-        case Known::OwnGroup:
-            return facts.has_execed && (row->args[0].kind == ArgKind::None || is_own);
-        case Known::OwnSession:
-            return is_own;
+        case Known::Nothing: return false;
+        case Known::Kernel: return true;
+        case Known::Credentials: return facts.all_ids_mapped;
+        case Known::OwnGroup: return facts.has_execed && (row->args[0].kind == ArgKind::None || is_own);
+        case Known::OwnSession: return is_own;
     }
     return false;
 }

@@ -52,7 +52,8 @@ Status measure_clocks(NodeClient& client, wire::Host& host, const Deadline& dead
 // In the receiver's own turn, so that they are in the file before the call that comes behind them.
 Status take_changes(std::span<const std::byte> body, WatchedFiles& files, SessionEvents& events) {
     TRY_ASSIGN(auto head, take_head<FileChangesHead>(body));
-    if (body.size() / sizeof(FileRun) < head.runs) return fail("a frame of {} bytes with {} runs of a file", body.size(), head.runs);
+    if (body.size() / sizeof(FileRun) < head.runs)
+        return fail("a frame of {} bytes with {} runs of a file", body.size(), head.runs);
     std::vector<FileRun> runs(head.runs);
     auto bytes = body.first(head.runs * sizeof(FileRun));
     if (!bytes.empty()) std::memcpy(runs.data(), bytes.data(), bytes.size());
@@ -100,7 +101,8 @@ Expected<std::unique_ptr<NodeSession>> NodeSession::open(Transport& transport, c
     TRY_ASSIGN(wire::Place place, client->host(host));
     TRY_ASSIGN(ChannelKeys keys, keys_of(place));
     int resume_ms = static_cast<int>(host.reconnect_seconds()) * 1000;
-    TRY_ASSIGN(auto channel, CallChannel::connect(to.host, static_cast<uint16_t>(place.call_port()), keys, security, kAnswerTimeoutMs, resume_ms));
+    TRY_ASSIGN(auto channel, CallChannel::connect(to.host, static_cast<uint16_t>(place.call_port()), keys, security,
+                                                  kAnswerTimeoutMs, resume_ms));
     std::unique_ptr<NodeSession> session(new NodeSession(to, place.machine(), keys, security, std::move(channel), resume_ms));
     TRY(session->connect_stream(static_cast<uint16_t>(place.stream_port())));
     PageKey page_key{};
@@ -118,7 +120,8 @@ Status NodeSession::connect_stream(uint16_t port) {
 
 Expected<PageLines> NodeSession::connect_pages(const LaterPorts& ports) const {
     PageLines lines;
-    TRY_ASSIGN(lines.demand, CallChannel::connect(address_.host, ports.demand, page_keys_, security_, kAnswerTimeoutMs, resume_ms_));
+    TRY_ASSIGN(lines.demand,
+               CallChannel::connect(address_.host, ports.demand, page_keys_, security_, kAnswerTimeoutMs, resume_ms_));
     TRY_ASSIGN(lines.push, pmi::connect_stream(address_.host, ports.push, page_keys_, security_, kAnswerTimeoutMs));
     return lines;
 }

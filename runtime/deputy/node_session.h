@@ -76,9 +76,15 @@ class NodeSession {
     }
 
   private:
-    NodeSession(NodeAddress to, wire::Machine machine, const ChannelKeys& keys, Security security, std::shared_ptr<CallChannel> channel, int resume_ms)
-        : address_(std::move(to)), machine_(std::move(machine)), stream_keys_(stream_keys(keys)), page_keys_(page_keys(keys)), security_(security),
-          resume_ms_(resume_ms), channel_(std::move(channel)) {}
+    NodeSession(NodeAddress to, wire::Machine machine, const ChannelKeys& keys, Security security,
+                std::shared_ptr<CallChannel> channel, int resume_ms)
+        : address_(std::move(to)),
+          machine_(std::move(machine)),
+          stream_keys_(stream_keys(keys)),
+          page_keys_(page_keys(keys)),
+          security_(security),
+          resume_ms_(resume_ms),
+          channel_(std::move(channel)) {}
     Status connect_stream(uint16_t port);
     Status take_stream_port(std::span<const std::byte> body);
     void receive_frames(CallServer& server, SessionEvents& events);

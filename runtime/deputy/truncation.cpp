@@ -45,26 +45,21 @@ bool cuts_off(uint64_t open_flags) { return (open_flags & O_TRUNC) != 0 && (open
 std::optional<std::string> file_to_cut(HomePid tid, const Call& call) {
     const auto& a = call.args;
     switch (call.nr) {
-        case SYS_ftruncate:
-            return of_fd(tid, a[0]);
+        case SYS_ftruncate: return of_fd(tid, a[0]);
         case SYS_fallocate:
             if ((a[1] & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) == 0) return std::nullopt;
             return of_fd(tid, a[0]);
         case SYS_truncate:
-        case SYS_creat:
-            return of_path(tid, std::nullopt, pointed_to(call, 0));
-        case SYS_open:
-            return cuts_off(a[1]) ? of_path(tid, std::nullopt, pointed_to(call, 0)) : std::nullopt;
-        case SYS_openat:
-            return cuts_off(a[2]) ? of_path(tid, a[0], pointed_to(call, 1)) : std::nullopt;
+        case SYS_creat: return of_path(tid, std::nullopt, pointed_to(call, 0));
+        case SYS_open: return cuts_off(a[1]) ? of_path(tid, std::nullopt, pointed_to(call, 0)) : std::nullopt;
+        case SYS_openat: return cuts_off(a[2]) ? of_path(tid, a[0], pointed_to(call, 1)) : std::nullopt;
         case SYS_openat2: {
             open_how how{};
             auto given = pointed_to(call, 2);
             std::memcpy(&how, given.data(), std::min(given.size(), sizeof how));
             return cuts_off(how.flags) ? of_path(tid, a[0], pointed_to(call, 1)) : std::nullopt;
         }
-        default:
-            return std::nullopt;
+        default: return std::nullopt;
     }
 }
 

@@ -1,6 +1,6 @@
 // A file that is cut off takes the pages behind its new end out of every mapping of it, also those that a program has made its own
-// by writing to a private mapping (truncate(2), unmap_mapping_range() in Linux's mm/memory.c). What happens to the deputy's mappings
-// at home does not happen to the guest's: such calls are made at home, by the program itself.
+// by writing to a private mapping (truncate(2), unmap_mapping_range() in Linux's mm/memory.c). What happens to the deputy's
+// mappings at home does not happen to the guest's: such calls are made at home, by the program itself.
 #pragma once
 #include "interpose/marshal/call.h"
 #include "runtime/base/ids.h"

@@ -42,9 +42,9 @@ class UnfinishedCalls {
         HomePid pid;
         uint64_t transferred = 0;  // bytes
         std::optional<CallDeadline> deadline;
-        Registers original{};      // as the program made the call
+        Registers original{};  // as the program made the call
         bool in_call = false;
-        bool time_is_up = false;   // its next stop is by us
+        bool time_is_up = false;  // its next stop is by us
     };
     Status issue(pid_t tid, Unfinished& call);
     Status call_ended(pid_t tid, Unfinished& call);

@@ -72,7 +72,8 @@ std::optional<OpenFile> find_open(HomePid alive, const std::vector<FdEntry>& fds
 }
 
 // The file is opened anew: another position, other flags.
-Fd open_mapped(HomePid alive, const wire::Image& image, const wire::MappedFile& file, const std::optional<OpenFile>& open, int flags) {
+Fd open_mapped(HomePid alive, const wire::Image& image, const wire::MappedFile& file, const std::optional<OpenFile>& open,
+               int flags) {
     flags |= O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
     if (open) {
         Fd fd(::open(fd_link(alive, open->fd).c_str(), flags));
@@ -137,7 +138,8 @@ Status WatchedFiles::watch_shared(HomePid pid, HomePid tid, int fd) {
     ours.name.assign(link, static_cast<size_t>(std::max<ssize_t>(n, 0)));
     if (auto sharer = find_sharer(pid.value, {ours})) return fail("a mapping of a file that PID {} maps too", sharer->pid);
     Fd opened(::open(fd_link(tid, fd).c_str(), (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC));
-    if (!opened.valid() || (writable && !takes_writes(opened.get()))) return fail("a shared mapping of a file that can't be written");
+    if (!opened.valid() || (writable && !takes_writes(opened.get())))
+        return fail("a shared mapping of a file that can't be written");
     {
         std::lock_guard lock(mutex_);
         const File* known = find(pid, st);
@@ -259,17 +261,13 @@ bool WatchedFiles::would_change(HomePid pid, HomePid tid, const Call& call) cons
         case SYS_ftruncate:
         case SYS_fallocate:
         case SYS_ioctl:
-        case SYS_sendfile:
-            break;
+        case SYS_sendfile: break;
         case SYS_fcntl:
             if (call.args[1] != F_ADD_SEALS && call.args[1] != F_SETLEASE) return false;
             break;
         case SYS_splice:
-        case SYS_copy_file_range:
-            arg = 2;
-            break;
-        default:
-            return false;
+        case SYS_copy_file_range: arg = 2; break;
+        default: return false;
     }
     struct stat st {};
     if (!has_stores(pid) || ::stat(fd_link(tid, static_cast<int>(call.args[arg])).c_str(), &st) != 0) return false;

@@ -26,8 +26,8 @@ namespace pmi {
 
 class WatchedFiles {
   public:
-    // The files that the regions of a program map that is about to leave; `alive`: a thread that has them. Those that it can store in are given
-    // numbers (image.files.written_back). Error: it can't leave.
+    // The files that the regions of a program map that is about to leave; `alive`: a thread that has them. Those that it can store
+    // in are given numbers (image.files.written_back). Error: it can't leave.
     Status watch_image(HomePid pid, HomePid alive, wire::Image& image);
     // The file of a descriptor, which is going to be mapped. Error: not from another node.
     Status watch_shared(HomePid pid, HomePid tid, int fd);

@@ -183,14 +183,14 @@ json Worker::status_of_all() const {
     for (const auto& [pid, p] : processes_) {
         auto status = read_status(pid.value);
         json one = {{"pid", pid.value},
-                       {"where", p->session == nullptr ? "home" : p->session->node()},
-                       {"cut", p->session != nullptr && p->session->is_cut()},
-                       {"moves", p->moves},
-                       {"calls", p->server->calls_of(pid)},
-                       {"returns", p->returns},
-                       {"return_reason", p->return_reason},
-                       {"memory_kib", status ? status->vm_rss_kib : 0},
-                       {"threads", p->threads.size()}};
+                    {"where", p->session == nullptr ? "home" : p->session->node()},
+                    {"cut", p->session != nullptr && p->session->is_cut()},
+                    {"moves", p->moves},
+                    {"calls", p->server->calls_of(pid)},
+                    {"returns", p->returns},
+                    {"return_reason", p->return_reason},
+                    {"memory_kib", status ? status->vm_rss_kib : 0},
+                    {"threads", p->threads.size()}};
         if (p->pages) one["post_copy"] = pages_of(p->pages->counts());
         all.push_back(std::move(one));
     }
@@ -207,7 +207,8 @@ Status Worker::take_tallies(HomePid pid, std::span<const std::byte> body) {
         json list = json::array();
         for (size_t i = at; i < std::min(all.size(), at + kInPacket); i++) {
             const CallTally& t = all[i];
-            list.push_back({t.nr, t.at_home, t.count, t.failed, t.total_ns, t.slowest_ns, t.travel_ns, t.bytes_to_home, t.bytes_from_home});
+            list.push_back(
+                {t.nr, t.at_home, t.count, t.failed, t.total_ns, t.slowest_ns, t.travel_ns, t.bytes_to_home, t.bytes_from_home});
         }
         send({{"event", "tallies"}, {"pid", pid.value}, {"tallies", list}});
     }
@@ -266,25 +267,18 @@ Status Worker::handle_session_event(SessionEvent& event) {
     DeputyProcess* p = head ? process_of(HomePid(head->pid)) : nullptr;
     if (p == nullptr) return {};
     switch (type) {
-        case FrameType::FreezeAck:
-            p->freeze = DeputyProcess::FreezeAnswer::Acknowledged;
-            return {};
+        case FrameType::FreezeAck: p->freeze = DeputyProcess::FreezeAnswer::Acknowledged; return {};
         case FrameType::FreezeFailed:
             p->freeze = DeputyProcess::FreezeAnswer::Failed;
             p->freeze_text = text();
             return {};
-        case FrameType::Running:
-            p->running = true;
-            return {};
-        case FrameType::AllThere:
-            p->all_there = true;
-            return {};
+        case FrameType::Running: p->running = true; return {};
+        case FrameType::AllThere: p->all_there = true; return {};
         case FrameType::GuestDied:
             say_on_stderr(*p, text());
             ::kill(p->pid.value, SIGKILL);
             return {};
-        default:
-            return session_lost(event.session, fail("a frame of unknown type {}", event.frame.type));
+        default: return session_lost(event.session, fail("a frame of unknown type {}", event.frame.type));
     }
 }
 
@@ -355,8 +349,13 @@ Status Worker::serve_returns() {
         std::string why = std::exchange(p->wants_home, "");
         p->return_reason = why;
         p->returns++;
-        json event{{"event", "moved"}, {"pid", pid.value}, {"where", "home"}, {"why", why},
-                   {"moves", p->moves}, {"returns", p->returns}, {"calls", p->server->calls_of(pid)}};
+        json event{{"event", "moved"},
+                   {"pid", pid.value},
+                   {"where", "home"},
+                   {"why", why},
+                   {"moves", p->moves},
+                   {"returns", p->returns},
+                   {"calls", p->server->calls_of(pid)}};
         auto done = bring_home(pid);
         if (done) {
             event["cpu"] = (*done)["cpu"];
@@ -426,7 +425,8 @@ void Worker::take_last_stores(DeputyProcess& p) {
         TRY(p.session->send(FrameType::Flush, ProcessHead{p.pid.value}));
         return files_.wait_flushed(p.pid, kFlushTimeoutMs);
     }();
-    if (!flushed) spdlog::error("process {} is killed, and its last stores in files are lost: {}", p.pid.value, flushed.error().message());
+    if (!flushed)
+        spdlog::error("process {} is killed, and its last stores in files are lost: {}", p.pid.value, flushed.error().message());
 }
 
 void Worker::forget(HomePid pid) {

@@ -39,9 +39,9 @@ struct WorkerSetup {
     std::string keys_directory;  // resolved
     bool insecure = false;
     uint32_t reconnect_seconds = 0;  // for how long a cut connection is tried to be had again
-    bool signals_trapped = false;  // another tracer has the program while this one has not (runtime/job/signal_trap.h)
-    bool free_home_memory = false; // home keeps nothing of the memory of who is away
-    std::string job;             // for the log
+    bool signals_trapped = false;    // another tracer has the program while this one has not (runtime/job/signal_trap.h)
+    bool free_home_memory = false;   // home keeps nothing of the memory of who is away
+    std::string job;                 // for the log
 };
 
 // Runs to its end; returns the exit status for _exit().

@@ -37,15 +37,16 @@ namespace {
 constexpr int kFreezeTimeoutMs = 2000;
 constexpr int kReadyTimeoutMs = 30000;
 constexpr int kRunningTimeoutMs = 10000;
-constexpr unsigned long kDeputyOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
-                                         PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT;
+constexpr unsigned long kDeputyOptions =
+    PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT;
 
 // What the program has open of its own memory has to show it: it would not, from another machine.
 Status check_open_files(HomePid pid, pid_t alive) {
     TRY_ASSIGN(auto fds, list_fds(alive));
     for (const auto& fd : fds) {
         std::string own = fmt::format("/proc/{}/", pid.value);
-        if (fd.target.starts_with(own) && (fd.target.ends_with("/mem") || fd.target.ends_with("/pagemap") || fd.target.ends_with("maps")))
+        if (fd.target.starts_with(own) &&
+            (fd.target.ends_with("/mem") || fd.target.ends_with("/pagemap") || fd.target.ends_with("maps")))
             return fail("cantmove: it has its own memory open ({})", fd.target);
     }
     return {};
@@ -245,7 +246,8 @@ Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, const w
     return std::move(captured.error());
 }
 
-Status Worker::send_out(NodeSession& session, const wire::Image& image, pid_t pid, EarlyCopy* early, LaterCopy* later, MoveTotals* totals) {
+Status Worker::send_out(NodeSession& session, const wire::Image& image, pid_t pid, EarlyCopy* early, LaterCopy* later,
+                        MoveTotals* totals) {
     std::string bytes = image.SerializeAsString();
     TRY(session.stream().send(make_stream_message(StreamKind::Image, image.pid(), {}, std::as_bytes(std::span(bytes)))));
     SendOrder order;
@@ -281,7 +283,8 @@ Expected<std::unique_ptr<Message>> Worker::await_message(NodeSession& session, i
         int64_t left = deadline - monotonic_ns();
         if (left <= 0) return fail_code(ETIMEDOUT, "node {} {}", session.node(), late);
         if (check) TRY(check());
-        std::array<pollfd, 3> fds{{{session.stream().poll_fd(), POLLIN, 0}, {children_.get(), POLLIN, 0}, {events_->fd(), POLLIN, 0}}};
+        std::array<pollfd, 3> fds{
+            {{session.stream().poll_fd(), POLLIN, 0}, {children_.get(), POLLIN, 0}, {events_->fd(), POLLIN, 0}}};
         constexpr int64_t kLookAgainMs = 20;  // for a wish to cancel
         int ms = static_cast<int>(std::min(left / 1'000'000 + 1, kLookAgainMs));
         if (::poll(fds.data(), fds.size(), children_changed_ ? 0 : ms) < 0 && errno != EINTR) return fail_errno("poll");
@@ -290,7 +293,8 @@ Expected<std::unique_ptr<Message>> Worker::await_message(NodeSession& session, i
 }
 
 Expected<ReadyNote> Worker::wait_for_ready(HomePid pid, NodeSession& session, const MoveStep& step) {
-    TRY_ASSIGN(auto message, await_message(session, kReadyTimeoutMs, "does not say that it is ready", [&] { return on_the_way(pid, step); }));
+    TRY_ASSIGN(auto message,
+               await_message(session, kReadyTimeoutMs, "does not say that it is ready", [&] { return on_the_way(pid, step); }));
     TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
     ReadyNote note{};
     if (view.head.kind == StreamKind::Ready) {

@@ -109,7 +109,11 @@ Expected<json> Worker::bring_home(HomePid pid) {
     auto dropped = p->session->send(FrameType::Drop, ProcessHead{pid.value});
     if (!dropped) spdlog::info("node {}: {}", p->session->node(), dropped.error().message());
     forget(pid);
-    answer.update({{"calls", calls}, {"moves", moves}, {"returns", returns}, {"rounds", early.rounds.size()}, {"cpu", cpu_used_away(*image)}});
+    answer.update({{"calls", calls},
+                   {"moves", moves},
+                   {"returns", returns},
+                   {"rounds", early.rounds.size()},
+                   {"cpu", cpu_used_away(*image)}});
     return answer;
 }
 
@@ -209,9 +213,11 @@ Expected<wire::Image> Worker::receive_image(DeputyProcess& p) {
     wire::Image image;
     if (!image.ParseFromArray(view.payload.data(), static_cast<int>(view.payload.size())))
         return fail("node {} sends an image that can't be parsed", session->node());
-    if (auto checked = check_image(image); !checked) return std::move(checked.error()).within(fmt::format("node {}", session->node()));
+    if (auto checked = check_image(image); !checked)
+        return std::move(checked.error()).within(fmt::format("node {}", session->node()));
     if (image.agent_base() != p.region().base() || static_cast<size_t>(image.threads_size()) != p.threads.size())
-        return fail("node {} sends an image with {} threads instead of {}", session->node(), image.threads_size(), p.threads.size());
+        return fail("node {} sends an image with {} threads instead of {}", session->node(), image.threads_size(),
+                    p.threads.size());
     for (const auto& t : image.threads())
         if (!p.threads.contains(HomePid(t.tid()))) return fail("node {} sends an image with a thread {}", session->node(), t.tid());
     return image;
@@ -283,7 +289,8 @@ Status Worker::apply_plan(const DeputyProcess& p, const RegionPlan& plan) {
                 uint64_t flags = MAP_FIXED | MAP_ANONYMOUS | MAP_PRIVATE;
                 if (s.target->grows_down()) flags |= MAP_GROWSDOWN | MAP_STACK;
                 if (has_vm_flag(s.target->vm_flags(), "nr")) flags |= MAP_NORESERVE;
-                calls.emplace_back(batch.call(SYS_mmap, s.range.start, size, s.target->protection(), flags, static_cast<uint64_t>(-1), 0), what);
+                calls.emplace_back(
+                    batch.call(SYS_mmap, s.range.start, size, s.target->protection(), flags, static_cast<uint64_t>(-1), 0), what);
                 if (has_vm_flag(s.target->vm_flags(), "lo")) batch.call(SYS_mlock, s.range.start, size);
                 for (int advice : advice_of(s.target->vm_flags()))
                     batch.call(SYS_madvise, s.range.start, size, static_cast<uint64_t>(advice));
@@ -302,7 +309,8 @@ Status Worker::protect_shared(DeputyProcess& p, const wire::Image& image, uint32
     for (const auto& r : image.regions()) {
         bool is_shared = r.kind() == wire::Region::FILE && r.shared() && has_vm_flag(r.vm_flags(), "mw");
         if (!is_shared || (r.protection() & PROT_WRITE) || image.files(static_cast<int>(r.file())).written_back() != 0) continue;
-        if (calls.size() < kOpsAtOnce) calls.push_back(batch.call(SYS_mprotect, r.start(), r.end() - r.start(), r.protection() | also));
+        if (calls.size() < kOpsAtOnce)
+            calls.push_back(batch.call(SYS_mprotect, r.start(), r.end() - r.start(), r.protection() | also));
     }
     if (calls.empty()) return {};
     TRY(batch.run());

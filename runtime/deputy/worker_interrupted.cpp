@@ -98,7 +98,8 @@ Status Worker::settle_call(const DeputyProcess& p, DeputyThread& t, Interrupted 
 Status Worker::issue_again(const DeputyProcess& p, const DeputyThread& t, Slot& slot, Registers& r) {
     auto progress = p.server->in_progress(t.tid);
     RemoteMemory memory(t.tid.value);
-    TRY_ASSIGN(PendingTimeout timeout, settle(r, progress ? progress->began_ns : monotonic_ns(), RestartBlock::Stays, false, memory));
+    TRY_ASSIGN(PendingTimeout timeout,
+               settle(r, progress ? progress->began_ns : monotonic_ns(), RestartBlock::Stays, false, memory));
     if (static_cast<int64_t>(r.rax) == -EINTR) return {};
     if (timeout.kind != Timeout::None) {
         auto slot_index = p.server->slot_of(t.tid);

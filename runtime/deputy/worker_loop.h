@@ -46,13 +46,13 @@ struct DeputyThread {
     bool quiet = false;        // all signals blocked for a return; no call in flight
     bool wants_quiet = false;  // to be made so at its next stop
     uint64_t mask_before_quiet = 0;
-    uint64_t cancel = 0;       // id of the call that its next stop has to end, 0: none
-    uint64_t time_is_up = 0;   // the same, for its deadline
-    int64_t last_ran_ns = 0;   // before it was stopped in a call that sends in parts (socket_timeout.h)
-    uint64_t fork_call = 0;    // id of the call by which it made a process last, and that process
+    uint64_t cancel = 0;      // id of the call that its next stop has to end, 0: none
+    uint64_t time_is_up = 0;  // the same, for its deadline
+    int64_t last_ran_ns = 0;  // before it was stopped in a call that sends in parts (socket_timeout.h)
+    uint64_t fork_call = 0;   // id of the call by which it made a process last, and that process
     HomePid forked{};
     bool exiting = false;
-    bool untraced = false;     // a leader that had ended when the program left: its end is that of the last other thread
+    bool untraced = false;  // a leader that had ended when the program left: its end is that of the last other thread
 };
 
 // It will kill the program, with a core dump, once the program is home.
@@ -64,28 +64,28 @@ struct FatalSignal {
 struct DeputyProcess {
     HomePid pid;
     std::shared_ptr<NodeSession> session;  // its family's, until it or they move on
-    std::shared_ptr<CallServer> server;  // one for the process that left home and all that were forked since
+    std::shared_ptr<CallServer> server;    // one for the process that left home and all that were forked since
     std::map<HomePid, DeputyThread> threads;
     bool job_stopped = false;
     // Of the last answer to Freeze.
     enum class FreezeAnswer { None, Acknowledged, Failed } freeze = FreezeAnswer::None;
     std::string freeze_text;
-    bool running = false;          // the node has said so
-    bool tallies_told = false;     // since they were asked for last
-    bool ending = false;           // its last stores in files have been asked for
+    bool running = false;       // the node has said so
+    bool tallies_told = false;  // since they were asked for last
+    bool ending = false;        // its last stores in files have been asked for
     std::optional<FatalSignal> fatal;
-    std::string wants_home;        // why the node asked for the return
+    std::string wants_home;                                     // why the node asked for the return
     int64_t try_return_at_ns = 0, return_failing_since_ns = 0;  // CLOCK_MONOTONIC; 0: no return has failed
-    bool can_wait = false;         // the return may fail for ever
+    bool can_wait = false;                                      // the return may fail for ever
     uint64_t moves = 0, returns = 0;
     std::string return_reason;
-    CpuHead cpu_before_exec{};     // as the node said when an exec was about to be made
-    bool keeps_copy = false;       // its memory here is as it was when it left, and the node knows what it has written since
+    CpuHead cpu_before_exec{};          // as the node said when an exec was about to be made
+    bool keeps_copy = false;            // its memory here is as it was when it left, and the node knows what it has written since
     std::unique_ptr<PageServer> pages;  // some of its memory is still here alone
-    bool all_there = false;        // the node has said so
-    bool node_tracks = false;      // what the program writes there
-    wire::Image layout;            // its address space here: regions and their flags
-    uint64_t cpu_account = 0;      // where libpmi.so keeps the CPU time used away, 0: nowhere
+    bool all_there = false;             // the node has said so
+    bool node_tracks = false;           // what the program writes there
+    wire::Image layout;                 // its address space here: regions and their flags
+    uint64_t cpu_account = 0;           // where libpmi.so keeps the CPU time used away, 0: nowhere
 
     AgentRegion& region() const { return server->region(); }
     // A thread that still has the program's memory: the leader, unless it has exited before the others.
@@ -100,9 +100,9 @@ struct DeputyProcess {
 // What has travelled of a program's memory while it ran at home. When it goes the program is not followed any more.
 struct EarlyCopy {
     std::unique_ptr<MemoryFollower> follower;
-    WatchedFiles files;        // those whose contents have been sent
+    WatchedFiles files;  // those whose contents have been sent
     uint64_t agent_base = 0;
-    wire::Image layout;        // as the last round found it
+    wire::Image layout;  // as the last round found it
     std::vector<Round> rounds;
     MoveTotals totals{};
     ~EarlyCopy() {
@@ -114,8 +114,8 @@ inline size_t rounds_of(const EarlyCopy* early) { return early == nullptr ? 0 : 
 
 // The same on its way home.
 struct EarlyReturn {
-    wire::Image image;      // the layout of the last round
-    PageSet installable;    // what of it home has as the node has it, or the program's own
+    wire::Image image;    // the layout of the last round
+    PageSet installable;  // what of it home has as the node has it, or the program's own
     std::vector<Round> rounds;
     MoveTotals totals{};
 };
@@ -153,7 +153,7 @@ class Worker : private StopWaiter {
     Status check_deadlines();
     void return_later(DeputyProcess& p, const std::string& why, const Error& error);
     Status check_clock();  // tells the nodes when home's has been set
-    void check_files();  // brings home what maps a file that has changed
+    void check_files();    // brings home what maps a file that has changed
     void tell_lost_stores();
     void take_last_stores(DeputyProcess& p);
     // Events until done(); Error ETIMEDOUT with `what`.
@@ -210,7 +210,7 @@ class Worker : private StopWaiter {
 
     // -- worker_progress.cpp
     struct MoveStep {
-        size_t round = 0;  // 0: there are no rounds
+        size_t round = 0;       // 0: there are no rounds
         bool standing = false;  // the program stands still
         uint64_t bytes = 0;     // sent or received so far
         uint64_t left = 0;      // in this round, as far as is known
@@ -233,7 +233,8 @@ class Worker : private StopWaiter {
     Expected<wire::Image> capture(const Frozen& frozen, HomePid pid, const wire::Machine& node, const EarlyCopy* early,
                                   std::shared_ptr<AgentRegion>* region);
     // `early`, `later`: null where there is no such thing.
-    Status send_out(NodeSession& session, const wire::Image& image, pid_t pid, EarlyCopy* early, LaterCopy* later, MoveTotals* totals);
+    Status send_out(NodeSession& session, const wire::Image& image, pid_t pid, EarlyCopy* early, LaterCopy* later,
+                    MoveTotals* totals);
     Expected<ReadyNote> wait_for_ready(HomePid pid, NodeSession& session, const MoveStep& step);
     // What comes next on the session's stream; meanwhile the tracer sees what it has to see. `late`: what the node does if
     // nothing comes in time.
@@ -312,20 +313,20 @@ class Worker : private StopWaiter {
     std::shared_ptr<const Keyring> ring_;
     std::unique_ptr<Transport> transport_;
     std::unique_ptr<SessionEvents> events_;
-    Fd children_;  // signalfd of SIGCHLD
+    Fd children_;                    // signalfd of SIGCHLD
     bool children_changed_ = false;  // a SIGCHLD has been taken, and what it was for perhaps not
     std::optional<ClockSetWatch> clock_watch_;
     WatchedFiles files_;
     std::map<HomePid, std::unique_ptr<DeputyProcess>> processes_;
-    int64_t memory_check_at_ns_ = 0;  // CLOCK_MONOTONIC
-    std::set<pid_t> expected_;            // new tasks whose first stop is to come
-    UnfinishedCalls unfinished_;          // of processes at home
+    int64_t memory_check_at_ns_ = 0;            // CLOCK_MONOTONIC
+    std::set<pid_t> expected_;                  // new tasks whose first stop is to come
+    UnfinishedCalls unfinished_;                // of processes at home
     std::vector<std::pair<pid_t, int>> ended_;  // tasks whose end a wait() for something else has met, and the status
-    std::set<pid_t> early_children_;      // new tasks that stopped before their parent's event
+    std::set<pid_t> early_children_;            // new tasks that stopped before their parent's event
     bool had_process_ = false;
     // A move whose program still runs where it was can be cancelled.
     HomePid cancellable_, cancelled_;
-    HomePid released_;  // by the trap of steering signals
+    HomePid released_;                     // by the trap of steering signals
     std::deque<nlohmann::json> requests_;  // not handled yet: a move is under way
     int64_t tell_at_ns_ = 0;               // of its progress
     // Of the move under way: since when the program stands still, and for how long it did at most before.

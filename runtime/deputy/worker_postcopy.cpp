@@ -18,12 +18,14 @@ constexpr int kPlaceTimeoutMs = 5000;
 // While the program still runs here.
 Expected<std::unique_ptr<LaterCopy>> Worker::prepare_later(HomePid pid, NodeSession& session) {
     TRY(session.stream().send(make_stream_message(StreamKind::AskLater, pid.value, {}, {})));
-    TRY_ASSIGN(auto message, await_message(session, kPlaceTimeoutMs, "does not say where memory is to follow", [&] { return check_cancelled(pid); }));
+    TRY_ASSIGN(auto message, await_message(session, kPlaceTimeoutMs, "does not say where memory is to follow",
+                                           [&] { return check_cancelled(pid); }));
     TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
     if (view.head.kind == StreamKind::Failed) return failure_of(view);
     LaterPorts ports{};
     if (view.head.kind != StreamKind::LaterAt || view.payload.size() != sizeof ports)
-        return fail("node {} answers {} to the question where memory is to follow", session.node(), static_cast<uint32_t>(view.head.kind));
+        return fail("node {} answers {} to the question where memory is to follow", session.node(),
+                    static_cast<uint32_t>(view.head.kind));
     std::memcpy(&ports, view.payload.data(), sizeof ports);
     auto later = std::make_unique<LaterCopy>();
     TRY_ASSIGN(later->lines, session.connect_pages(ports));
@@ -36,7 +38,8 @@ Status Worker::send_later(const wire::Image& image, pid_t pid, NodeSession& sess
     const auto& runs = later.pages.runs();
     for (size_t at = 0; at < runs.size(); at += kMaxRuns) {
         std::vector<MemoryRun> some;
-        for (size_t i = at; i < std::min(runs.size(), at + kMaxRuns); i++) some.push_back({runs[i].start, runs[i].end - runs[i].start});
+        for (size_t i = at; i < std::min(runs.size(), at + kMaxRuns); i++)
+            some.push_back({runs[i].start, runs[i].end - runs[i].start});
         TRY(session.stream().send(make_stream_message(StreamKind::Later, image.pid(), some, {})));
     }
     return {};
@@ -53,8 +56,8 @@ Status Worker::settle_copies() {
 
 Status Worker::settle_copy(DeputyProcess& p) {
     auto counts = p.pages->counts();
-    spdlog::info("process {}: all of its memory is on node {}; {} of {} pages were asked for", p.pid.value, p.session->node(), counts.demanded,
-                 counts.pages);
+    spdlog::info("process {}: all of its memory is on node {}; {} of {} pages were asked for", p.pid.value, p.session->node(),
+                 counts.demanded, counts.pages);
     p.pages.reset();
     wire::Image layout = p.layout;
     return keep_or_free(p, layout, p.node_tracks);

@@ -51,7 +51,8 @@ Expected<MoveMode> Worker::choose_mode_out(HomePid pid, const NodeSession& sessi
     facts->asked = asked;
     facts->bytes = resident_bytes(alive);
     if (auto can = can_follow(alive); !can) facts->no_precopy = can.error().message();
-    if (!session.machine().post_copy()) facts->no_postcopy = fmt::format("node {} can't handle faults of the kernel (userfaultfd)", session.node());
+    if (!session.machine().post_copy())
+        facts->no_postcopy = fmt::format("node {} can't handle faults of the kernel (userfaultfd)", session.node());
     return choose_mode(*facts);
 }
 
@@ -119,7 +120,8 @@ Status Worker::send_round(HomePid pid, NodeSession& session, EarlyCopy& copy, Pa
     order.between = [&](const MoveTotals&, uint64_t) { return check_cancelled(pid); };
     TRY(copy.follower->begin_round(order, session.stream()));
     auto step_of = [&] {
-        return MoveStep{copy.rounds.size() + 1, false, copy.totals.bytes + copy.follower->round_totals().bytes, copy.follower->left()};
+        return MoveStep{copy.rounds.size() + 1, false, copy.totals.bytes + copy.follower->round_totals().bytes,
+                        copy.follower->left()};
     };
     int64_t deadline = monotonic_ns() + int64_t{kRoundTimeoutMs} * 1'000'000;
     for (;;) {
@@ -138,12 +140,14 @@ Status Worker::send_round(HomePid pid, NodeSession& session, EarlyCopy& copy, Pa
     const MoveTotals& totals = copy.follower->round_totals();
     copy.totals += totals;
     copy.rounds.push_back({totals.bytes, monotonic_ns() - began});
-    spdlog::debug("process {}: round {}: {} bytes in {} us", pid.value, copy.rounds.size(), totals.bytes, copy.rounds.back().ns / 1000);
+    spdlog::debug("process {}: round {}: {} bytes in {} us", pid.value, copy.rounds.size(), totals.bytes,
+                  copy.rounds.back().ns / 1000);
     return {};
 }
 
 Status Worker::wait_for_round(HomePid pid, NodeSession& session) {
-    TRY_ASSIGN(auto message, await_message(session, kRoundTimeoutMs, "does not say that it has the memory", [&] { return check_cancelled(pid); }));
+    TRY_ASSIGN(auto message, await_message(session, kRoundTimeoutMs, "does not say that it has the memory",
+                                           [&] { return check_cancelled(pid); }));
     TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
     if (view.head.kind == StreamKind::RoundAck) return {};
     if (view.head.kind == StreamKind::Failed) return failure_of(view);

@@ -41,7 +41,12 @@ Status Worker::on_the_way(HomePid pid, const MoveStep& step) {
     int64_t now = monotonic_ns();
     if (now < tell_at_ns_) return {};
     tell_at_ns_ = now + kTellEveryNs;
-    send({{"event", "progress"}, {"pid", pid.value}, {"round", step.round}, {"standing", step.standing}, {"bytes", step.bytes}, {"left", step.left}});
+    send({{"event", "progress"},
+          {"pid", pid.value},
+          {"round", step.round},
+          {"standing", step.standing},
+          {"bytes", step.bytes},
+          {"left", step.left}});
     return {};
 }
 

@@ -60,7 +60,8 @@ Status Worker::bring_early(HomePid pid, EarlyReturn& early) {
             int64_t began = monotonic_ns();
             uint64_t before = early.totals.bytes;
             TRY(ask_for_round(pid, *session, {0, early.rounds.empty() ? 1U : 0U}));
-            TRY_ASSIGN(bool made, receive_round(pid, *session, [&](const StreamView& view) { return take_early(pid, view, early); }));
+            TRY_ASSIGN(bool made,
+                       receive_round(pid, *session, [&](const StreamView& view) { return take_early(pid, view, early); }));
             if (!made) return {};
             early.rounds.push_back({early.totals.bytes - before, monotonic_ns() - began});
             spdlog::debug("process {}: round {} home: {} bytes in {} us", pid.value, early.rounds.size(), early.rounds.back().bytes,
@@ -94,18 +95,22 @@ Status Worker::take_early(HomePid pid, const StreamView& view, EarlyReturn& earl
     return fail("a message {} in a round", static_cast<uint32_t>(view.head.kind));
 }
 
-// The address space here is made what it is there, as far as home has it: files that home can't keep come when the program stands still.
+// The address space here is made what it is there, as far as home has it: files that home can't keep come when the program stands
+// still.
 Status Worker::shape_early(HomePid pid, const StreamView& view, EarlyReturn& early) {
     wire::Image image;
-    if (!image.ParseFromArray(view.payload.data(), static_cast<int>(view.payload.size()))) return fail("a layout that can't be parsed");
+    if (!image.ParseFromArray(view.payload.data(), static_cast<int>(view.payload.size())))
+        return fail("a layout that can't be parsed");
     early.image = std::move(image);
     TRY(with_own_memory(pid, [&](DeputyProcess& p) { return shape_skeleton(p, early.image, ShapeFor::Round, nullptr); }));
     DeputyProcess& p = *process_of(pid);
-    if (p.layout.regions_size() == 0) TRY(describe_regions(p.alive(), {p.region().base(), p.region().base() + kAgentSize}, p.layout));
+    if (p.layout.regions_size() == 0)
+        TRY(describe_regions(p.alive(), {p.region().base(), p.region().base() + kAgentSize}, p.layout));
     early.installable = PageSet(private_mappings(early.image));
     std::vector<PageRun> others;
     for (const auto& s : plan_regions(p.layout, early.image).steps)
-        if (s.what == RegionStep::Do::Unmap || s.what == RegionStep::Do::MapAnonymous) others.push_back({s.range.start, s.range.end});
+        if (s.what == RegionStep::Do::Unmap || s.what == RegionStep::Do::MapAnonymous)
+            others.push_back({s.range.start, s.range.end});
     early.installable.subtract(PageSet(std::move(others)));
     return {};
 }
@@ -117,7 +122,8 @@ Status Worker::install_early(HomePid pid, const StreamView& view, EarlyReturn& e
         MemoryRun run = view.run(i);
         PageSet here({{run.where, run.where + run.size}});
         here.intersect(early.installable);
-        for (const auto& part : here.runs()) TRY(memory.write(part.start, rest.subspan(part.start - run.where, part.end - part.start)));
+        for (const auto& part : here.runs())
+            TRY(memory.write(part.start, rest.subspan(part.start - run.where, part.end - part.start)));
         early.totals.pages += run.size / kPage;
         rest = rest.subspan(run.size);
     }
@@ -143,7 +149,8 @@ Status Worker::hop_early(HomePid pid, NodeSession& from, NodeSession& to, EarlyH
         int64_t began = monotonic_ns();
         uint64_t before = early.totals.bytes;
         TRY(ask_for_round(pid, from, {1, early.rounds.empty() ? 1U : 0U}));
-        TRY_ASSIGN(bool made, receive_round(pid, from, [&](const StreamView& view) { return pass_on_early(pid, to, view, early); }));
+        TRY_ASSIGN(bool made,
+                   receive_round(pid, from, [&](const StreamView& view) { return pass_on_early(pid, to, view, early); }));
         if (!made && early.totals.bytes == 0) return {};
         if (!made) return fail("node {} can't send the memory while the program runs", from.node());
         TRY(send_when_possible(pid, to, make_stream_message(StreamKind::RoundEnd, pid.value, {}, {})));
@@ -163,7 +170,8 @@ Status Worker::pass_on_early(HomePid pid, NodeSession& to, const StreamView& vie
     switch (view.head.kind) {
         case StreamKind::Layout: {
             wire::Image image;
-            if (!image.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return fail("a layout that can't be parsed");
+            if (!image.ParseFromArray(payload.data(), static_cast<int>(payload.size())))
+                return fail("a layout that can't be parsed");
             TRY(describe_home_vdso(process_of(pid)->alive(), image));
             bytes = image.SerializeAsString();
             payload = std::as_bytes(std::span(bytes));
@@ -171,10 +179,8 @@ Status Worker::pass_on_early(HomePid pid, NodeSession& to, const StreamView& vie
         }
         case StreamKind::Pages:
         case StreamKind::FileData:
-        case StreamKind::Drop:
-            break;
-        default:
-            return fail("a message {} in a round", static_cast<uint32_t>(view.head.kind));
+        case StreamKind::Drop: break;
+        default: return fail("a message {} in a round", static_cast<uint32_t>(view.head.kind));
     }
     return send_when_possible(pid, to, make_stream_message(view.head.kind, pid.value, runs, payload));
 }

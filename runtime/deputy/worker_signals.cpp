@@ -26,8 +26,8 @@ bool is_ignored_by_default(int s) { return s == SIGCHLD || s == SIGURG || s == S
 bool is_preload_code(pid_t tid, uint64_t address) {
     auto maps = read_maps(tid);
     return maps && std::any_of(maps->begin(), maps->end(), [&](const MapsEntry& m) {
-        return m.start <= address && address < m.end && m.name.ends_with("/libpmi.so");
-    });
+               return m.start <= address && address < m.end && m.name.ends_with("/libpmi.so");
+           });
 }
 const int kGoAwaySignal = SIGRTMAX - 1, kComeHomeSignal = SIGRTMAX;
 

@@ -47,14 +47,10 @@ Status Worker::handle_stop(pid_t tid, const Stop& stop) {
     DeputyThread& t = p->threads.at(HomePid(tid));
     t.stopped = true;
     switch (stop.kind) {
-        case Stop::Kind::Signal:
-            return handle_signal(*p, t, stop.signal);
-        case Stop::Kind::Group:
-            return handle_group_stop(*p, t);
-        case Stop::Kind::Event:
-            return handle_ptrace_event(*p, t, stop.event);
-        default:
-            return handle_interrupt_stop(*p, t);
+        case Stop::Kind::Signal: return handle_signal(*p, t, stop.signal);
+        case Stop::Kind::Group: return handle_group_stop(*p, t);
+        case Stop::Kind::Event: return handle_ptrace_event(*p, t, stop.event);
+        default: return handle_interrupt_stop(*p, t);
     }
 }
 

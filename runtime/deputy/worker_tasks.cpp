@@ -71,7 +71,8 @@ Status Worker::adopt_unreported_child(DeputyProcess& p, DeputyThread& by) {
     TRY_ASSIGN(auto all, list_processes());
     for (pid_t pid : all) {
         auto status = read_status(pid);
-        bool is_unknown = status && status->tracer == ::getpid() && process_of_thread(HomePid(pid)) == nullptr && !unfinished_.contains(pid);
+        bool is_unknown =
+            status && status->tracer == ::getpid() && process_of_thread(HomePid(pid)) == nullptr && !unfinished_.contains(pid);
         if (!is_unknown || !slot) continue;
         if (!early_children_.contains(pid)) {
             TRY_ASSIGN(int stopped, wait(pid, kFirstStopTimeoutMs));
@@ -97,7 +98,13 @@ Status Worker::execed(DeputyProcess& p, pid_t tid) {
     forget(pid);
     TRY(set_options(tid, 0));
     TRY(detach(tid));
-    send({{"event", "moved"}, {"pid", pid.value}, {"where", "home"}, {"why", "exec"}, {"calls", calls}, {"moves", moves}, {"cpu", std::move(cpu)}});
+    send({{"event", "moved"},
+          {"pid", pid.value},
+          {"where", "home"},
+          {"why", "exec"},
+          {"calls", calls},
+          {"moves", moves},
+          {"cpu", std::move(cpu)}});
     return {};
 }
 

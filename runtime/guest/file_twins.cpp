@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <cstring>
@@ -227,9 +227,8 @@ bool FileTwins::unchanged(uint64_t device, uint64_t inode, uint64_t offset, std:
 Status FileTwins::translate(wire::Image& image) const {
     for (int i = 0; i < image.files_size(); i++) {
         wire::MappedFile& f = *image.mutable_files(i);
-        auto it = std::find_if(twins_.begin(), twins_.end(), [&](const auto& t) {
-            return t->twin_device == f.device() && t->twin_inode == f.inode();
-        });
+        auto it = std::find_if(twins_.begin(), twins_.end(),
+                               [&](const auto& t) { return t->twin_device == f.device() && t->twin_inode == f.inode(); });
         if (it == twins_.end()) return fail("the guest maps {}, which is no file of its own", f.name());
         uint32_t index = f.index();
         f = (*it)->file;

@@ -11,11 +11,11 @@
 #include <string>
 #include <vector>
 
+#include "remote/wire/frames.h"
 #include "remote/wire/image.pb.h"
 #include "runtime/base/error.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/ids.h"
-#include "remote/wire/frames.h"
 #include "runtime/memory/parts.h"
 
 namespace pmi {
@@ -58,8 +58,8 @@ class FileTwins {
         // Where the program can store:
         bool is_stored_in = false;
         HomePid storer;  // by whom: home lets only one process of the family
-        Fd pristine;  // contents as they came, or as home has them since the last take_changes()
-        Parts loaded; // what is there; for the rest the pages are still at home
+        Fd pristine;     // contents as they came, or as home has them since the last take_changes()
+        Parts loaded;    // what is there; for the rest the pages are still at home
         Mapping view, pristine_view;
         // Home takes its stores, and the contents have arrived.
         bool goes_home() const { return file.written_back() != 0 && pristine.valid(); }

@@ -22,18 +22,16 @@ Status GuestSupervisor::handle_arrival(const StreamView& view) {
     if (view.head.kind == StreamKind::AskLater) return make_ready_for_later();
     if (view.head.kind == StreamKind::Layout || view.head.kind == StreamKind::Image) {
         wire::Image image;
-        if (!image.ParseFromArray(view.payload.data(), static_cast<int>(view.payload.size()))) return fail("an image that can't be parsed");
+        if (!image.ParseFromArray(view.payload.data(), static_cast<int>(view.payload.size())))
+            return fail("an image that can't be parsed");
         return take_image(std::move(image), view.head.kind == StreamKind::Image);
     }
     if (!arrival_ || had_guest_) return fail("memory without an image");
     switch (view.head.kind) {
         case StreamKind::Pages:
-        case StreamKind::FileData:
-            return install_memory(view);
-        case StreamKind::Offer:
-            return take_offer(view);
-        case StreamKind::Later:
-            return take_later(view);
+        case StreamKind::FileData: return install_memory(view);
+        case StreamKind::Offer: return take_offer(view);
+        case StreamKind::Later: return take_later(view);
         case StreamKind::Drop: {
             TRY_ASSIGN(auto ranges, arrival_->memory->dropped(view));
             if (arrival_->follower) arrival_->follower->note_dropped(ranges);
@@ -43,10 +41,8 @@ Status GuestSupervisor::handle_arrival(const StreamView& view) {
             // Now, while nobody waits for it.
             if (arrival_->follower) TRY(arrival_->follower->settle(arrival_->image));
             return parts_.stream->send(make_stream_message(StreamKind::RoundAck, view.head.pid, {}, {}));
-        case StreamKind::End:
-            return arrival_->is_final ? arrived() : fail("the end of a move without its image");
-        default:
-            return fail("an unexpected stream message {}", static_cast<uint32_t>(view.head.kind));
+        case StreamKind::End: return arrival_->is_final ? arrived() : fail("the end of a move without its image");
+        default: return fail("an unexpected stream message {}", static_cast<uint32_t>(view.head.kind));
     }
 }
 
@@ -91,7 +87,8 @@ Status GuestSupervisor::take_image(wire::Image image, bool is_final) {
     GuestBuilder& builder = *arrival_->builder;
     if (is_final) TRY(relay_image(arrival_->image, local_xstate_layout()));
     TRY(is_first ? builder.lay_out() : builder.reshape(before));
-    arrival_->memory = std::make_unique<MemoryInstaller>(builder.outer(), arrival_->image, [this](uint32_t index) { return twins_.fd_of(index); });
+    arrival_->memory =
+        std::make_unique<MemoryInstaller>(builder.outer(), arrival_->image, [this](uint32_t index) { return twins_.fd_of(index); });
     return is_first ? start_following() : Status();
 }
 

@@ -86,7 +86,8 @@ Status GuestBuilder::move_vdso(const std::vector<MapsEntry>& maps) {
     AddressRange block = kernel_block(maps);
     uint64_t size = block.end - block.start;
     if (size > kLocalVdsoRoom) return fail("this kernel's vDSO has {} bytes", size);
-    bool is_sealed = std::any_of(maps.begin(), maps.end(), [](const auto& m) { return is_kernel_code(m.name) && m.has_flag("sl"); });
+    bool is_sealed =
+        std::any_of(maps.begin(), maps.end(), [](const auto& m) { return is_kernel_code(m.name) && m.has_flag("sl"); });
     uint64_t place = image_.agent_base() + kLocalVdsoOffset;
     if (block.overlaps(place, place + kLocalVdsoRoom)) place += kLocalVdsoRoom;
     if (is_sealed) place = block.start;
@@ -96,8 +97,9 @@ Status GuestBuilder::move_vdso(const std::vector<MapsEntry>& maps) {
     for (const auto& m : maps) {
         bool is_agent = m.start >= image_.agent_base() && m.end <= image_.agent_base() + kAgentSize;
         if (is_kernel_code(m.name) && !is_sealed)
-            calls.emplace_back(batch.call(SYS_mremap, m.start, m.size(), m.size(), MREMAP_MAYMOVE | MREMAP_FIXED,
-                                          place + (m.start - block.start)), "move the vDSO");
+            calls.emplace_back(
+                batch.call(SYS_mremap, m.start, m.size(), m.size(), MREMAP_MAYMOVE | MREMAP_FIXED, place + (m.start - block.start)),
+                "move the vDSO");
         else if (!is_kernel_code(m.name) && m.name != "[vsyscall]" && !is_agent)
             batch.call(SYS_munmap, m.start, m.size());
     }
@@ -116,8 +118,9 @@ Status GuestBuilder::reserve_agent_place() {
     std::vector<std::pair<size_t, std::string>> calls;
     auto reserve = [&](uint64_t start, uint64_t end) {
         if (start >= end) return;
-        calls.emplace_back(batch.call(SYS_mmap, start, end - start, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
-                                      static_cast<uint64_t>(-1), 0), "reserve the agent's place");
+        calls.emplace_back(batch.call(SYS_mmap, start, end - start, PROT_NONE,
+                                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, static_cast<uint64_t>(-1), 0),
+                           "reserve the agent's place");
     };
     uint64_t page = image_.agent_base() + kClockPageOffset, end = image_.agent_base() + kAgentSize;
     calls.emplace_back(batch.call(SYS_mmap, page, kPage, PROT_READ, MAP_SHARED | MAP_FIXED, clock_fd_, 0), "map the clocks' page");
@@ -164,8 +167,9 @@ Status GuestBuilder::place_home_vdso() {
         if (r.kind() != wire::Region::VDSO) continue;
         bool is_code = r.name() == "[vdso]";
         uint64_t protection = is_code ? r.protection() & (PROT_READ | PROT_EXEC) : static_cast<uint64_t>(PROT_NONE);
-        calls.emplace_back(batch.call(SYS_mmap, r.start(), r.end() - r.start(), protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
-                                      static_cast<uint64_t>(-1), 0), fmt::format("map home's {}", r.name()));
+        calls.emplace_back(batch.call(SYS_mmap, r.start(), r.end() - r.start(), protection,
+                                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, static_cast<uint64_t>(-1), 0),
+                           fmt::format("map home's {}", r.name()));
     }
     if (calls.empty()) return {};
     if (calls.size() >= kOpsAtOnce) return fail("an image with {} parts of a vDSO", calls.size());
@@ -208,9 +212,10 @@ Status GuestBuilder::map_regions() {
             if (r.grows_down()) flags |= MAP_GROWSDOWN | MAP_STACK;
             if (has_vm_flag(r.vm_flags(), "nr")) flags |= MAP_NORESERVE;
             for (const auto& part : parts_of(r))
-                calls.emplace_back(batch.call(SYS_mmap, part.start, part.end - part.start, r.protection(), flags,
-                                              file ? fd_for(r) : static_cast<uint64_t>(-1), file ? r.offset() + (part.start - r.start()) : 0),
-                                   fmt::format("map {:#x}-{:#x} {}", part.start, part.end, r.name()));
+                calls.emplace_back(
+                    batch.call(SYS_mmap, part.start, part.end - part.start, r.protection(), flags,
+                               file ? fd_for(r) : static_cast<uint64_t>(-1), file ? r.offset() + (part.start - r.start()) : 0),
+                    fmt::format("map {:#x}-{:#x} {}", part.start, part.end, r.name()));
             for (int advice : advice_of(r.vm_flags()))
                 batch.call(SYS_madvise, r.start(), r.end() - r.start(), static_cast<uint64_t>(advice));
         }

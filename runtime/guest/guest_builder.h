@@ -77,8 +77,8 @@ class GuestBuilder {
     pid_t outer_ = 0;
     Fd pidfd_;
     int guest_listener_ = -1;
-    uint64_t clock_fd_ = 0;                   // the clocks' page, in the stub
-    std::optional<uint64_t> faults_there_;    // /dev/userfaultfd, in the stub; none: it can't be opened here
+    uint64_t clock_fd_ = 0;                 // the clocks' page, in the stub
+    std::optional<uint64_t> faults_there_;  // /dev/userfaultfd, in the stub; none: it can't be opened here
     GuestVdso vdso_;
     std::map<FileKey, uint64_t> stub_fds_;  // twins in the stub, by descriptor; read-only ones for shared mappings that stay so
     Fd line_;                               // carries descriptors of further twins to the stub

@@ -53,8 +53,8 @@ namespace {
 
 // /proc/PID/FILE that tells of memory or CPU, which are here and not at home: read natively, it tells the truth.
 bool tells_of_memory(std::string_view file) {
-    static constexpr std::string_view kFiles[] = {"maps", "smaps", "smaps_rollup", "numa_maps", "mem", "pagemap",
-                                                  "statm", "stat", "status", "clear_refs", "map_files", "schedstat", "sched"};
+    static constexpr std::string_view kFiles[] = {"maps", "smaps",  "smaps_rollup", "numa_maps", "mem",       "pagemap", "statm",
+                                                  "stat", "status", "clear_refs",   "map_files", "schedstat", "sched"};
     file = file.substr(0, file.find('/'));
     for (auto known : kFiles)
         if (file == known) return true;
@@ -109,19 +109,17 @@ Status GuestSupervisor::dispatch(GuestThread& t) {
         case Route::Local:
             if (row->nr == SYS_mprotect || row->nr == SYS_pkey_mprotect) return change_code(t);
             return waits_by_wall_clock(*row) ? wait_by_wall_clock(t) : let_run(t);
-        case Route::Node:
-            return answer_wall_clock(t, *row);
+        case Route::Node: return answer_wall_clock(t, *row);
         case Route::Identity:
         case Route::Home:
             if (row->nr == SYS_sched_setaffinity) return change_affinity(t, *row);
-            if (row->nr == SYS_settimeofday || row->nr == SYS_clock_settime || row->nr == SYS_adjtimex || row->nr == SYS_clock_adjtime)
+            if (row->nr == SYS_settimeofday || row->nr == SYS_clock_settime || row->nr == SYS_adjtimex ||
+                row->nr == SYS_clock_adjtime)
                 return set_wall_clock(t, *row);
             if (opens_own_memory(t, *row)) return go_home(t, n.nr, "a look at its own memory through /proc");
             return forward(t, *row, CallKind::Plain);
-        case Route::Both:
-            return dispatch_both(t, *row);
-        case Route::Return:
-            return go_home(t, n.nr, std::string(row->name));
+        case Route::Both: return dispatch_both(t, *row);
+        case Route::Return: return go_home(t, n.nr, std::string(row->name));
     }
     return go_home(t, n.nr, "a route that does not exist");
 }
@@ -132,14 +130,9 @@ Status GuestSupervisor::dispatch_both(GuestThread& t, const Row& row) {
         case SYS_clone:
         case SYS_clone3:
         case SYS_fork:
-        case SYS_vfork:
-            return begin_clone(t);
-        case SYS_exit:
-            TRY(count_last(t, row, CallKind::ExitThread));
-            return forward(t, row, CallKind::ExitThread);
-        case SYS_exit_group:
-            TRY(count_last(t, row, CallKind::ExitGroup));
-            return forward(t, row, CallKind::ExitGroup);
+        case SYS_vfork: return begin_clone(t);
+        case SYS_exit: TRY(count_last(t, row, CallKind::ExitThread)); return forward(t, row, CallKind::ExitThread);
+        case SYS_exit_group: TRY(count_last(t, row, CallKind::ExitGroup)); return forward(t, row, CallKind::ExitGroup);
         case SYS_execve:
         case SYS_execveat:
             TRY(tell_cpu_time(t));
@@ -150,30 +143,20 @@ Status GuestSupervisor::dispatch_both(GuestThread& t, const Row& row) {
             return forward(t, row, CallKind::Plain, [this, &t](const Reply& reply, const Flattened&) {
                 return reply.result < 0 ? finish(t, reply.result) : let_run(t);
             });
-        case SYS_rt_sigprocmask:
-            return change_mask(t, row);
-        case SYS_rt_sigreturn:
-            return return_from_handler(t);
-        case SYS_mmap:
-            return map_file(t, row);
-        case SYS_msync:
-            return sync_memory(t, row);
-        case SYS_mremap:
-            return remap(t, row);
+        case SYS_rt_sigprocmask: return change_mask(t, row);
+        case SYS_rt_sigreturn: return return_from_handler(t);
+        case SYS_mmap: return map_file(t, row);
+        case SYS_msync: return sync_memory(t, row);
+        case SYS_mremap: return remap(t, row);
         case SYS_prlimit64:
-        case SYS_setrlimit:
-            return change_limits(t, row);
-        case SYS_restart_syscall:
-            return t.restart_is_home ? forward(t, row, CallKind::Plain) : let_run(t);
-        case SYS_clock_gettime:
-            return is_wall_clock(args[0]) ? answer_wall_clock(t, row) : answer_cpu_clock(t, row);
+        case SYS_setrlimit: return change_limits(t, row);
+        case SYS_restart_syscall: return t.restart_is_home ? forward(t, row, CallKind::Plain) : let_run(t);
+        case SYS_clock_gettime: return is_wall_clock(args[0]) ? answer_wall_clock(t, row) : answer_cpu_clock(t, row);
         case SYS_getrusage:
         case SYS_times:
         case SYS_getitimer:
-        case SYS_setitimer:
-            return answer_cpu_clock(t, row);
-        default:
-            return forward(t, row, CallKind::Plain);
+        case SYS_setitimer: return answer_cpu_clock(t, row);
+        default: return forward(t, row, CallKind::Plain);
     }
 }
 
@@ -183,14 +166,12 @@ Status GuestSupervisor::forward(GuestThread& t, const Row& row, CallKind kind, R
     if (t.transferred != 0) TRY(skip_transferred(call, t.transferred, agent_of(*t.process).scratch, *t.process->memory));
     Flattening flat = flatten(row, call.args, memory);
     if (auto* refused = std::get_if<Refused>(&flat)) return answer(t, refused->result);
-    if (auto* home = std::get_if<GoHome>(&flat))
-        return go_home(t, row.nr, std::string(row.name) + ": " + std::string(home->why));
+    if (auto* home = std::get_if<GoHome>(&flat)) return go_home(t, row.nr, std::string(row.name) + ": " + std::string(home->why));
     if (std::holds_alternative<RunLocally>(flat)) return let_run(t);
     return forward_call(t, &row, kind, std::move(std::get<Flattened>(flat)), std::move(then));
 }
 
-Status GuestSupervisor::forward_call(GuestThread& t, const Row* row, CallKind kind, Flattened flat,
-                                     ReplyHandler then) {
+Status GuestSupervisor::forward_call(GuestThread& t, const Row* row, CallKind kind, Flattened flat, ReplyHandler then) {
     auto bytes = encode(flat.call);
     if (row != nullptr && kind == CallKind::Plain && !then && !t.reissued)
         if (auto answered = answer_known(t, *row, flat, bytes)) return std::move(*answered);
@@ -230,8 +211,8 @@ Status GuestSupervisor::handle_reply(std::span<const std::byte> body) {
             t->held_result = value;
             return go_home(*t, t->notification->nr, "a file that it maps and that was changed");
         }
-        result = call.row != nullptr && call.row->sigmask_arg != 0xff && t->signalled ? suspend_result(*t, value)
-                                                                                     : finish(*t, value);
+        result =
+            call.row != nullptr && call.row->sigmask_arg != 0xff && t->signalled ? suspend_result(*t, value) : finish(*t, value);
     }
     if (!result && result.error().code() == ESRCH) return {};
     return result;
@@ -298,9 +279,11 @@ void GuestSupervisor::name_interruption(const GuestThread& t, Registers& r) {
     const Row* row = find_row(static_cast<int64_t>(r.orig_rax));
     if (row != nullptr && row->route == Route::Local) return;
     if (static_cast<int64_t>(r.rax) == kErestartSys) r.rax = static_cast<uint64_t>(kErestartNoIntr);
-    bool not_made_again = static_cast<int64_t>(r.rax) == kErestartNoIntr && t.reissued && static_cast<int64_t>(r.orig_rax) == t.reissued->nr;
+    bool not_made_again =
+        static_cast<int64_t>(r.rax) == kErestartNoIntr && t.reissued && static_cast<int64_t>(r.orig_rax) == t.reissued->nr;
     if (not_made_again) r.rax = static_cast<uint64_t>(t.reissued->result);
-    if (static_cast<int64_t>(r.rax) == kErestartNoHand && t.home_result == kErestartSys) r.rax = static_cast<uint64_t>(kErestartSys);
+    if (static_cast<int64_t>(r.rax) == kErestartNoHand && t.home_result == kErestartSys)
+        r.rax = static_cast<uint64_t>(kErestartSys);
 }
 
 // `r`: as the thread is about to go on here. A sleep's restart block has its own way of being made again.

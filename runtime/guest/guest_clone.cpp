@@ -33,9 +33,7 @@ CloneRequest request_of(const Notification& n, const GuestMemory& memory, int64_
     CloneRequest r;
     *error = 0;
     switch (n.nr) {
-        case SYS_fork:
-            r.args.exit_signal = SIGCHLD;
-            break;
+        case SYS_fork: r.args.exit_signal = SIGCHLD; break;
         case SYS_vfork:
             r.args.flags = CLONE_VFORK | CLONE_VM;
             r.args.exit_signal = SIGCHLD;
@@ -80,8 +78,8 @@ bool is_refused(const CloneRequest& r, bool is_clone3) {
 }
 
 const char* why_not_here(const CloneRequest& r, const GuestProcess& p, bool is_clone3) {
-    constexpr uint64_t kNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
-                                     CLONE_NEWPID | CLONE_NEWNET | 0x80 /* CLONE_NEWTIME */;
+    constexpr uint64_t kNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
+                                     CLONE_NEWNET | 0x80 /* CLONE_NEWTIME */;
     if (r.args.flags & kNamespaces) return "clone into new namespaces";
     if (r.args.flags & (CLONE_PTRACE | CLONE_INTO_CGROUP)) return "clone with CLONE_PTRACE or CLONE_INTO_CGROUP";
     if (r.args.set_tid_size != 0) return "clone with set_tid";
@@ -160,16 +158,17 @@ Status GuestSupervisor::clone_at_home(GuestThread& t) {
     cloning_->flags = r.args.flags;
     cloning_->is_fork = !r.is_thread();
     // Home's reply must find us here even if it is a restart: `then` sees every result.
-    return forward_call(t, nullptr, CallKind::Clone, deputy_clone(r), [this, &t](const Reply& reply, const Flattened& sent) -> Status {
-        GuestMemoryAccess out(*t.process->memory);
-        int64_t result = apply(sent, reply, out);
-        if (result <= 0) {
-            cloning_.reset();
-            TRY(finish(t, result));
-            return start_next_clone();
-        }
-        return clone_here(t, HomePid(static_cast<int32_t>(result)));
-    });
+    return forward_call(t, nullptr, CallKind::Clone, deputy_clone(r),
+                        [this, &t](const Reply& reply, const Flattened& sent) -> Status {
+                            GuestMemoryAccess out(*t.process->memory);
+                            int64_t result = apply(sent, reply, out);
+                            if (result <= 0) {
+                                cloning_.reset();
+                                TRY(finish(t, result));
+                                return start_next_clone();
+                            }
+                            return clone_here(t, HomePid(static_cast<int32_t>(result)));
+                        });
 }
 
 Status GuestSupervisor::clone_here(GuestThread& t, HomePid child) {

@@ -56,10 +56,12 @@ Status GuestSupervisor::reserve_then_map(GuestThread& t) {
     Notification asked = *t.notification;
     TRY(stop_then(t, [this, &t, asked]() -> Status {
         TRY_ASSIGN(Registers saved, get_registers(t.outer));
-        uint64_t flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (asked.args[3] & MAP_FIXED_NOREPLACE) | (asked.args[3] & MAP_32BIT);
+        uint64_t flags =
+            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (asked.args[3] & MAP_FIXED_NOREPLACE) | (asked.args[3] & MAP_32BIT);
         t.injecting = true;
-        auto got = Injector(t.outer, *this).call_at(agent_address(agent_of(*t.process).base, pmi_agent_syscall), SYS_mmap,
-                                                    {asked.args[0], asked.args[1], PROT_NONE, flags, static_cast<uint64_t>(-1), 0});
+        auto got = Injector(t.outer, *this)
+                       .call_at(agent_address(agent_of(*t.process).base, pmi_agent_syscall), SYS_mmap,
+                                {asked.args[0], asked.args[1], PROT_NONE, flags, static_cast<uint64_t>(-1), 0});
         t.injecting = false;
         if (!got) return std::move(got.error());
         Registers again = saved;
@@ -97,8 +99,9 @@ Status GuestSupervisor::unmap_and_finish(GuestThread& t, uint64_t address, int64
     uint64_t size = t.notification->args[1];
     TRY(stop_then(t, [this, &t, address, size, result]() -> Status {
         t.injecting = true;
-        auto done = Injector(t.outer, *this).call_at(agent_address(agent_of(*t.process).base, pmi_agent_syscall), SYS_munmap,
-                                                     {address, size, 0, 0, 0, 0});
+        auto done =
+            Injector(t.outer, *this)
+                .call_at(agent_address(agent_of(*t.process).base, pmi_agent_syscall), SYS_munmap, {address, size, 0, 0, 0, 0});
         t.injecting = false;
         if (!done) return std::move(done.error());
         return go_on_with(t, result);

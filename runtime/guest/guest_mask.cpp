@@ -57,10 +57,11 @@ Status GuestSupervisor::return_from_handler(GuestThread& t) {
     auto mask = t.process->memory->get<uint64_t>(stack + kMaskInContext);
     if (!mask || (*mask & ~kNeverBlocked) == t.home_mask) return let_run(t);
     t.home_mask = *mask & ~kNeverBlocked;
-    return forward_call(t, nullptr, CallKind::Plain, set_mask_call(*mask), [this, &t](const Reply& reply, const Flattened&) -> Status {
-        if (reply.result < 0) return fail("home does not take a signal mask: {}", reply.result);
-        return t.signalled ? run_again(t) : let_run(t);
-    });
+    return forward_call(t, nullptr, CallKind::Plain, set_mask_call(*mask),
+                        [this, &t](const Reply& reply, const Flattened&) -> Status {
+                            if (reply.result < 0) return fail("home does not take a signal mask: {}", reply.result);
+                            return t.signalled ? run_again(t) : let_run(t);
+                        });
 }
 
 // The result of a call that has a mask of its own (sigsuspend, ppoll, ...) and that a signal has ended. The kernel

@@ -15,7 +15,8 @@ class GuestMemoryAccess : public GuestMemory {
     }
     size_t write(uint64_t address, std::span<const std::byte> from) override {
         size_t done = memory_.write_some(address, from);
-        if (done < from.size() && memory_.grow_stack(address + done)) done += memory_.write_some(address + done, from.subspan(done));
+        if (done < from.size() && memory_.grow_stack(address + done))
+            done += memory_.write_some(address + done, from.subspan(done));
         return done;
     }
 

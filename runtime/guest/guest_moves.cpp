@@ -92,7 +92,8 @@ Status GuestSupervisor::arrived() {
     had_guest_ = true;
     phases.mark("rest");
     spdlog::info("process {} is here, ready: {}", arrival_->image.pid(), phases.text());
-    return parts_.stream->send(make_stream_message(StreamKind::Ready, arrival_->image.pid(), {}, std::as_bytes(std::span(&note, 1))));
+    return parts_.stream->send(
+        make_stream_message(StreamKind::Ready, arrival_->image.pid(), {}, std::as_bytes(std::span(&note, 1))));
 }
 
 // The leader, which has built all the others, ends before they begin: as it had at home.
@@ -271,8 +272,7 @@ Status GuestSupervisor::send_memory(const StreamView& need) {
         std::string text = fmt::format("node {}: {}", parts_.node_name, totals.error().message());
         return send_on_stream(make_stream_message(StreamKind::Failed, p->pid.value, {}, std::as_bytes(std::span(text))));
     }
-    return send_on_stream(
-        make_stream_message(StreamKind::End, p->pid.value, {}, std::as_bytes(std::span(&*totals, 1))));
+    return send_on_stream(make_stream_message(StreamKind::End, p->pid.value, {}, std::as_bytes(std::span(&*totals, 1))));
 }
 
 // The move that cut its call short came to nothing.

@@ -97,11 +97,13 @@ Expected<int64_t> GuestSupervisor::remap_pieces(GuestThread& t, const std::array
     };
     bool is_fixed = (a[3] & MREMAP_FIXED) != 0;
     if (!is_fixed) {
-        TRY_ASSIGN(int64_t grown, call(SYS_mmap, {a[0] + old_size, size - old_size, protection, flags | MAP_FIXED_NOREPLACE, kNoFile, 0}));
+        TRY_ASSIGN(int64_t grown,
+                   call(SYS_mmap, {a[0] + old_size, size - old_size, protection, flags | MAP_FIXED_NOREPLACE, kNoFile, 0}));
         if (grown >= 0) return static_cast<int64_t>(a[0]);
         if ((a[3] & MREMAP_MAYMOVE) == 0) return -ENOMEM;
     }
-    TRY_ASSIGN(int64_t place, call(SYS_mmap, {is_fixed ? a[4] : 0, size, protection, flags | (is_fixed ? MAP_FIXED : 0), kNoFile, 0}));
+    TRY_ASSIGN(int64_t place,
+               call(SYS_mmap, {is_fixed ? a[4] : 0, size, protection, flags | (is_fixed ? MAP_FIXED : 0), kNoFile, 0}));
     if (place < 0) return place;
     auto to = static_cast<uint64_t>(place);
     for (const auto& piece : pieces) {

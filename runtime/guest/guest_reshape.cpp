@@ -15,7 +15,7 @@ namespace {
 
 constexpr size_t kStepsAtOnce = 200;  // each some calls
 constexpr size_t kDropsAtOnce = 1000;
-constexpr size_t kFilesAtOnce = 8;     // the socket holds that many
+constexpr size_t kFilesAtOnce = 8;  // the socket holds that many
 
 Status send_descriptor(int socket, int fd) {
     char byte = 0, control[CMSG_SPACE(sizeof fd)]{};
@@ -57,7 +57,8 @@ Receipt receive_there(Batch& batch, uint64_t socket) {
 Status GuestBuilder::pass_new_files() {
     std::vector<std::pair<FileKey, int>> wanted;
     for (const auto& r : image_.regions())
-        if (r.kind() == wire::Region::FILE && stub_fds_.try_emplace(key_of(r), 0).second) wanted.emplace_back(key_of(r), twin_fd_for(r));
+        if (r.kind() == wire::Region::FILE && stub_fds_.try_emplace(key_of(r), 0).second)
+            wanted.emplace_back(key_of(r), twin_fd_for(r));
     for (size_t next = 0; next < wanted.size();) {
         Batch batch(outer_, outer_, agent(), waiter_);
         std::vector<std::pair<FileKey, Receipt>> receipts;
@@ -95,9 +96,7 @@ Status GuestBuilder::apply(const RegionPlan& plan) {
             uint64_t start = s.range.start, size = s.range.end - start;
             std::string what = fmt::format("change {:#x}-{:#x}", start, s.range.end);
             switch (s.what) {
-                case RegionStep::Do::Unmap:
-                    calls.emplace_back(batch.call(SYS_munmap, start, size), what);
-                    break;
+                case RegionStep::Do::Unmap: calls.emplace_back(batch.call(SYS_munmap, start, size), what); break;
                 case RegionStep::Do::Protect:
                     calls.emplace_back(batch.call(SYS_mprotect, start, size, s.target->protection()), what);
                     break;
@@ -112,10 +111,10 @@ Status GuestBuilder::apply(const RegionPlan& plan) {
                     if (!file) flags |= MAP_ANONYMOUS;
                     if (r.grows_down()) flags |= MAP_GROWSDOWN | MAP_STACK;
                     if (has_vm_flag(r.vm_flags(), "nr")) flags |= MAP_NORESERVE;
-                    calls.emplace_back(batch.call(SYS_mmap, start, size, r.protection(), flags,
-                                                  file ? fd_for(r) : static_cast<uint64_t>(-1),
-                                                  file ? r.offset() + (start - r.start()) : 0),
-                                       what);
+                    calls.emplace_back(
+                        batch.call(SYS_mmap, start, size, r.protection(), flags, file ? fd_for(r) : static_cast<uint64_t>(-1),
+                                   file ? r.offset() + (start - r.start()) : 0),
+                        what);
                     for (int advice : advice_of(r.vm_flags())) batch.call(SYS_madvise, start, size, static_cast<uint64_t>(advice));
                 }
             }

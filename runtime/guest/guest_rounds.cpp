@@ -38,7 +38,8 @@ Status GuestSupervisor::begin_round(const StreamView& ask) {
     std::memcpy(&wanted, ask.payload.data(), sizeof wanted);
     GuestProcess* p = process_of(pid);
     if (p != nullptr && wanted.first != 0) p->departure.reset(), p->layout.Clear();
-    bool can = p != nullptr && p->follower && !lacks_pages(*p) && !p->frozen && !p->freezing && !p->shares_memory && !arrival_ && process_in_round() == nullptr;
+    bool can = p != nullptr && p->follower && !lacks_pages(*p) && !p->frozen && !p->freezing && !p->shares_memory && !arrival_ &&
+               process_in_round() == nullptr;
     if (!can || resident_bytes(p->alive()) < kWorthRounds) return refuse_round(pid);
     if (!p->departure) p->departure = std::make_unique<Departure>();
     Departure& d = *p->departure;

@@ -94,9 +94,20 @@ Expected<GuestSupervisor::Parts> open_session(const GuestSessionSetup& setup, co
         return accept_page_lines(address, keys, security, resume_ms, tell);
     };
     TRY_ASSIGN(auto channel, CallChannel::accept(listener.get(), keys, security, kConnectTimeoutMs, resume_ms));
-    return GuestSupervisor::Parts{std::move(channel), std::move(stream),   make_stream,   page_lines,      std::move(jail),
-                                  std::move(clock),   std::move(children), offset,        setup.node_name, std::move(pages),
-                                  setup.cgroups,      setup.memory_max,    groups_of_tasks(setup.cgroups), setup.patching};
+    return GuestSupervisor::Parts{std::move(channel),
+                                  std::move(stream),
+                                  make_stream,
+                                  page_lines,
+                                  std::move(jail),
+                                  std::move(clock),
+                                  std::move(children),
+                                  offset,
+                                  setup.node_name,
+                                  std::move(pages),
+                                  setup.cgroups,
+                                  setup.memory_max,
+                                  groups_of_tasks(setup.cgroups),
+                                  setup.patching};
 }
 
 Status run_session(const GuestSessionSetup& setup) {

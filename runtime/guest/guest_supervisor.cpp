@@ -159,30 +159,21 @@ Status GuestSupervisor::handle_frame(const Frame& frame) {
             keep_pages(*p);
             kill_process(*p);
             return {};
-        case FrameType::Freeze:
-            return begin_freeze(*p);
-        case FrameType::Drained:
-            p->drained = true;
-            return finish_freeze_if_ready(*p);
-        case FrameType::Flush:
-            return answer_flush(p->pid);
-        case FrameType::TellTallies:
-            return tell_tallies(*p);
-        case FrameType::Thaw:
-            return thaw(*p);
+        case FrameType::Freeze: return begin_freeze(*p);
+        case FrameType::Drained: p->drained = true; return finish_freeze_if_ready(*p);
+        case FrameType::Flush: return answer_flush(p->pid);
+        case FrameType::TellTallies: return tell_tallies(*p);
+        case FrameType::Thaw: return thaw(*p);
         case FrameType::Freed:
             if (p->follower) p->follower->nothing_is_held();
             return {};
-        case FrameType::Stop:
-            p->job_stopped = true;
-            return stop_threads(*p);
+        case FrameType::Stop: p->job_stopped = true; return stop_threads(*p);
         case FrameType::Continue:
             p->job_stopped = false;
             for (auto& [tid, t] : p->threads)
                 if (t->stopped && !p->held()) TRY(go_on(*t));
             return {};
-        default:
-            return fail("a frame of unknown type {} from home", frame.type);
+        default: return fail("a frame of unknown type {} from home", frame.type);
     }
 }
 
@@ -212,19 +203,14 @@ Status GuestSupervisor::handle_stop(pid_t outer, const Stop& stop) {
         if (!is_done) result = std::move(is_done.error());
     }
     if (result) switch (stop.kind) {
-        case Stop::Kind::Signal:
-            result = handle_signal_stop(*t, stop.signal);
-            break;
-        case Stop::Kind::Event:
-            result = clone_event(*t, stop);
-            break;
-        case Stop::Kind::Group:
-            // Only home stops programs; a guest's own kernel has no reason to.
-            result = go_on(*t);
-            break;
-        default:
-            result = handle_event_stop(*t, stop);
-    }
+            case Stop::Kind::Signal: result = handle_signal_stop(*t, stop.signal); break;
+            case Stop::Kind::Event: result = clone_event(*t, stop); break;
+            case Stop::Kind::Group:
+                // Only home stops programs; a guest's own kernel has no reason to.
+                result = go_on(*t);
+                break;
+            default: result = handle_event_stop(*t, stop);
+        }
     // A task that died under our hands is reported by the next wait.
     if (!result && result.error().code() == ESRCH) return {};
     return result;
@@ -371,8 +357,7 @@ AgentPlace GuestSupervisor::agent_of(const GuestProcess& p) const {
 }
 
 Status GuestSupervisor::send_text(FrameType type, HomePid pid, const std::string& text) {
-    return parts_.channel->send(static_cast<uint8_t>(type), head_bytes(ProcessHead{pid.value}),
-                                std::as_bytes(std::span(text)));
+    return parts_.channel->send(static_cast<uint8_t>(type), head_bytes(ProcessHead{pid.value}), std::as_bytes(std::span(text)));
 }
 
 // Waits for one thread's stop during an injection, and serves what only this thread's progress depends on.

@@ -52,13 +52,13 @@ class GuestSupervisor : private StopWaiter {
         std::function<Expected<PageLines>(const std::function<Status(const LaterPorts&)>& tell)> page_lines;
         Jail jail;
         GuestClock clock;
-        Fd children;                 // signalfd of SIGCHLD, which is blocked
-        int64_t clock_offset_ns = 0; // home's CLOCK_MONOTONIC minus this node's
+        Fd children;                  // signalfd of SIGCHLD, which is blocked
+        int64_t clock_offset_ns = 0;  // home's CLOCK_MONOTONIC minus this node's
         std::string node_name;
         std::optional<PageStore> pages;  // kept of earlier stays of this user's programs
-        GuestGroup cgroups;       // of the jail
-        uint64_t memory_max = 0;  // that they have, 0: no limit
-        GuestGroup task_groups;   // of whose limits on tasks the jail's are a part
+        GuestGroup cgroups;              // of the jail
+        uint64_t memory_max = 0;         // that they have, 0: no limit
+        GuestGroup task_groups;          // of whose limits on tasks the jail's are a part
         bool patching = true;
     };
     explicit GuestSupervisor(Parts parts);
@@ -79,7 +79,7 @@ class GuestSupervisor : private StopWaiter {
     Status handle_event_stop(GuestThread& t, const Stop& stop);
     Status task_ended(pid_t outer, int status);
     std::optional<std::string> why_killed(const GuestProcess& p, int status) const;
-    Status go_on(GuestThread& t, int signal = 0);  // resumes it, or holds it while its process is held
+    Status go_on(GuestThread& t, int signal = 0);       // resumes it, or holds it while its process is held
     Status go_on_with(GuestThread& t, int64_t result);  // of the call that was made in place of its own
     Status stop_then(GuestThread& t, std::function<Status()> then);
     static Status stop_soon(GuestThread& t);
@@ -99,8 +99,7 @@ class GuestSupervisor : private StopWaiter {
     Status dispatch(GuestThread& t);
     Status dispatch_both(GuestThread& t, const Row& row);
     Status forward(GuestThread& t, const Row& row, CallKind kind, ReplyHandler then = {});
-    Status forward_call(GuestThread& t, const Row* row, CallKind kind, Flattened flat,
-                        ReplyHandler then);
+    Status forward_call(GuestThread& t, const Row* row, CallKind kind, Flattened flat, ReplyHandler then);
     Status handle_reply(std::span<const std::byte> body);
     static int64_t add_transferred(GuestThread& t, int64_t value, bool partial);
     Status finish(GuestThread& t, int64_t result);
@@ -117,7 +116,8 @@ class GuestSupervisor : private StopWaiter {
     Status change_limits(GuestThread& t, const Row& row);
 
     // -- guest_known.cpp
-    std::optional<Status> answer_known(GuestThread& t, const Row& row, const Flattened& flat, const std::vector<std::byte>& question);
+    std::optional<Status> answer_known(GuestThread& t, const Row& row, const Flattened& flat,
+                                       const std::vector<std::byte>& question);
     static void keep_known(GuestThread& t, CallInFlight& call, const Reply& reply, bool for_all);
     static void forget_known(GuestThread& t, const Row& row);
 
@@ -259,11 +259,11 @@ class GuestSupervisor : private StopWaiter {
     std::optional<Listener> listener_;
     std::map<HomePid, std::unique_ptr<GuestProcess>> processes_;
     std::map<pid_t, GuestThread*> by_outer_;
-    std::deque<Notification> early_;   // received while an injection was waited for
-    bool children_changed_ = true;     // wait(2) has something to say, maybe
+    std::deque<Notification> early_;  // received while an injection was waited for
+    bool children_changed_ = true;    // wait(2) has something to say, maybe
     uint64_t next_call_ = 1;
     bool had_guest_ = false;
-    int64_t flushed_ns_ = 0;           // when stores in files were last sent for those who hear nothing of the program
+    int64_t flushed_ns_ = 0;  // when stores in files were last sent for those who hear nothing of the program
     GuestVdso vdso_;
     // Threads that have set home's clock, and get their results when it is known here.
     std::vector<std::pair<HomePid, HomePid>> waiting_for_clock_;
@@ -275,7 +275,7 @@ class GuestSupervisor : private StopWaiter {
         std::unique_ptr<MemoryFollower> follower;  // null: pages can't be followed here
         bool is_final = false;                     // the program stands still, and this is all of its image
         bool had_rounds = false;
-        PageSet later;                             // what comes when it runs
+        PageSet later;  // what comes when it runs
     };
     std::optional<Arrival> arrival_;
     std::optional<PageLines> page_lines_;  // home is going to keep some of the memory back
@@ -286,7 +286,7 @@ class GuestSupervisor : private StopWaiter {
         uint64_t notification;
     };
     std::vector<WaitsForPages> waiting_for_pages_;  // calls that can't be made before
-    std::optional<wire::Image> departing_;  // its image has been sent, its memory has not
+    std::optional<wire::Image> departing_;          // its image has been sent, its memory has not
 
     // A clone under way: one at a time, since the number of the next task is one for the whole jail.
     struct Cloning {
@@ -294,7 +294,7 @@ class GuestSupervisor : private StopWaiter {
         HomePid child;
         uint64_t flags = 0;
         bool is_fork = false;
-        Registers original{};     // the parent's, as the program had them
+        Registers original{};  // the parent's, as the program had them
         uint64_t signal_mask = 0;
     };
     std::optional<Cloning> cloning_;

@@ -32,7 +32,8 @@ Status GuestSupervisor::count_here(GuestThread& t, const Notification& n, int64_
     return tell_tallies_if_due(*t.process);
 }
 
-Status GuestSupervisor::count_at_home(GuestThread& t, const CallInFlight& call, const CallHead& head, size_t reply_bytes, int64_t result) {
+Status GuestSupervisor::count_at_home(GuestThread& t, const CallInFlight& call, const CallHead& head, size_t reply_bytes,
+                                      int64_t result) {
     if (!t.notification || find_row(t.notification->nr) == nullptr) return {};
     CallTally tally = tally_of(t, t.notification->nr, result);
     tally.at_home = 1;

@@ -55,16 +55,16 @@ struct GuestThread {
     std::optional<CallInFlight> call;          // forwarded; notification is set too
     bool interrupted = false;                  // a signal or an INTERRUPT of ours is on its way to it
     std::optional<GivenAnswer> given;          // while interrupted: what its next stop has to show
-    int64_t cpu_ns_before = 0;    // CPU time that it used on other nodes
-    int64_t cpu_home_ns = 0;      // and at home, until it left
+    int64_t cpu_ns_before = 0;                 // CPU time that it used on other nodes
+    int64_t cpu_home_ns = 0;                   // and at home, until it left
     KnownAnswers known;
-    bool went_home = false;       // its call was forwarded since it was notified
-    int64_t began_ns = 0;         // when it began to wait in its call (this node's CLOCK_MONOTONIC)
-    bool signalled = false;       // a signal came from home since the call in flight was sent
-    uint64_t transferred = 0;     // bytes, by the call that is to be made again for the rest
-    uint64_t home_mask = 0;       // the deputy's signal mask
-    int64_t home_result = 0;      // of the call that home answered last
-    bool cut_short = false;       // by a move: -EINTR is not the program's
+    bool went_home = false;    // its call was forwarded since it was notified
+    int64_t began_ns = 0;      // when it began to wait in its call (this node's CLOCK_MONOTONIC)
+    bool signalled = false;    // a signal came from home since the call in flight was sent
+    uint64_t transferred = 0;  // bytes, by the call that is to be made again for the rest
+    uint64_t home_mask = 0;    // the deputy's signal mask
+    int64_t home_result = 0;   // of the call that home answered last
+    bool cut_short = false;    // by a move: -EINTR is not the program's
     // The call that waited when a move interrupted it, until it waits again: a signal that comes before ends it as it would
     // have where it waited.
     struct Reissued {
@@ -77,15 +77,15 @@ struct GuestThread {
         bool entered = false;  // the call has begun
     };
     std::optional<WallWait> wall_wait;
-    bool restart_is_home = false; // its restart_syscall belongs to the deputy's restart block
-    bool injecting = false;       // its notifications are the supervisor's own calls
-    bool wants_home = false;      // waits for the program's return
+    bool restart_is_home = false;  // its restart_syscall belongs to the deputy's restart block
+    bool injecting = false;        // its notifications are the supervisor's own calls
+    bool wants_home = false;       // waits for the program's return
     // The result of its call, which it gets when the program stands still for its return.
     std::optional<int64_t> held_result;
-    bool file_watched = false;    // the shared mmap that it is about to make
-    uint64_t reserved_for_map = 0; // the place for the mmap of a file that it is about to issue again
-    bool ended = false;           // a leader that has exited while other threads go on
-    bool stopped = false;         // held in a ptrace stop
+    bool file_watched = false;      // the shared mmap that it is about to make
+    uint64_t reserved_for_map = 0;  // the place for the mmap of a file that it is about to issue again
+    bool ended = false;             // a leader that has exited while other threads go on
+    bool stopped = false;           // held in a ptrace stop
     // What to do at its next ptrace stop, which was asked for; empty: go on (or stay, while frozen).
     std::function<Status()> at_stop;
     // A mask for the time of one call (sigsuspend, ppoll, ...) that a signal has ended: the mask to be put back
@@ -114,23 +114,23 @@ struct GuestProcess {
     std::unique_ptr<RemoteMemory> memory;
     std::unique_ptr<MemoryFollower> follower;  // how far home's copy is behind; null: home has none, or none is known of
     std::unique_ptr<Departure> departure;
-    wire::Image layout;  // its regions as this kernel shows them, when they were last looked at
-    uint64_t changes = 0;         // calls that may have changed what KnownAnswers of its threads are about, begun or ended
+    wire::Image layout;    // its regions as this kernel shows them, when they were last looked at
+    uint64_t changes = 0;  // calls that may have changed what KnownAnswers of its threads are about, begun or ended
     GuestPatches patches;
-    CallTallies tallies;          // of its calls, since home was told
+    CallTallies tallies;  // of its calls, since home was told
     int64_t tallies_told_ns = 0;
-    wire::Image image;  // as it came (for a forked child: its parent's); contents of limits, layout, names
+    wire::Image image;             // as it came (for a forked child: its parent's); contents of limits, layout, names
     HomePid vfork_parent;          // waits until this child is gone
     bool stores_in_files = false;  // maps a file shared that it can write to
     bool shares_memory = false;    // a vfork child that runs in its parent's memory
     int vfork_children = 0;        // its threads that wait for one can't be stopped
     bool job_stopped = false;
-    bool freezing = false;         // asked to stop for a move
+    bool freezing = false;  // asked to stop for a move
     bool acknowledged = false;
-    bool drained = false;          // home has said that nothing more will come
-    bool frozen = false;           // the image has been sent
-    bool going = false;            // home has been asked to take it
-    bool ends_after_clone = false; // home has said that it is gone; a child of it is still being made
+    bool drained = false;           // home has said that nothing more will come
+    bool frozen = false;            // the image has been sent
+    bool going = false;             // home has been asked to take it
+    bool ends_after_clone = false;  // home has said that it is gone; a child of it is still being made
     std::map<HomePid, std::unique_ptr<GuestThread>> threads;
 
     // A thread that still has the program's memory: the leader, unless it has exited before the others.

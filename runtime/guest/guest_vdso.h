@@ -20,9 +20,9 @@ namespace pmi {
 
 struct GuestVdso {
     uint64_t agent_base = 0;
-    AddressRange copy;                        // of home's vDSO, where home has it
-    std::vector<VdsoFunction> functions;      // of home's
-    AddressRange local;                       // the node's own, with its data
+    AddressRange copy;                    // of home's vDSO, where home has it
+    std::vector<VdsoFunction> functions;  // of home's
+    AddressRange local;                   // the node's own, with its data
 
     // Code that has to be left before anybody else may see the thread's registers.
     bool is_inside(uint64_t address) const;

@@ -40,7 +40,9 @@ Status GuestSupervisor::answer_wall_clock(GuestThread& t, const Row& row) {
     int64_t now = clock.wall_ns(guest_clock_ns(CLOCK_MONOTONIC));
     if (row.nr == SYS_gettimeofday) {
         bool wrote = args[0] == 0 || put(memory, args[0], timeval{now / kSecond, now % kSecond / 1000});
-        struct timezone zone {clock.minutes_west(), clock.dst_time()};
+        struct timezone zone {
+            clock.minutes_west(), clock.dst_time()
+        };
         wrote = wrote && (args[1] == 0 || put(memory, args[1], zone));
         return answer(t, wrote ? 0 : -EFAULT);
     }

@@ -45,8 +45,7 @@ Status Listener::send(uint64_t id, int64_t value, int error, uint32_t flags) con
     r.val = value;
     r.error = error;
     r.flags = flags;
-    if (::ioctl(fd_.get(), SECCOMP_IOCTL_NOTIF_SEND, &r) != 0 && errno != ENOENT)
-        return fail_errno("answer a notification");
+    if (::ioctl(fd_.get(), SECCOMP_IOCTL_NOTIF_SEND, &r) != 0 && errno != ENOENT) return fail_errno("answer a notification");
     return {};
 }
 

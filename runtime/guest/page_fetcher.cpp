@@ -20,11 +20,11 @@ namespace {
 
 constexpr uint64_t kPageBytes = 4096;
 constexpr uint64_t kEverything = ~uint64_t{0} & ~(kPageBytes - 1);
-constexpr int kLookUpMs = 20;                // whether what is pushed is still wanted
-constexpr uint64_t kPart = 64u << 10;        // bytes that are put in place at once
+constexpr int kLookUpMs = 20;                          // whether what is pushed is still wanted
+constexpr uint64_t kPart = 64u << 10;                  // bytes that are put in place at once
 constexpr uint64_t kFewestAhead = 4, kMostAhead = 32;  // pages
-constexpr uint64_t kZerosAtOnce = 64;        // pages; they cost no memory
-constexpr uint64_t kRestOnItsWay = 4 * kMostAsked;  // pages
+constexpr uint64_t kZerosAtOnce = 64;                  // pages; they cost no memory
+constexpr uint64_t kRestOnItsWay = 4 * kMostAsked;     // pages
 
 constexpr const char* kHomeIsGone = "home, which has the rest of its memory, is gone";
 
@@ -40,7 +40,8 @@ UserFault::Placed in_one_mapping(uint64_t size, Try place) {
 Expected<std::unique_ptr<PageFetcher>> PageFetcher::start(UserFault faults, Fd guest, PageLines lines) {
     Fd news(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!news.valid() || !wake.valid()) return fail_errno("eventfd");
-    std::unique_ptr<PageFetcher> made(new PageFetcher(std::move(faults), std::move(guest), std::move(lines), std::move(news), std::move(wake)));
+    std::unique_ptr<PageFetcher> made(
+        new PageFetcher(std::move(faults), std::move(guest), std::move(lines), std::move(news), std::move(wake)));
     TRY_ASSIGN(made->thread_, start_thread([f = made.get()] { f->run(); }));
     TRY_ASSIGN(made->push_thread_, start_thread([f = made.get()] { f->take_all_pushed(); }));
     return made;
@@ -281,7 +282,9 @@ Expected<uint64_t> PageFetcher::put_some(By by, uint64_t at, const PageRun& all,
     PageRun run = missing_.next(at, all.end, kPart / kPageBytes);
     if (run.start == run.end) return all.end;
     auto part = bytes.empty() ? bytes : bytes.subspan(run.start - all.start, run.end - run.start);
-    auto placed = in_one_mapping(run.end - run.start, [&](uint64_t size) { return part.empty() ? faults_.zero(run.start, size) : faults_.copy(run.start, part.first(size)); });
+    auto placed = in_one_mapping(run.end - run.start, [&](uint64_t size) {
+        return part.empty() ? faults_.zero(run.start, size) : faults_.copy(run.start, part.first(size));
+    });
     uint64_t done = placed.bytes;
     if (done == 0 && placed.code == EAGAIN) return at;
     if (done == 0 && placed.code == EEXIST) faults_.wake(run.start, kPageBytes);

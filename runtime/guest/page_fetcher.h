@@ -1,7 +1,7 @@
 // The destination's end of a post-copy (page_server.h is the source's). The program runs here, and pages that it has not got yet
-// come when it touches them, or are pushed. One thread reads the guest's userfaultfd (userfault.h), asks for what is needed, and puts it
-// in place; another one, which stands back, puts in place what is pushed. Neither is the thread that reads and writes the guest's
-// memory, for that one waits for pages too.
+// come when it touches them, or are pushed. One thread reads the guest's userfaultfd (userfault.h), asks for what is needed, and
+// puts it in place; another one, which stands back, puts in place what is pushed. Neither is the thread that reads and writes the
+// guest's memory, for that one waits for pages too.
 //
 //   a page is missing, and on its list     it is asked for, with some that lie behind it where one after the other is touched; who
 //                                          touched it waits
@@ -54,7 +54,11 @@ class PageFetcher {
 
   private:
     PageFetcher(UserFault faults, Fd guest, PageLines lines, Fd news, Fd wake)
-        : faults_(std::move(faults)), guest_(std::move(guest)), lines_(std::move(lines)), news_(std::move(news)), wake_(std::move(wake)) {}
+        : faults_(std::move(faults)),
+          guest_(std::move(guest)),
+          lines_(std::move(lines)),
+          news_(std::move(news)),
+          wake_(std::move(wake)) {}
     void run();
     Status serve();
     Status wait_for_something();
@@ -93,10 +97,10 @@ class PageFetcher {
     std::atomic<bool> push_ended_{false};
     std::optional<Error> push_failure_;  // under mutex_
     // The first thread's own.
-    uint64_t next_in_line_ = 0; // address that a program which goes from page to page would need next
-    uint64_t ahead_ = 0;        // pages that are asked for behind one that is needed
-    uint64_t rest_from_ = 0;    // address
-    uint64_t asked_open_ = 0;   // pages of the rest that have been asked for and have not come
+    uint64_t next_in_line_ = 0;  // address that a program which goes from page to page would need next
+    uint64_t ahead_ = 0;         // pages that are asked for behind one that is needed
+    uint64_t rest_from_ = 0;     // address
+    uint64_t asked_open_ = 0;    // pages of the rest that have been asked for and have not come
     bool ended_at_home_ = false;
     std::thread thread_, push_thread_;
 };

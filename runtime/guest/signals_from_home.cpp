@@ -42,7 +42,8 @@ bool SignalsFromHome::merge_expiration(HomePid tid, const siginfo_t& info) {
         known.si_overrun += 1 + info.si_overrun;
         return true;
     };
-    return std::any_of(queued_.begin(), queued_.end(), [&](auto& entry) { return count_in(entry.second.tid, entry.second.info); }) ||
+    return std::any_of(queued_.begin(), queued_.end(),
+                       [&](auto& entry) { return count_in(entry.second.tid, entry.second.info); }) ||
            std::any_of(held_.begin(), held_.end(), [&](auto& entry) { return count_in(entry.first, entry.second); });
 }
 

@@ -92,8 +92,7 @@ void Survey::finish(Expected<std::string> result) {
 
 }  // namespace
 
-Expected<std::string> best_of(const std::string& nodes_json,
-                              const std::function<bool(const std::string&)>& is_name) {
+Expected<std::string> best_of(const std::string& nodes_json, const std::function<bool(const std::string&)>& is_name) {
     json nodes = json::parse(nodes_json, nullptr, false);
     if (!nodes.is_array()) return fail("the known nodes can't be listed (see pmictl nodes)");
     std::string best;
@@ -106,8 +105,7 @@ Expected<std::string> best_of(const std::string& nodes_json,
         best = rank.first ? *name : *address;
         best_rank = rank;
     }
-    if (best.empty())
-        return fail("no node that is up is known (name one with --node, or in the configuration)");
+    if (best.empty()) return fail("no node that is up is known (name one with --node, or in the configuration)");
     return best;
 }
 
@@ -120,10 +118,8 @@ void find_best_node(control::EventLoop& loop, const std::string& keys, bool inse
     if (child == 0) be_survey(write_end.get(), keys, insecure);
     auto survey = std::make_shared<Survey>(Survey{loop, std::move(read_end), child, std::move(done), {}});
     // The loop's handlers own the survey; it is gone with them.
-    survey->limit =
-        loop.after(std::chrono::seconds(10), [survey] { survey->finish(fail("no node answers")); });
-    if (auto watched = loop.watch(survey->output.get(), EPOLLIN, [survey](uint32_t) { survey->on_output(); });
-        !watched)
+    survey->limit = loop.after(std::chrono::seconds(10), [survey] { survey->finish(fail("no node answers")); });
+    if (auto watched = loop.watch(survey->output.get(), EPOLLIN, [survey](uint32_t) { survey->on_output(); }); !watched)
         survey->finish(std::move(watched.error()));
 }
 

@@ -33,7 +33,6 @@ using OnNode = std::function<void(Expected<std::string>)>;
 void find_best_node(control::EventLoop& loop, const std::string& keys_directory, bool insecure, OnNode done);
 // The choice itself, from `pmictl nodes --json`. A node that the configuration doesn't name (the pmid of this
 // very machine, mostly) is taken only if there is no other, and by its address.
-Expected<std::string> best_of(const std::string& nodes_json,
-                              const std::function<bool(const std::string&)>& is_name);
+Expected<std::string> best_of(const std::string& nodes_json, const std::function<bool(const std::string&)>& is_name);
 
 }  // namespace pmi::job

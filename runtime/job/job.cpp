@@ -13,8 +13,7 @@ Job::Job(control::EventLoop& loop, SupervisorOptions options)
     : loop_(loop),
       options_(std::move(options)),
       processes_(loop, options_.program, options_.socket, [this](JobProcess& p) { on_process_ended(p); }),
-      server_(loop, Fd(options_.listener),
-              [this](RequestId id, const json& r) { on_request(std::move(id), r); }) {}
+      server_(loop, Fd(options_.listener), [this](RequestId id, const json& r) { on_request(std::move(id), r); }) {}
 
 Job::~Job() = default;
 
@@ -24,8 +23,7 @@ Status Job::start() {
     for (int fd : options_.clients) server_.adopt(Fd(fd));
     processes_.refresh();
     if (options_.trap_signals) {
-        TRY_ASSIGN(trap_,
-                   SignalTrap::start(loop_, options_.program, [this](pid_t pid, const std::string& want) {
+        TRY_ASSIGN(trap_, SignalTrap::start(loop_, options_.program, [this](pid_t pid, const std::string& want) {
                        if (auto process = processes_.find(pid)) steer(**process, want);
                    }));
     }
@@ -44,12 +42,10 @@ void Job::on_request(RequestId id, const json& request) {
     if (op == "ps") return on_ps(id);
     using Operation = void (Job::*)(const RequestId&, JobProcess&, const json&);
     static const std::map<std::string, Operation> operations = {
-        {"migrate", &Job::on_migrate}, {"home", &Job::on_home},   {"where", &Job::on_where},
-        {"cancel", &Job::on_cancel},   {"steer", &Job::on_steer}, {"hold", &Job::on_hold},
-        {"progress", &Job::on_progress}, {"stats", &Job::on_stats}};
+        {"migrate", &Job::on_migrate}, {"home", &Job::on_home}, {"where", &Job::on_where},       {"cancel", &Job::on_cancel},
+        {"steer", &Job::on_steer},     {"hold", &Job::on_hold}, {"progress", &Job::on_progress}, {"stats", &Job::on_stats}};
     auto operation = operations.find(op);
-    if (operation == operations.end())
-        return server_.refuse(id, fmt::format("unknown operation \"{}\"", op.substr(0, 40)));
+    if (operation == operations.end()) return server_.refuse(id, fmt::format("unknown operation \"{}\"", op.substr(0, 40)));
     auto pid = control::pid_member(request, "pid");
     if (!pid) return server_.refuse(id, "a request needs a \"pid\", a positive number");
     auto process = processes_.find(*pid);
@@ -62,14 +58,11 @@ void Job::on_migrate(const RequestId& id, JobProcess& process, const json& reque
     std::string mode = control::string_member(request, "mode").value_or("auto");
     if (!node || node->empty()) return server_.refuse(id, "migrate needs a \"node\"");
     if (mode != "auto" && mode != "stop" && mode != "precopy" && mode != "postcopy")
-        return server_.refuse(
-            id, fmt::format("mode \"{}\": not one of auto, stop, precopy, postcopy", mode.substr(0, 40)));
+        return server_.refuse(id, fmt::format("mode \"{}\": not one of auto, stop, precopy, postcopy", mode.substr(0, 40)));
     go_away(process, *node, mode, answer_to(id));
 }
 
-void Job::on_home(const RequestId& id, JobProcess& process, const json&) {
-    come_home(process, answer_to(id));
-}
+void Job::on_home(const RequestId& id, JobProcess& process, const json&) { come_home(process, answer_to(id)); }
 
 void Job::on_where(const RequestId& id, JobProcess& process, const json&) {
     json reply = {{"ok", true}, {"pid", process.pid}, {"where", process.where}, {"moving", process.moving()}};
@@ -123,8 +116,7 @@ void Job::on_process_ended(JobProcess& process) {
 void Job::end_if_over() {
     if (!processes_.empty()) return;
     processes_.refresh();
-    if (processes_.empty())
-        processes_.refresh();  // forked during the first pass, with a number already passed
+    if (processes_.empty()) processes_.refresh();  // forked during the first pass, with a number already passed
     if (!processes_.empty()) return;
     if (workers_.empty()) return loop_.stop();
     // Its worker may still have to answer whoever asked for a move; it ends by itself. Not waited for too

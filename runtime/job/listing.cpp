@@ -17,21 +17,14 @@ std::string state_word(const JobProcess& process, char state) {
     if (process.moving()) return "moving";
     if (!process.at_home()) return process.cut_off ? "cut off" : "away";
     switch (state) {
-        case 'R':
-            return "running";
+        case 'R': return "running";
         case 'S':
-        case 'I':
-            return "sleeping";
-        case 'D':
-            return "waiting";
-        case 'T':
-            return "stopped";
-        case 't':
-            return "traced";
-        case 'Z':
-            return "ended";
-        default:
-            return "unknown";
+        case 'I': return "sleeping";
+        case 'D': return "waiting";
+        case 'T': return "stopped";
+        case 't': return "traced";
+        case 'Z': return "ended";
+        default: return "unknown";
     }
 }
 
@@ -48,19 +41,18 @@ MovableContext Job::movable_context() const {
 json Job::row(const JobProcess& process) const {
     auto stat = read_stat(process.pid);
     auto status = read_status(process.pid);
-    json row = {
-        {"pid", process.pid},
-        {"job", options_.name},
-        {"where", process.where},
-        {"state", state_word(process, stat ? stat->state : '?')},
-        {"memory_kib", process.at_home() ? (status ? status->vm_rss_kib : 0) : process.away_memory_kib},
-        {"threads", status ? status->threads : 0},
-        {"moves", process.moves},
-        {"calls", process.calls_before + process.calls_now},
-        {"sites_patched", process.at_home() ? 0 : process.sites_patched},
-        {"sites_refused", process.at_home() ? 0 : process.sites_refused},
-        {"returns", process.returns_before + process.returns_now},
-        {"command", process.at_home() ? command_line(process.pid) : process.command}};
+    json row = {{"pid", process.pid},
+                {"job", options_.name},
+                {"where", process.where},
+                {"state", state_word(process, stat ? stat->state : '?')},
+                {"memory_kib", process.at_home() ? (status ? status->vm_rss_kib : 0) : process.away_memory_kib},
+                {"threads", status ? status->threads : 0},
+                {"moves", process.moves},
+                {"calls", process.calls_before + process.calls_now},
+                {"sites_patched", process.at_home() ? 0 : process.sites_patched},
+                {"sites_refused", process.at_home() ? 0 : process.sites_refused},
+                {"returns", process.returns_before + process.returns_now},
+                {"command", process.at_home() ? command_line(process.pid) : process.command}};
     if (process.moving()) row["moving_to"] = process.moving_to;
     if (!process.return_reason.empty()) row["return_reason"] = process.return_reason;
     if (!process.last_error.empty()) row["last_error"] = process.last_error;
@@ -83,10 +75,7 @@ json Job::list() const {
         json one = row(*process);
         if (one["state"] != "ended" && one["state"] != "unknown") rows.push_back(std::move(one));
     }
-    json job = {{"name", options_.name},
-                {"program", options_.program},
-                {"control", options_.socket},
-                {"node", options_.node}};
+    json job = {{"name", options_.name}, {"program", options_.program}, {"control", options_.socket}, {"node", options_.node}};
     return {{"ok", true}, {"job", job}, {"processes", rows.is_array() ? rows : json::array()}};
 }
 

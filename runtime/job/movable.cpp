@@ -20,9 +20,7 @@ namespace {
 
 using Reason = std::optional<std::string>;
 
-bool starts(const std::string& text, std::string_view with) {
-    return text.starts_with(with);
-}
+bool starts(const std::string& text, std::string_view with) { return text.starts_with(with); }
 
 // What the checks look at, read once.
 struct Subject {
@@ -48,8 +46,7 @@ Reason check_ended(const Subject& s) {
 
 Reason check_identity(const Subject& s) {
     if (s.status.uid[0] != s.status.uid[1] || s.status.gid[0] != s.status.gid[1]) return "setuid image";
-    if (s.status.uid[0] != ::getuid() && ::geteuid() != 0)
-        return fmt::format("it belongs to user {}", s.status.uid[0]);
+    if (s.status.uid[0] != ::getuid() && ::geteuid() != 0) return fmt::format("it belongs to user {}", s.status.uid[0]);
     return std::nullopt;
 }
 
@@ -63,8 +60,7 @@ Reason check_readable(const Subject& s) {
 
 Reason check_tracer(const Subject& s, const MovableContext& context) {
     pid_t tracer = s.status.tracer;
-    if (tracer == 0 || std::count(context.own_tracers.begin(), context.own_tracers.end(), tracer) > 0)
-        return std::nullopt;
+    if (tracer == 0 || std::count(context.own_tracers.begin(), context.own_tracers.end(), tracer) > 0) return std::nullopt;
     auto who = read_stat(tracer);
     return fmt::format("being traced by PID {} ({})", tracer, who ? who->comm : "?");
 }
@@ -144,9 +140,7 @@ Reason check_shared_mappings(const Subject& s, const std::vector<MapsEntry>& map
     return fmt::format("memory shared with PID {} ({})", sharer->pid, describe(sharer->mapping));
 }
 
-bool has_same_address_space(pid_t a, pid_t b) {
-    return ::syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0) == 0;
-}
+bool has_same_address_space(pid_t a, pid_t b) { return ::syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0) == 0; }
 
 // vfork and clone(CLONE_VM) without CLONE_THREAD. The numbers of one address space are equal in all its
 // users, which spares most of the kcmp calls.
@@ -156,12 +150,10 @@ Reason check_shared_address_space(const Subject& s) {
     for (pid_t other : *all) {
         if (other == s.pid) continue;
         auto stat = read_stat(other);
-        if (!stat || stat->state == 'Z' || stat->arg_start != s.stat.arg_start || stat->arg_start == 0)
-            continue;
+        if (!stat || stat->state == 'Z' || stat->arg_start != s.stat.arg_start || stat->arg_start == 0) continue;
         if (stat->start_stack != s.stat.start_stack || stat->env_end != s.stat.env_end) continue;
         if (has_same_address_space(s.memory_of, other))
-            return fmt::format("memory shared with PID {} (the whole address space: vfork or CLONE_VM)",
-                               other);
+            return fmt::format("memory shared with PID {} (the whole address space: vfork or CLONE_VM)", other);
     }
     return std::nullopt;
 }
@@ -210,8 +202,7 @@ std::optional<std::string> cantmove_mapping(const MapsEntry& e) {
     if (starts(e.name, "anon_inode:[perf_event]")) return "it maps performance counters (perf_event_open)";
     if (starts(e.name, "/[aio]")) return "it uses an asynchronous I/O ring (io_setup)";
     if (starts(e.name, "/secretmem")) return "it uses secret memory (memfd_secret)";
-    if (e.has_flag("ht"))
-        return fmt::format("it uses huge pages of hugetlbfs ({})", e.name.empty() ? "anonymous" : e.name);
+    if (e.has_flag("ht")) return fmt::format("it uses huge pages of hugetlbfs ({})", e.name.empty() ? "anonymous" : e.name);
     if (e.has_flag("um") || e.has_flag("uw")) return "its page faults are handled by userfaultfd";
     if (e.has_flag("ss")) return "it uses a shadow stack (CET)";
     bool is_kernels_own = starts(e.name, "[v");  // [vvar], [vvar_vclock], [vdso], [vsyscall]
@@ -220,9 +211,7 @@ std::optional<std::string> cantmove_mapping(const MapsEntry& e) {
     return std::nullopt;
 }
 
-std::optional<std::string> cantmove_reason(pid_t pid) {
-    return cantmove_reason(pid, MovableContext{});
-}
+std::optional<std::string> cantmove_reason(pid_t pid) { return cantmove_reason(pid, MovableContext{}); }
 
 std::optional<std::string> cantmove_reason(pid_t pid, const MovableContext& context) {
     auto subject = look_at(pid);

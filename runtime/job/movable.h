@@ -13,9 +13,8 @@
 namespace pmi::job {
 
 struct MovableContext {
-    std::vector<pid_t>
-        own_tracers;      // being traced by these is no obstacle: they are the supervisor's helpers
-    int own_filters = 0;  // seccomp filters that pmirun itself put in place
+    std::vector<pid_t> own_tracers;  // being traced by these is no obstacle: they are the supervisor's helpers
+    int own_filters = 0;             // seccomp filters that pmirun itself put in place
 };
 
 std::optional<std::string> cantmove_reason(pid_t pid);

@@ -20,13 +20,9 @@ using nlohmann::json;
 
 namespace {
 
-json refused(const std::string& why) {
-    return {{"ok", false}, {"error", why}};
-}
+json refused(const std::string& why) { return {{"ok", false}, {"error", why}}; }
 
-std::string address_of(const Destination& d) {
-    return fmt::format("{}:{}", d.host, d.port);
-}
+std::string address_of(const Destination& d) { return fmt::format("{}:{}", d.host, d.port); }
 
 constexpr const char* kAlreadyMoving = "a move is already under way";
 
@@ -73,19 +69,18 @@ void Job::begin_move(pid_t pid, const Destination& to, const std::string& mode, 
         if (!worker) return end_move(pid, refused(worker.error().message()), done);
         process->worker = *worker;
     }
-    json request = {{"op", "migrate"}, {"pid", pid},      {"node", to.name},
-                    {"host", to.host}, {"port", to.port}, {"mode", mode}};
+    json request = {{"op", "migrate"}, {"pid", pid}, {"node", to.name}, {"host", to.host}, {"port", to.port}, {"mode", mode}};
     if (!to.key.empty()) request["key"] = to.key;
     if (!process->cpu_away.is_null()) request["cpu"] = process->cpu_away;
     process->worker->request(std::move(request), [this, pid, to, mode, done, reused](const json& reply) {
         JobProcess* moved = processes_.known(pid);
         // It came home by itself before the request got through: then it leaves from there.
-        bool came_home = reused && moved != nullptr && moved->at_home() && moved->worker == nullptr && !control::bool_member(reply, "ok");
+        bool came_home =
+            reused && moved != nullptr && moved->at_home() && moved->worker == nullptr && !control::bool_member(reply, "ok");
         if (came_home) return begin_move(pid, to, mode, done);
         end_move(pid, reply, done);
         moved = processes_.known(pid);
-        if (moved != nullptr && control::bool_member(reply, "ok") && !moved->at_home())
-            moved->address = address_of(to);
+        if (moved != nullptr && control::bool_member(reply, "ok") && !moved->at_home()) moved->address = address_of(to);
     });
 }
 
@@ -100,7 +95,8 @@ void Job::come_home(JobProcess& process, Done done) {
     process.worker->request({{"op", "home"}, {"pid", pid}}, [this, pid, done](const json& reply) {
         const JobProcess* asked = processes_.known(pid);
         bool came_by_itself = !control::bool_member(reply, "ok") && asked != nullptr && asked->at_home();
-        json already = {{"ok", true}, {"where", kHome}, {"already", true}, {"unfinished", control::bool_member(reply, "unfinished")}};
+        json already = {
+            {"ok", true}, {"where", kHome}, {"already", true}, {"unfinished", control::bool_member(reply, "unfinished")}};
         end_move(pid, came_by_itself ? already : reply, done);
     });
 }
@@ -113,8 +109,7 @@ void Job::end_move(pid_t pid, const json& reply, const Done& done) {
         std::string wanted = std::exchange(process->moving_to, "");
         bool unfinished = control::bool_member(reply, "unfinished");
         if (!ok) process->last_error = string_member(reply, "error").value_or("unknown error");
-        if (ok || process->at_home())
-            set_place(*process, ok ? string_member(reply, "where").value_or(wanted) : kHome, unfinished);
+        if (ok || process->at_home()) set_place(*process, ok ? string_member(reply, "where").value_or(wanted) : kHome, unfinished);
     }
     take_counters({{"processes", {reply}}});
     json answer = reply;
@@ -179,8 +174,7 @@ void Job::on_worker_event(WorkerLink& worker, const json& event) {
     } else if (what == "moved") {
         process->sites_patched = process->sites_refused = 0;
         take_cpu_time(*process, event);
-        if (auto where = string_member(event, "where"))
-            set_place(*process, *where, control::bool_member(event, "unfinished"));
+        if (auto where = string_member(event, "where")) set_place(*process, *where, control::bool_member(event, "unfinished"));
         if (process->at_home()) process->return_reason = string_member(event, "why").value_or("");
     } else if (what == "progress") {
         process->progress = event;
@@ -210,8 +204,7 @@ void Job::say_released(pid_t pid) {
 
 void Job::on_ended_away(pid_t pid, const json& event) {
     auto lost = string_member(event, "lost");
-    auto explained =
-        std::find_if(unexplained_.begin(), unexplained_.end(), [&](auto& p) { return p.pid == pid; });
+    auto explained = std::find_if(unexplained_.begin(), unexplained_.end(), [&](auto& p) { return p.pid == pid; });
     JobProcess* process = explained != unexplained_.end() ? &*explained : processes_.known(pid);
     if (process != nullptr && lost) lose(*process, *lost);
     if (explained != unexplained_.end())
@@ -227,8 +220,8 @@ void Job::on_worker_end(WorkerLink& worker, const std::string& how) {
     unexplained_.remove_if([&](const auto& process) { return process.worker == &worker; });
     for (JobProcess* process : processes_.all()) {
         if (process->worker != &worker) continue;
-        bool orderly = ended_in_order_.contains(process->pid) ||
-                       (process->at_home() && !(process->moving() && is_being_killed(process->pid)));
+        bool orderly =
+            ended_in_order_.contains(process->pid) || (process->at_home() && !(process->moving() && is_being_killed(process->pid)));
         if (!orderly) lose(*process, how.empty() ? "its worker ended without it" : how);
         process->worker = nullptr;
         process->moving_to.clear();
@@ -243,8 +236,7 @@ void Job::lose(JobProcess& process, const std::string& how) {
     lost_.push_back(row(process));
     std::string line = fmt::format("process {} was lost on {}: {}", process.pid, process.where, how);
     spdlog::error("{}", line);
-    if (!note_on_stderr(process.pid, process.stderr_target, line))
-        spdlog::warn("its stderr can't be reached");
+    if (!note_on_stderr(process.pid, process.stderr_target, line)) spdlog::warn("its stderr can't be reached");
 }
 
 // What a worker says of a process that comes home; it outlives the worker.
@@ -261,16 +253,15 @@ void Job::take_counters(const json& from) {
         auto pid = control::pid_member(entry, "pid");
         JobProcess* process = pid ? processes_.known(*pid) : nullptr;
         if (process == nullptr || process->at_home()) continue;
-        process->calls_now = static_cast<uint64_t>(
-            integer_member(entry, "calls").value_or(static_cast<int64_t>(process->calls_now)));
-        process->returns_now = static_cast<uint64_t>(
-            integer_member(entry, "returns").value_or(static_cast<int64_t>(process->returns_now)));
+        process->calls_now =
+            static_cast<uint64_t>(integer_member(entry, "calls").value_or(static_cast<int64_t>(process->calls_now)));
+        process->returns_now =
+            static_cast<uint64_t>(integer_member(entry, "returns").value_or(static_cast<int64_t>(process->returns_now)));
         process->cut_off = entry.value("cut", false);
         process->post_copy = entry.value("post_copy", json());
-        process->away_memory_kib = static_cast<uint64_t>(
-            integer_member(entry, "memory_kib").value_or(static_cast<int64_t>(process->away_memory_kib)));
-        if (auto reason = string_member(entry, "return_reason"); reason && !reason->empty())
-            process->return_reason = *reason;
+        process->away_memory_kib =
+            static_cast<uint64_t>(integer_member(entry, "memory_kib").value_or(static_cast<int64_t>(process->away_memory_kib)));
+        if (auto reason = string_member(entry, "return_reason"); reason && !reason->empty()) process->return_reason = *reason;
     }
 }
 

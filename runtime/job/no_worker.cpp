@@ -13,8 +13,7 @@ int run_worker(const WorkerSetup& setup) {
     while ((n = ::recv(setup.channel, packet, sizeof packet, 0)) > 0) {
         auto request = nlohmann::json::parse(packet, packet + n, nullptr, false);
         if (!request.is_object() || !request.contains("id")) continue;
-        nlohmann::json reply = {
-            {"id", request["id"]}, {"ok", false}, {"error", "moving is not part of this build"}};
+        nlohmann::json reply = {{"id", request["id"]}, {"ok", false}, {"error", "moving is not part of this build"}};
         std::string text = reply.dump();
         (void)!::send(setup.channel, text.data(), text.size(), MSG_NOSIGNAL);
         if (request.value("op", "") != "status") return 0;

@@ -9,9 +9,7 @@
 namespace pmi::job {
 namespace {
 
-Fd open_pidfd(pid_t pid) {
-    return Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-}
+Fd open_pidfd(pid_t pid) { return Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
 
 bool has_ended(int pidfd) {
     pollfd p{pidfd, POLLIN, 0};
@@ -26,9 +24,7 @@ bool is_guest(pid_t pid) {
     return n > 0 && std::string_view(target).starts_with("/memfd:pmi-stub");
 }
 
-Error no_such(pid_t pid) {
-    return fail("no process {}", pid);
-}
+Error no_such(pid_t pid) { return fail("no process {}", pid); }
 
 }  // namespace
 
@@ -51,9 +47,7 @@ JobProcess* Processes::hold(pid_t pid, Fd pidfd) {
     return (by_pid_[pid] = std::move(process)).get();
 }
 
-void Processes::add_program(Fd pidfd) {
-    (void)hold(program_, std::move(pidfd));
-}
+void Processes::add_program(Fd pidfd) { (void)hold(program_, std::move(pidfd)); }
 
 JobProcess* Processes::known(pid_t pid) {
     auto it = by_pid_.find(pid);

@@ -40,14 +40,14 @@ struct JobProcess {
     CallTallies tallies;  // of its calls while away, over all stays
     uint64_t away_memory_kib = 0;
     int64_t sites_patched = 0, sites_refused = 0;  // system call sites, of this stay
-    bool cut_off = false;  // away, and the connection to the node is cut
-    nlohmann::json post_copy;  // away, and its memory still follows: counts of pages, as its worker says
-    nlohmann::json cpu_away;    // CPU time used away, as its last worker said it, for its next one
-    std::string last_error;     // of a move that nobody waited for
-    std::string held_image;     // pmi_hold was called by this image; empty: not held
-    bool of_other_job = false;  // has since become a nested pmirun's
-    std::string command;        // its command line before it left
-    std::string stderr_target;  // what its descriptor 2 was before it left
+    bool cut_off = false;                          // away, and the connection to the node is cut
+    nlohmann::json post_copy;                      // away, and its memory still follows: counts of pages, as its worker says
+    nlohmann::json cpu_away;                       // CPU time used away, as its last worker said it, for its next one
+    std::string last_error;                        // of a move that nobody waited for
+    std::string held_image;                        // pmi_hold was called by this image; empty: not held
+    bool of_other_job = false;                     // has since become a nested pmirun's
+    std::string command;                           // its command line before it left
+    std::string stderr_target;                     // what its descriptor 2 was before it left
 
     bool at_home() const { return where == "home"; }
     bool moving() const { return !moving_to.empty(); }

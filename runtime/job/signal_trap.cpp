@@ -8,8 +8,7 @@
 
 namespace pmi::job {
 
-Expected<std::unique_ptr<SignalTrap>> SignalTrap::start(control::EventLoop& loop, pid_t program,
-                                                        OnSignal on_signal) {
+Expected<std::unique_ptr<SignalTrap>> SignalTrap::start(control::EventLoop& loop, pid_t program, OnSignal on_signal) {
     int pair[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return fail_errno("socketpair");
     Fd ours(pair[0]), theirs(pair[1]);
@@ -37,8 +36,7 @@ SignalTrap::~SignalTrap() {
 void SignalTrap::release(pid_t pid, std::function<void()> released) {
     releasing_[pid].push_back(std::move(released));
     TrapMessage message{TrapWord::Release, pid};
-    if (::send(channel_.get(), &message, sizeof message, MSG_NOSIGNAL) != sizeof message)
-        answer_releases(pid);
+    if (::send(channel_.get(), &message, sizeof message, MSG_NOSIGNAL) != sizeof message) answer_releases(pid);
 }
 
 void SignalTrap::attach(pid_t pid) {

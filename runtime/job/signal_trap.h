@@ -23,8 +23,7 @@ class SignalTrap {
     // `want`: "away" or "home".
     using OnSignal = std::function<void(pid_t pid, const std::string& want)>;
 
-    static Expected<std::unique_ptr<SignalTrap>> start(control::EventLoop& loop, pid_t program,
-                                                       OnSignal on_signal);
+    static Expected<std::unique_ptr<SignalTrap>> start(control::EventLoop& loop, pid_t program, OnSignal on_signal);
     ~SignalTrap();
     SignalTrap(const SignalTrap&) = delete;
     SignalTrap& operator=(const SignalTrap&) = delete;

@@ -119,9 +119,7 @@ void Tracer::on_signal(pid_t tid, int signal) {
     ::ptrace(PTRACE_CONT, tid, 0, signal);
 }
 
-bool is_group_stop(int signal) {
-    return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
-}
+bool is_group_stop(int signal) { return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU; }
 
 void Tracer::on_stop(pid_t tid, int status) {
     int signal = WSTOPSIG(status), event = status >> 16;

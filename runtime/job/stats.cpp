@@ -26,9 +26,7 @@ Expected<CallTally> tally_of(const json& list) {
     return CallTally{static_cast<int16_t>(n[0]), static_cast<uint16_t>(n[1]), 0, n[2], n[3], n[4], n[5], n[6], n[7], n[8]};
 }
 
-double us(uint64_t ns) {
-    return static_cast<double>(ns) / 1000;
-}
+double us(uint64_t ns) { return static_cast<double>(ns) / 1000; }
 
 json row_of(const CallTally& t) {
     const Row* row = find_row(t.nr);

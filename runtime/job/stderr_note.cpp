@@ -53,9 +53,7 @@ bool write_line(int fd, const std::string& line) {
 
 }  // namespace
 
-std::string stderr_target(pid_t pid) {
-    return link_target(fmt::format("/proc/{}/fd/2", pid));
-}
+std::string stderr_target(pid_t pid) { return link_target(fmt::format("/proc/{}/fd/2", pid)); }
 
 bool note_on_stderr(pid_t pid, const std::string& target, const std::string& text) {
     std::string line = "pmi: " + text + "\n";

@@ -5,8 +5,7 @@
 namespace pmi::job {
 
 void start_log(const char* who, const SupervisorOptions& options) {
-    bool wanted = !options.log.empty() &&
-                  set_up_log(fmt::format("{} {}", who, options.name), options.log, options.log_level);
+    bool wanted = !options.log.empty() && set_up_log(fmt::format("{} {}", who, options.name), options.log, options.log_level);
     if (!wanted) spdlog::set_level(spdlog::level::off);
 }
 

@@ -29,15 +29,13 @@ constexpr int kChannel = 3;
 }
 
 std::string describe_end(int status) {
-    if (WIFSIGNALED(status))
-        return fmt::format("its worker was killed by SIG{}", sigabbrev_np(WTERMSIG(status)));
+    if (WIFSIGNALED(status)) return fmt::format("its worker was killed by SIG{}", sigabbrev_np(WTERMSIG(status)));
     return fmt::format("its worker ended with status {}", WEXITSTATUS(status));
 }
 
 }  // namespace
 
-Expected<std::unique_ptr<WorkerLink>> WorkerLink::start(control::EventLoop& loop, WorkerSetup setup,
-                                                        Events events) {
+Expected<std::unique_ptr<WorkerLink>> WorkerLink::start(control::EventLoop& loop, WorkerSetup setup, Events events) {
     int pair[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return fail_errno("socketpair");
     Fd ours(pair[0]), theirs(pair[1]);
@@ -77,8 +75,7 @@ void WorkerLink::request(json request, OnReply on_reply) {
 
 void WorkerLink::write_packets() {
     while (!out_.empty() && channel_open_) {
-        ssize_t n =
-            ::send(channel_.get(), out_.front().data(), out_.front().size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = ::send(channel_.get(), out_.front().data(), out_.front().size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) break;  // EAGAIN: later; anything else: its end is about to be noticed
         out_.pop_front();

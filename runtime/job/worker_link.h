@@ -30,8 +30,7 @@ class WorkerLink {
     };
 
     // `setup` without its channel.
-    static Expected<std::unique_ptr<WorkerLink>> start(control::EventLoop& loop, WorkerSetup setup,
-                                                       Events events);
+    static Expected<std::unique_ptr<WorkerLink>> start(control::EventLoop& loop, WorkerSetup setup, Events events);
     ~WorkerLink();
     WorkerLink(const WorkerLink&) = delete;
     WorkerLink& operator=(const WorkerLink&) = delete;

@@ -15,9 +15,7 @@ namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;
 
-int64_t tick_ns() {
-    return kSecond / ::sysconf(_SC_CLK_TCK);
-}
+int64_t tick_ns() { return kSecond / ::sysconf(_SC_CLK_TCK); }
 
 }  // namespace
 

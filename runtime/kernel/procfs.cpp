@@ -38,8 +38,8 @@ bool parse_maps_line(std::string_view line, MapsEntry& e) {
     char perms[5]{};
     int name_at = 0;
     unsigned long start = 0, end = 0, offset = 0, inode = 0;
-    if (std::sscanf(copy.c_str(), "%lx-%lx %4s %lx %x:%x %lu %n", &start, &end, perms, &offset, &e.dev_major,
-                    &e.dev_minor, &inode, &name_at) < 7)
+    if (std::sscanf(copy.c_str(), "%lx-%lx %4s %lx %x:%x %lu %n", &start, &end, perms, &offset, &e.dev_major, &e.dev_minor, &inode,
+                    &name_at) < 7)
         return false;
     e.start = start;
     e.end = end;
@@ -98,9 +98,7 @@ Expected<std::vector<pid_t>> list_numbers(const std::string& directory) {
 
 }  // namespace
 
-int MapsEntry::prot() const {
-    return (read ? PROT_READ : 0) | (write ? PROT_WRITE : 0) | (exec ? PROT_EXEC : 0);
-}
+int MapsEntry::prot() const { return (read ? PROT_READ : 0) | (write ? PROT_WRITE : 0) | (exec ? PROT_EXEC : 0); }
 
 bool MapsEntry::has_flag(std::string_view flag) const {
     for (auto word : words(vm_flags))
@@ -163,25 +161,44 @@ ProcStatus parse_status(std::string_view text) {
         std::string_view key = line.substr(0, colon);
         auto v = words(line.substr(colon + 1));
         if (v.empty()) return;
-        if (key == "Name") s.name = std::string(line.substr(colon + 2));
-        else if (key == "State") s.state = v[0][0];
-        else if (key == "Tgid") s.tgid = static_cast<pid_t>(decimal(v[0]));
-        else if (key == "Pid") s.pid = static_cast<pid_t>(decimal(v[0]));
-        else if (key == "PPid") s.ppid = static_cast<pid_t>(decimal(v[0]));
-        else if (key == "TracerPid") s.tracer = static_cast<pid_t>(decimal(v[0]));
-        else if (key == "Uid") four(v, s.uid);
-        else if (key == "Gid") four(v, s.gid);
-        else if (key == "Threads") s.threads = static_cast<int>(decimal(v[0]));
-        else if (key == "SigPnd") s.sig_pending = hex(v[0]);
-        else if (key == "ShdPnd") s.shared_pending = hex(v[0]);
-        else if (key == "SigBlk") s.sig_blocked = hex(v[0]);
-        else if (key == "SigIgn") s.sig_ignored = hex(v[0]);
-        else if (key == "SigCgt") s.sig_caught = hex(v[0]);
-        else if (key == "VmRSS") s.vm_rss_kib = static_cast<uint64_t>(decimal(v[0]));
-        else if (key == "VmSize") s.vm_size_kib = static_cast<uint64_t>(decimal(v[0]));
-        else if (key == "NoNewPrivs") s.no_new_privs = static_cast<int>(decimal(v[0]));
-        else if (key == "Seccomp") s.seccomp = static_cast<int>(decimal(v[0]));
-        else if (key == "NSpid") for (auto n : v) s.ns_pid.push_back(static_cast<pid_t>(decimal(n)));
+        if (key == "Name")
+            s.name = std::string(line.substr(colon + 2));
+        else if (key == "State")
+            s.state = v[0][0];
+        else if (key == "Tgid")
+            s.tgid = static_cast<pid_t>(decimal(v[0]));
+        else if (key == "Pid")
+            s.pid = static_cast<pid_t>(decimal(v[0]));
+        else if (key == "PPid")
+            s.ppid = static_cast<pid_t>(decimal(v[0]));
+        else if (key == "TracerPid")
+            s.tracer = static_cast<pid_t>(decimal(v[0]));
+        else if (key == "Uid")
+            four(v, s.uid);
+        else if (key == "Gid")
+            four(v, s.gid);
+        else if (key == "Threads")
+            s.threads = static_cast<int>(decimal(v[0]));
+        else if (key == "SigPnd")
+            s.sig_pending = hex(v[0]);
+        else if (key == "ShdPnd")
+            s.shared_pending = hex(v[0]);
+        else if (key == "SigBlk")
+            s.sig_blocked = hex(v[0]);
+        else if (key == "SigIgn")
+            s.sig_ignored = hex(v[0]);
+        else if (key == "SigCgt")
+            s.sig_caught = hex(v[0]);
+        else if (key == "VmRSS")
+            s.vm_rss_kib = static_cast<uint64_t>(decimal(v[0]));
+        else if (key == "VmSize")
+            s.vm_size_kib = static_cast<uint64_t>(decimal(v[0]));
+        else if (key == "NoNewPrivs")
+            s.no_new_privs = static_cast<int>(decimal(v[0]));
+        else if (key == "Seccomp")
+            s.seccomp = static_cast<int>(decimal(v[0]));
+        else if (key == "NSpid")
+            for (auto n : v) s.ns_pid.push_back(static_cast<pid_t>(decimal(n)));
     });
     return s;
 }
@@ -303,7 +320,7 @@ std::string read_environ(pid_t pid, std::string_view variable) {
 
 // The signal is pending until the process takes it, and from then on the kernel's flags say so: they are read second.
 bool is_being_killed(pid_t pid) {
-    constexpr uint64_t kKill = uint64_t{1} << 8;                // SIGKILL
+    constexpr uint64_t kKill = uint64_t{1} << 8;           // SIGKILL
     constexpr uint64_t kExiting = 0x4, kSignaled = 0x400;  // PF_EXITING, PF_SIGNALED
     auto status = read_status(pid);
     if (!status || ((status->sig_pending | status->shared_pending) & kKill) != 0) return true;

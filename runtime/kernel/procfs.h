@@ -18,11 +18,11 @@ struct MapsEntry {
     uint64_t offset = 0;  // bytes into the file
     uint32_t dev_major = 0, dev_minor = 0;
     uint64_t inode = 0;
-    std::string name;     // path, [heap], ... or empty
-    std::string vm_flags; // smaps' VmFlags ("rd wr mr mw me ac"), empty when read from maps
-    uint64_t resident_kib = 0; // smaps' Rss and Swap
+    std::string name;           // path, [heap], ... or empty
+    std::string vm_flags;       // smaps' VmFlags ("rd wr mr mw me ac"), empty when read from maps
+    uint64_t resident_kib = 0;  // smaps' Rss and Swap
     uint64_t size() const { return end - start; }
-    int prot() const;     // PROT_*
+    int prot() const;  // PROT_*
     bool has_flag(std::string_view flag) const;
     // Not so of anonymous memory. A System V segment's id is its inode number, and the first one is 0.
     bool has_file() const { return inode != 0 || name.starts_with("/SYSV"); }
@@ -56,7 +56,7 @@ struct ProcStat {
     char state = '?';
     pid_t ppid = 0, pgrp = 0, session = 0;
     int tty = 0;
-    uint64_t flags = 0;  // PF_... of the kernel
+    uint64_t flags = 0;             // PF_... of the kernel
     uint64_t utime = 0, stime = 0;  // clock ticks
     uint64_t start_time = 0;        // clock ticks after boot; with the PID names a process for ever
     uint64_t start_code = 0, end_code = 0, start_stack = 0, start_data = 0, end_data = 0, start_brk = 0;

@@ -16,8 +16,8 @@ namespace {
 // linux/userfaultfd.h of 6.7.
 constexpr uint64_t kFeatureWpAsync = 1u << 15;
 constexpr uint64_t kPageBytes = 4096;
-constexpr uint64_t kLetGoAtOnce = 16u << 20;   // bytes
-constexpr uint64_t kPagesAtOnce = 32768;       // of one walk, which keeps mmap(2) and munmap(2) of the process waiting
+constexpr uint64_t kLetGoAtOnce = 16u << 20;  // bytes
+constexpr uint64_t kPagesAtOnce = 32768;      // of one walk, which keeps mmap(2) and munmap(2) of the process waiting
 
 // All that matches, in order. `arg` has the categories and flags.
 template <typename Take>
@@ -100,8 +100,7 @@ Expected<PageSet> DirtyTracking::touched(const std::vector<PageRun>& mappings) c
     ScanArg arg{};
     arg.category_mask = arg.return_mask = kPageIsWritten;
     PageSet touched;
-    for (const auto& m : mappings)
-        TRY(scan(pagemap_.get(), m, arg, [&](const ScanRegion& r) { touched.add(r.start, r.end); }));
+    for (const auto& m : mappings) TRY(scan(pagemap_.get(), m, arg, [&](const ScanRegion& r) { touched.add(r.start, r.end); }));
     return touched;
 }
 
@@ -154,7 +153,9 @@ Status DirtyTracking::probe() {
     if (memory == MAP_FAILED) return fail_errno("map memory for a probe");
     Mapping mapping(memory, 4 * kPageBytes);
     auto address = reinterpret_cast<uint64_t>(memory);
-    auto write = [&](int page) { *static_cast<volatile char*>(static_cast<char*>(memory) + page * static_cast<int>(kPageBytes)) = 1; };
+    auto write = [&](int page) {
+        *static_cast<volatile char*>(static_cast<char*>(memory) + page * static_cast<int>(kPageBytes)) = 1;
+    };
     for (int page : {0, 1}) write(page);
     std::vector<PageRun> both{{address, address + 2 * kPageBytes}};
     TRY(tracking.follow({{address, address + 4 * kPageBytes}}));
@@ -163,7 +164,8 @@ Status DirtyTracking::probe() {
     TRY_ASSIGN(auto pages, tracking.look(both));
     if (pages.clean != PageSet({{address, address + kPageBytes}})) return fail("its page scan does not tell what was written");
     // Before Linux 6.14 a page keeps its mark when its mapping moves: at its new address it would look clean.
-    void* moved = ::mremap(memory, kPageBytes, kPageBytes, MREMAP_MAYMOVE | MREMAP_FIXED, static_cast<char*>(memory) + 2 * kPageBytes);
+    void* moved =
+        ::mremap(memory, kPageBytes, kPageBytes, MREMAP_MAYMOVE | MREMAP_FIXED, static_cast<char*>(memory) + 2 * kPageBytes);
     if (moved == MAP_FAILED) return fail_errno("move memory for a probe");
     std::vector<PageRun> there{{address + 2 * kPageBytes, address + 3 * kPageBytes}};
     TRY(tracking.follow(there));
@@ -189,7 +191,8 @@ Status DirtyTracking::try_touched(DirtyTracking& tracking) {
     TRY_ASSIGN(PageSet touched, tracking.touched(all));
     if (touched.contains(table)) return fail("its page scan tells of pages that were not written");
     if (!touched.contains(table + kPageBytes)) return fail("its page scan does not tell of pages that were given back");
-    if (touched.stretch(bare, bare + kTable).end != bare + kTable || !touched.contains(bare)) return fail("its page scan does not tell of pages that never were");
+    if (touched.stretch(bare, bare + kTable).end != bare + kTable || !touched.contains(bare))
+        return fail("its page scan does not tell of pages that never were");
     return {};
 }
 

@@ -45,9 +45,9 @@ class DirtyTracking {
         PageSet own, clean;
     };
     Expected<Pages> look(const std::vector<PageRun>& mappings) const;
-    // Pages of anonymous mappings that may have been written, given back or mapped anew since they were taken; what never was populated is
-    // among them. All others are clean. Looks at page tables only (0.5 ms a GiB). Not for mappings of files: when a file is cut off,
-    // pages vanish without a word.
+    // Pages of anonymous mappings that may have been written, given back or mapped anew since they were taken; what never was
+    // populated is among them. All others are clean. Looks at page tables only (0.5 ms a GiB). Not for mappings of files: when a
+    // file is cut off, pages vanish without a word.
     Expected<PageSet> touched(const std::vector<PageRun>& mappings) const;
 
     // Ends it piece by piece: closing the descriptor would hold up the process's page faults for as long as all of it

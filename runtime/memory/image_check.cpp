@@ -95,9 +95,7 @@ Status check_all_regions(const wire::Image& image) {
     return {};
 }
 
-Status as_image(Status checked) {
-    return checked ? Status() : Status(std::move(checked.error()).within("an image that can't be"));
-}
+Status as_image(Status checked) { return checked ? Status() : Status(std::move(checked.error()).within("an image that can't be")); }
 
 }  // namespace
 

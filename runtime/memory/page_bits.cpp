@@ -30,7 +30,8 @@ bool PageBits::contains(uint64_t address) const {
 void PageBits::remove(uint64_t start, uint64_t end) {
     for (auto area = area_at(start); area != areas_.end() && area->start < end; ++area) {
         uint64_t from = std::max(start, area->start), to = std::min(end, area->end);
-        uint64_t n = area->first + (from - area->start) / kPageBytes, last = area->first + (to - area->start + kPageBytes - 1) / kPageBytes;
+        uint64_t n = area->first + (from - area->start) / kPageBytes,
+                 last = area->first + (to - area->start + kPageBytes - 1) / kPageBytes;
         for (; n < last; n++) {
             uint64_t mask = uint64_t{1} << (n % 64);
             if ((words_[n / 64] & mask) == 0) continue;

@@ -28,9 +28,7 @@ Expected<PageMap> PageMap::open(pid_t pid) {
 }
 
 Expected<std::vector<PageRun>> PageMap::own_pages(uint64_t start, uint64_t end) const { return scan(start, end, true); }
-Expected<std::vector<PageRun>> PageMap::present_pages(uint64_t start, uint64_t end) const {
-    return scan(start, end, false);
-}
+Expected<std::vector<PageRun>> PageMap::present_pages(uint64_t start, uint64_t end) const { return scan(start, end, false); }
 
 Expected<std::vector<PageRun>> PageMap::scan(uint64_t start, uint64_t end, bool own_only) const {
     std::vector<PageRun> runs;

@@ -253,8 +253,7 @@ const wire::Region* region_at(const wire::Image& image, uint64_t address) {
     return address < it->end() ? &*it : nullptr;
 }
 
-bool same_backing(const wire::Image& ia, const wire::Region& a, const wire::Image& ib, const wire::Region& b,
-                  uint64_t address) {
+bool same_backing(const wire::Image& ia, const wire::Region& a, const wire::Image& ib, const wire::Region& b, uint64_t address) {
     if (a.kind() != b.kind()) return false;
     if (a.kind() != wire::Region::FILE) return a.shared() == b.shared();
     const auto& fa = ia.files(static_cast<int>(a.file()));
@@ -283,7 +282,8 @@ std::vector<AddressRange> parts_of(const wire::Region& region) {
     bool is_accounted = has_vm_flag(region.vm_flags(), "ac") && !region.grows_down();
     if (!is_accounted || region.end() - region.start() <= kMostAtOnce) return {{region.start(), region.end()}};
     std::vector<AddressRange> parts;
-    for (uint64_t at = region.start(); at < region.end(); at += kMostAtOnce) parts.push_back({at, std::min(region.end(), at + kMostAtOnce)});
+    for (uint64_t at = region.start(); at < region.end(); at += kMostAtOnce)
+        parts.push_back({at, std::min(region.end(), at + kMostAtOnce)});
     return parts;
 }
 
@@ -332,9 +332,9 @@ std::vector<int> advice_of(const std::string& vm_flags, const std::string& befor
     };
     constexpr int kNone = -1;
     static constexpr Advice kAdvice[] = {
-        {"hg", MADV_HUGEPAGE, kNone},       {"nh", MADV_NOHUGEPAGE, kNone},       {"dd", MADV_DONTDUMP, MADV_DODUMP},
-        {"dc", MADV_DONTFORK, MADV_DOFORK}, {"wf", MADV_WIPEONFORK, MADV_KEEPONFORK},
-        {"mg", MADV_MERGEABLE, MADV_UNMERGEABLE}, {"sr", MADV_SEQUENTIAL, MADV_NORMAL}, {"rr", MADV_RANDOM, MADV_NORMAL}};
+        {"hg", MADV_HUGEPAGE, kNone},         {"nh", MADV_NOHUGEPAGE, kNone},           {"dd", MADV_DONTDUMP, MADV_DODUMP},
+        {"dc", MADV_DONTFORK, MADV_DOFORK},   {"wf", MADV_WIPEONFORK, MADV_KEEPONFORK}, {"mg", MADV_MERGEABLE, MADV_UNMERGEABLE},
+        {"sr", MADV_SEQUENTIAL, MADV_NORMAL}, {"rr", MADV_RANDOM, MADV_NORMAL}};
     std::vector<int> out;
     for (const auto& a : kAdvice)
         if (has_vm_flag(before, a.flag) && !has_vm_flag(vm_flags, a.flag) && a.clear != kNone) out.push_back(a.clear);

@@ -37,7 +37,8 @@ Status UserFault::probe() {
     int code = errno;
     auto allowed = read_file("/proc/sys/vm/unprivileged_userfaultfd");
     if (allowed && allowed->starts_with('1')) return {};
-    return fail_code(code, "faults of the kernel can't be handled: vm.unprivileged_userfaultfd is not 1, and open /dev/userfaultfd");
+    return fail_code(code,
+                     "faults of the kernel can't be handled: vm.unprivileged_userfaultfd is not 1, and open /dev/userfaultfd");
 }
 
 Expected<UserFault> UserFault::adopt(Fd uffd, Track track) {

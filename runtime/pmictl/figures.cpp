@@ -70,12 +70,15 @@ std::string more_figures(const json& reply) {
     pages("found_pages", "found there");
     auto from = integer_member(reply, "compressed_from"), to = integer_member(reply, "compressed_to");
     if (from && to && *from > 0)
-        parts.add(fmt::format("{} compressed to {}", bytes_for_people(static_cast<double>(*from)), bytes_for_people(static_cast<double>(*to))));
+        parts.add(fmt::format("{} compressed to {}", bytes_for_people(static_cast<double>(*from)),
+                              bytes_for_people(static_cast<double>(*to))));
     return parts.text();
 }
 
 std::string progress_line(const std::string& what, const Underway& move, size_t columns) {
-    std::string phase = move.standing ? "standing still" : move.round == 0 ? "memory that follows" : fmt::format("round {}", move.round);
+    std::string phase = move.standing     ? "standing still"
+                        : move.round == 0 ? "memory that follows"
+                                          : fmt::format("round {}", move.round);
     std::string line = fmt::format("{}  {}", what, phase);
     if (move.left > 0) line += "  " + bar(move);
     line += fmt::format("  {}", bytes_for_people(static_cast<double>(move.bytes)));

@@ -34,9 +34,7 @@ std::optional<pid_t> parse_pid(const std::string& text) {
     return pid;
 }
 
-void print_json(const json& value) {
-    std::puts(value.dump(2, ' ', false, json::error_handler_t::replace).c_str());
-}
+void print_json(const json& value) { std::puts(value.dump(2, ' ', false, json::error_handler_t::replace).c_str()); }
 
 // Runs a request about one process; `ask` sends it and gives the reply, `show` prints it.
 template <typename Ask, typename Show>
@@ -98,15 +96,13 @@ int run_home(const JobOptions& options) {
 }
 
 int run_where(const JobOptions& options) {
-    return about_process(options, "where", plain("where"), [](pid_t, const json& reply) {
-        std::puts(string_member(reply, "where").value_or("unknown").c_str());
-    });
+    return about_process(options, "where", plain("where"),
+                         [](pid_t, const json& reply) { std::puts(string_member(reply, "where").value_or("unknown").c_str()); });
 }
 
 int run_stats(const JobOptions& options) {
-    return about_process(options, "stats", plain("stats"), [](pid_t, const json& reply) {
-        std::fputs(control::call_table(reply).c_str(), stdout);
-    });
+    return about_process(options, "stats", plain("stats"),
+                         [](pid_t, const json& reply) { std::fputs(control::call_table(reply).c_str(), stdout); });
 }
 
 int run_cancel(const JobOptions& options) {

@@ -38,8 +38,7 @@ std::optional<ControlClient> connect_live(const std::string& path) {
 std::vector<std::string> sockets_for(pid_t pid) {
     auto sockets = control::list_sockets();
     std::string named = read_environ(pid, "PMI_JOB");
-    if (auto at = std::find(sockets.begin(), sockets.end(), named); at != sockets.end())
-        std::rotate(sockets.begin(), at, at + 1);
+    if (auto at = std::find(sockets.begin(), sockets.end(), named); at != sockets.end()) std::rotate(sockets.begin(), at, at + 1);
     return sockets;
 }
 

@@ -26,15 +26,10 @@ Status show_list(const Keyring& ring) {
 Status perform(const KeyOptions& options) {
     TRY_ASSIGN(Keyring ring, open_ring(options.keys));
     switch (options.action) {
-        case KeyOptions::Action::Show:
-            std::printf("%s\n", ring.own().public_key.c_str());
-            return {};
-        case KeyOptions::Action::List:
-            return show_list(ring);
-        case KeyOptions::Action::Trust:
-            return ring.trust(options.key, options.name);
-        case KeyOptions::Action::Remove:
-            return ring.remove(options.name);
+        case KeyOptions::Action::Show: std::printf("%s\n", ring.own().public_key.c_str()); return {};
+        case KeyOptions::Action::List: return show_list(ring);
+        case KeyOptions::Action::Trust: return ring.trust(options.key, options.name);
+        case KeyOptions::Action::Remove: return ring.remove(options.name);
     }
     return fail("unknown action");
 }

@@ -28,8 +28,7 @@ void add_job_commands(CLI::App& app, JobOptions& o, Command& chosen) {
         sub->add_flag("--json", o.json, "print the answer as JSON");
         return sub;
     };
-    command("ps", "every process of every job of this user", run_ps)
-        ->add_flag("--json", o.json, "print JSON");
+    command("ps", "every process of every job of this user", run_ps)->add_flag("--json", o.json, "print JSON");
     CLI::App* migrate = with_pid(command("migrate", "move a process to a node", run_migrate));
     migrate->add_option("NODE", o.node, "HOST[:PORT], or a name from the configuration")->required();
     migrate->add_option("--mode", o.mode, "auto, stop, precopy or postcopy")
@@ -53,8 +52,7 @@ void add_key_commands(CLI::App& app, pmi::KeyOptions& o, Command& chosen) {
     };
     command("show", "print this account's public key", pmi::KeyOptions::Action::Show);
     command("list", "print the keys that are trusted", pmi::KeyOptions::Action::List);
-    CLI::App* trust =
-        command("trust", "trust a node or account by its public key", pmi::KeyOptions::Action::Trust);
+    CLI::App* trust = command("trust", "trust a node or account by its public key", pmi::KeyOptions::Action::Trust);
     trust->add_option("KEY", o.key, "its public key")->required();
     trust->add_option("NAME", o.name, "what to call it");
     command("remove", "trust a key no longer", pmi::KeyOptions::Action::Remove)
@@ -98,8 +96,7 @@ int main(int argc, char** argv) {
     pmi::NodeOptions node_options;
     Command chosen;
     app.add_option("--control", job_options.control, "talk to the job with this control socket only");
-    app.add_option("--keys", node_options.keys,
-                   "key directory (default: $PMI_KEYS, else ~/.config/pmi/keys)");
+    app.add_option("--keys", node_options.keys, "key directory (default: $PMI_KEYS, else ~/.config/pmi/keys)");
     app.add_flag("--insecure", node_options.insecure, "neither encrypt nor authenticate");
     add_job_commands(app, job_options, chosen);
     add_key_commands(app, key_options, chosen);

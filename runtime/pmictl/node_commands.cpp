@@ -70,8 +70,7 @@ Answer ask(const Context& context, const NodeAddress& address) {
 std::vector<Answer> ask_all(const Context& context, const std::vector<NodeAddress>& addresses) {
     std::vector<std::future<Answer>> pending;
     for (auto& address : addresses)
-        pending.push_back(
-            std::async(std::launch::async, [&context, address] { return ask(context, address); }));
+        pending.push_back(std::async(std::launch::async, [&context, address] { return ask(context, address); }));
     std::vector<Answer> answers;
     for (auto& future : pending) answers.push_back(future.get());
     return answers;
@@ -79,13 +78,11 @@ std::vector<Answer> ask_all(const Context& context, const std::vector<NodeAddres
 
 std::vector<NodeAddress> configured_nodes(const Config& config) {
     std::vector<NodeAddress> addresses;
-    for (auto& [name, node] : config.nodes)
-        addresses.push_back({name, node.address.host, node.address.port, node.key});
+    for (auto& [name, node] : config.nodes) addresses.push_back({name, node.address.host, node.address.port, node.key});
     if (config.node.empty()) return addresses;
     auto chosen = resolve_node(config, config.node);
-    bool listed = !chosen || std::any_of(addresses.begin(), addresses.end(), [&](auto& a) {
-        return a.host == chosen->host && a.port == chosen->port;
-    });
+    bool listed = !chosen || std::any_of(addresses.begin(), addresses.end(),
+                                         [&](auto& a) { return a.host == chosen->host && a.port == chosen->port; });
     if (!listed) addresses.push_back(*chosen);
     return addresses;
 }
@@ -99,17 +96,15 @@ std::vector<Answer> known_nodes(const Context& context) {
     answers.pop_back();
     if (!local.machine) return answers;
     local.address.name = printable(local.machine->name());
-    bool listed = std::any_of(answers.begin(), answers.end(), [&](auto& a) {
-        return a.machine && a.machine->name() == local.machine->name();
-    });
+    bool listed = std::any_of(answers.begin(), answers.end(),
+                              [&](auto& a) { return a.machine && a.machine->name() == local.machine->name(); });
     if (!listed) answers.push_back(std::move(local));
     return answers;
 }
 
 nlohmann::json as_json(const Answer& answer) {
-    nlohmann::json node{{"name", answer.address.name},
-                        {"address", answer.address.show()},
-                        {"state", answer.machine ? "up" : "down"}};
+    nlohmann::json node{
+        {"name", answer.address.name}, {"address", answer.address.show()}, {"state", answer.machine ? "up" : "down"}};
     if (!answer.machine) {
         node["error"] = printable(answer.error, 1000);
         return node;
@@ -141,8 +136,7 @@ void print_table(const std::vector<Answer>& answers) {
         std::fputs(fmt::format("{:<{}}  {:<{}}  {}\n", n, name, a, address, rest).c_str(), stdout);
     };
     line("NAME", "ADDRESS",
-         fmt::format("{:<5}  {:>5}  {:>4}  {:>9}  {:>8}  {:<24}  {}", "STATE", "LOAD", "CPUS", "FREE",
-                     "GUESTS", "KERNEL", "CPU"));
+         fmt::format("{:<5}  {:>5}  {:>4}  {:>9}  {:>8}  {:<24}  {}", "STATE", "LOAD", "CPUS", "FREE", "GUESTS", "KERNEL", "CPU"));
     for (auto& a : answers) {
         if (!a.machine) {
             line(a.address.name, a.address.show(), "down   " + printable(a.error, 1000));
@@ -173,9 +167,8 @@ Status ping(const Context& context, const NodeAddress& address) {
     TRY_ASSIGN(auto client, NodeClient::connect(*transport, context.ring.get(), address));
     TRY_ASSIGN(wire::Machine machine, client->ping());
     TRY_ASSIGN(long us, median_round_trip_us(*client));
-    std::printf("%s (%s): pmi %s, protocol %u, round trip %ld us (median of %d)\n",
-                printable(machine.name()).c_str(), address.show().c_str(),
-                printable(machine.pmi_version()).c_str(), machine.protocol_version(), us, kPings);
+    std::printf("%s (%s): pmi %s, protocol %u, round trip %ld us (median of %d)\n", printable(machine.name()).c_str(),
+                address.show().c_str(), printable(machine.pmi_version()).c_str(), machine.protocol_version(), us, kPings);
     return {};
 }
 

@@ -50,15 +50,9 @@ std::string patched(const nlohmann::json& row) {
 }
 
 Line line_of(const nlohmann::json& row) {
-    return {number(row, "pid"),
-            text(row, "job", "?"),
-            text(row, "where", "?"),
-            state(row),
-            memory(row),
-            number(row, "moves"),
-            number(row, "calls"),
-            text(row, "cantmove", "-"),
-            text(row, "command", "?")};
+    return {
+        number(row, "pid"),   text(row, "job", "?"),      text(row, "where", "?"),  state(row), memory(row), number(row, "moves"),
+        number(row, "calls"), text(row, "cantmove", "-"), text(row, "command", "?")};
 }
 
 }  // namespace
@@ -76,8 +70,7 @@ std::string ps_table(const nlohmann::json& rows) {
         for (size_t i = 0; i < line.size(); i++) widths[i] = std::max(widths[i], line[i].size());
     for (const auto& line : lines) {
         for (size_t i = 0; i + 1 < line.size(); i++)
-            out += kToTheRight[i] ? fmt::format("{:>{}}  ", line[i], widths[i])
-                                  : fmt::format("{:<{}}  ", line[i], widths[i]);
+            out += kToTheRight[i] ? fmt::format("{:>{}}  ", line[i], widths[i]) : fmt::format("{:<{}}  ", line[i], widths[i]);
         out += line.back() + "\n";
     }
     return out;

@@ -10,8 +10,7 @@ namespace pmi::launch {
 struct ControlSocket {
     Fd fd;  // bound, not yet listening
     std::string path;
-    std::string
-        also;  // with --control: the link in the control directory by which pmictl finds it; else empty
+    std::string also;     // with --control: the link in the control directory by which pmictl finds it; else empty
     void remove() const;  // the files
 };
 

@@ -48,9 +48,7 @@ bool holds_word(std::string_view list, std::string_view word) {
 
 }  // namespace
 
-bool kernel_has_yama() {
-    return ::access("/proc/sys/kernel/yama/ptrace_scope", F_OK) == 0;
-}
+bool kernel_has_yama() { return ::access("/proc/sys/kernel/yama/ptrace_scope", F_OK) == 0; }
 
 std::vector<std::string> program_environment(char** inherited, const Options& options, const std::string& preload,
                                              const std::string& control_socket, bool has_yama) {

@@ -29,12 +29,8 @@ std::string first_readable(std::initializer_list<const char*> candidates) {
 
 }  // namespace
 
-std::string find_supervisor() {
-    return first_readable({"pmi-supervisor", PMI_LIBEXEC_FROM_BIN "/pmi-supervisor"});
-}
+std::string find_supervisor() { return first_readable({"pmi-supervisor", PMI_LIBEXEC_FROM_BIN "/pmi-supervisor"}); }
 
-std::string find_preload_library() {
-    return first_readable({"libpmi.so", PMI_LIB_FROM_BIN "/libpmi.so"});
-}
+std::string find_preload_library() { return first_readable({"libpmi.so", PMI_LIB_FROM_BIN "/libpmi.so"}); }
 
 }  // namespace pmi::launch

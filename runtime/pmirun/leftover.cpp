@@ -16,8 +16,7 @@ bool is_marked(const char* pid, const std::string& mark) {
     if (!text) return false;
     for (size_t at = text->find(mark); at != std::string::npos; at = text->find(mark, at + 1)) {
         size_t end = at + mark.size();
-        if ((at == 0 || (*text)[at - 1] == '\0') && (end == text->size() || (*text)[end] == '\0'))
-            return true;
+        if ((at == 0 || (*text)[at - 1] == '\0') && (end == text->size() || (*text)[end] == '\0')) return true;
     }
     return false;
 }

@@ -43,8 +43,7 @@ int launch(const Options& options, char** argv) {
     // For Yama; over the exec the preload library says it again. Where there is no Yama it fails, harmlessly.
     ::prctl(PR_SET_PTRACER, supervisor->pid, 0, 0, 0);
     if (!options.allow_io_uring)
-        if (auto denied = deny_io_uring(); !denied)
-            return give_up(kExitLauncherFailed, denied.error().message());
+        if (auto denied = deny_io_uring(); !denied) return give_up(kExitLauncherFailed, denied.error().message());
 
     int error = become_program(options.program, environment);
     return give_up(exit_status_for(error), std::string(options.program[0]) + ": " + std::strerror(error));
@@ -58,18 +57,11 @@ int main(int argc, char** argv) {
     auto options = parse_options(argc, argv);
     if (!options) return complain(kExitLauncherFailed, options.error().message());
     switch (options->action) {
-        case Action::ShowHelp:
-            ::fputs(help_text(), stdout);
-            return 0;
-        case Action::ShowVersion:
-            ::puts("pmirun " PMI_VERSION);
-            return 0;
-        case Action::Run:
-            break;
+        case Action::ShowHelp: ::fputs(help_text(), stdout); return 0;
+        case Action::ShowVersion: ::puts("pmirun " PMI_VERSION); return 0;
+        case Action::Run: break;
     }
     if (options->insecure)
-        complain(
-            0,
-            "--insecure: what this program sends to other machines is neither encrypted nor authenticated");
+        complain(0, "--insecure: what this program sends to other machines is neither encrypted nor authenticated");
     return launch(*options, argv);
 }

@@ -73,12 +73,8 @@ bool is_log_level(const std::string& level) {
 
 Status take(Options& o, int which, const std::string& value) {
     switch (which) {
-        case Node:
-            o.node = value;
-            return value.empty() ? Status(fail("--node: no name given")) : Status();
-        case Away:
-            o.away = true;
-            return {};
+        case Node: o.node = value; return value.empty() ? Status(fail("--node: no name given")) : Status();
+        case Away: o.away = true; return {};
         case Control: {
             TRY_ASSIGN(o.control, absolute("--control", value));
             return {};
@@ -87,12 +83,8 @@ Status take(Options& o, int which, const std::string& value) {
             TRY_ASSIGN(o.keys, absolute("--keys", value));
             return {};
         }
-        case Insecure:
-            o.insecure = true;
-            return {};
-        case Name:
-            o.name = value;
-            return {};
+        case Insecure: o.insecure = true; return {};
+        case Name: o.name = value; return {};
         case Log: {
             TRY_ASSIGN(o.log, absolute("--log", value));
             return check_log_file(o.log);
@@ -101,32 +93,20 @@ Status take(Options& o, int which, const std::string& value) {
             o.log_level = value;
             if (is_log_level(value)) return {};
             return fail("--log-level {}: not one of trace, debug, info, warn, error, off", value);
-        case NoPreload:
-            o.preload = false;
-            return {};
+        case NoPreload: o.preload = false; return {};
         case IoUring:
             o.allow_io_uring = value == "allow";
             if (value == "allow" || value == "deny") return {};
             return fail("--io-uring {}: neither allow nor deny", value);
-        case TrapSignals:
-            o.trap_signals = true;
-            return {};
-        case FreeHomeMemory:
-            o.free_home_memory = true;
-            return {};
-        case Summary:
-            o.summary = true;
-            return {};
+        case TrapSignals: o.trap_signals = true; return {};
+        case FreeHomeMemory: o.free_home_memory = true; return {};
+        case Summary: o.summary = true; return {};
         case CpuBaseline:
             o.cpu_baseline = value;
             if (is_cpu_baseline(value)) return {};
             return fail("--cpu-baseline {}: not one of x86-64, x86-64-v2, x86-64-v3, x86-64-v4", value);
-        case 'h':
-            o.action = Action::ShowHelp;
-            return {};
-        case 'V':
-            o.action = Action::ShowVersion;
-            return {};
+        case 'h': o.action = Action::ShowHelp; return {};
+        case 'V': o.action = Action::ShowVersion; return {};
     }
     return fail("option without a meaning");
 }
@@ -134,8 +114,7 @@ Status take(Options& o, int which, const std::string& value) {
 // getopt has moved past the word it complains of, except within a cluster of letters ("-xy").
 Error complaint(int answer, char** argv) {
     if (answer == ':') return fail("option {} needs a value", argv[optind - 1]);
-    if (optopt != 0 && optopt < 256)
-        return fail("unknown option -{} (see pmirun --help)", static_cast<char>(optopt));
+    if (optopt != 0 && optopt < 256) return fail("unknown option -{} (see pmirun --help)", static_cast<char>(optopt));
     if (optopt >= 256) return fail("option {} takes no value", argv[optind - 1]);
     return fail("unknown option {} (see pmirun --help)", argv[optind - 1]);
 }
@@ -155,8 +134,7 @@ Expected<Options> parse_options(int argc, char** argv) {
     }
     for (int i = optind; i < argc; i++) o.program.push_back(argv[i]);
     if (o.program.empty()) return fail("no PROGRAM given (see pmirun --help)");
-    if (const char* keys = ::getenv("PMI_KEYS"); o.keys.empty() && keys != nullptr && keys[0] != '\0')
-        TRY(take(o, Keys, keys));
+    if (const char* keys = ::getenv("PMI_KEYS"); o.keys.empty() && keys != nullptr && keys[0] != '\0') TRY(take(o, Keys, keys));
     if (o.name.empty()) {
         const char* slash = std::strrchr(o.program[0], '/');
         o.name = slash != nullptr ? slash + 1 : o.program[0];

@@ -21,11 +21,11 @@ struct Options {
     std::string log_level = "info";
     bool preload = true;
     bool allow_io_uring = true;
-    bool summary = false;        // of calls made away, on stderr at the end
-    bool trap_signals = false;   // catch the steering signals by ptrace, for static programs
+    bool summary = false;           // of calls made away, on stderr at the end
+    bool trap_signals = false;      // catch the steering signals by ptrace, for static programs
     bool free_home_memory = false;  // home gives its copy of the memory up as soon as PROGRAM is away
-    std::string cpu_baseline;    // x86-64, x86-64-v2, ...; empty: what this CPU has
-    std::vector<char*> program;  // PROGRAM and its arguments, as typed; not empty when action is Run
+    std::string cpu_baseline;       // x86-64, x86-64-v2, ...; empty: what this CPU has
+    std::vector<char*> program;     // PROGRAM and its arguments, as typed; not empty when action is Run
 };
 
 // Options end at the first word that is none, or after "--": `pmirun ls -l` doesn't take -l for itself.

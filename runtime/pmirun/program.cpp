@@ -35,8 +35,6 @@ int become_program(const std::vector<char*>& program, const std::vector<std::str
     return error == EACCES && searched && !is_on_path(name) ? ENOENT : error;
 }
 
-int exit_status_for(int exec_error) {
-    return exec_error == ENOENT ? kExitNotFound : kExitCannotRun;
-}
+int exit_status_for(int exec_error) { return exec_error == ENOENT ? kExitNotFound : kExitCannotRun; }
 
 }  // namespace pmi::launch

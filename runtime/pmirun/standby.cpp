@@ -73,9 +73,7 @@ std::vector<std::string> Standby::supervisor_arguments() const {
     return a;
 }
 
-void keep_over_exec(int fd) {
-    ::fcntl(fd, F_SETFD, 0);
-}
+void keep_over_exec(int fd) { ::fcntl(fd, F_SETFD, 0); }
 
 // Returns if it can't: then whoever asked is told, and the standby stays.
 void Standby::become_supervisor() {
@@ -88,10 +86,9 @@ void Standby::become_supervisor() {
     if (options.summary) keep_over_exec(kSummary);
     for (const Fd& fd : waiting) keep_over_exec(fd.get());
     ::execv(supervisor.c_str(), argv.data());
-    std::string answer = fmt::format(
-        "{{\"ok\":false,\"error\":\"the supervisor pmi-supervisor can't be run: {}\"}}\n", strerror(errno));
-    for (const Fd& fd : waiting)
-        (void)::send(fd.get(), answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    std::string answer =
+        fmt::format("{{\"ok\":false,\"error\":\"the supervisor pmi-supervisor can't be run: {}\"}}\n", strerror(errno));
+    for (const Fd& fd : waiting) (void)::send(fd.get(), answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     waiting.clear();
 }
 
@@ -132,8 +129,7 @@ void Standby::take_over(size_t at) {
 void Standby::run() {
     for (;;) {
         // Before PROGRAM runs nobody can mean it: requests wait.
-        std::vector<pollfd> polled = {
-            {kProgram, POLLIN, 0}, {started ? -1 : kLifeline, POLLIN, 0}, {kListener, POLLIN, 0}};
+        std::vector<pollfd> polled = {{kProgram, POLLIN, 0}, {started ? -1 : kLifeline, POLLIN, 0}, {kListener, POLLIN, 0}};
         for (const Fd& fd : waiting) polled.push_back({started ? fd.get() : -1, POLLIN, 0});
         if (::poll(polled.data(), polled.size(), -1) < 0) continue;
         if (polled[1].revents != 0) on_lifeline();
@@ -161,8 +157,7 @@ void write_over_identity(char** argv, char** envp, const std::string& name) {
 
 // The program's limits aren't meant for its supervisor, as far as they can be lifted.
 void lift_limits() {
-    for (__rlimit_resource_t what :
-         {RLIMIT_NOFILE, RLIMIT_CPU, RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_STACK}) {
+    for (__rlimit_resource_t what : {RLIMIT_NOFILE, RLIMIT_CPU, RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_STACK}) {
         rlimit limit{};
         if (::getrlimit(what, &limit) != 0 || limit.rlim_cur == limit.rlim_max) continue;
         if (what == RLIMIT_STACK) continue;  // unlimited would change how mmap lays memory out
@@ -232,9 +227,7 @@ struct Start {
 }
 
 // fork(2) without glibc's atfork machinery: `signal` is what the parent gets when the child ends.
-pid_t raw_fork(int signal) {
-    return static_cast<pid_t>(::syscall(SYS_clone, signal, 0, 0, 0, 0));
-}
+pid_t raw_fork(int signal) { return static_cast<pid_t>(::syscall(SYS_clone, signal, 0, 0, 0, 0)); }
 
 bool has_children() {
     siginfo_t info{};
@@ -268,12 +261,9 @@ Status run_in_grandchild(Body body) {
 
 }  // namespace
 
-void Supervisor::dismiss() {
-    (void)::send(lifeline.get(), &kDismissed, 1, MSG_NOSIGNAL);
-}
+void Supervisor::dismiss() { (void)::send(lifeline.get(), &kDismissed, 1, MSG_NOSIGNAL); }
 
-Expected<Supervisor> start_supervisor(const Options& options, ControlSocket& socket, char** argv,
-                                      char** envp) {
+Expected<Supervisor> start_supervisor(const Options& options, ControlSocket& socket, char** argv, char** envp) {
     int pair[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return fail_errno("socketpair");
     Supervisor supervisor{Fd(pair[0]), 0};
@@ -288,8 +278,7 @@ Expected<Supervisor> start_supervisor(const Options& options, ControlSocket& soc
     theirs.reset();
     socket.fd.reset();
     ssize_t n = 0;
-    while ((n = ::recv(supervisor.lifeline.get(), &supervisor.pid, sizeof supervisor.pid, 0)) < 0 &&
-           errno == EINTR) {
+    while ((n = ::recv(supervisor.lifeline.get(), &supervisor.pid, sizeof supervisor.pid, 0)) < 0 && errno == EINTR) {
     }
     if (n != sizeof supervisor.pid) return fail("the supervisor didn't start");
     return supervisor;

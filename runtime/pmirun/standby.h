@@ -25,7 +25,6 @@ struct Supervisor {
 
 // Starts it; it listens when this returns. This process has no new child afterwards, and no other trace of
 // it. `argv` and `envp` are the launcher's own, for the supervisor to write over.
-Expected<Supervisor> start_supervisor(const Options& options, ControlSocket& socket, char** argv,
-                                      char** envp);
+Expected<Supervisor> start_supervisor(const Options& options, ControlSocket& socket, char** argv, char** envp);
 
 }  // namespace pmi::launch

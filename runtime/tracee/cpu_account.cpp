@@ -15,8 +15,6 @@ Status write_cpu_account(const RemoteMemory& memory, uint64_t address, pmi_cpu_a
     return memory.write(address, std::as_bytes(std::span(&account, 1)).first(used));
 }
 
-Status clear_cpu_account(const RemoteMemory& memory, uint64_t address) {
-    return write_cpu_account(memory, address, {});
-}
+Status clear_cpu_account(const RemoteMemory& memory, uint64_t address) { return write_cpu_account(memory, address, {}); }
 
 }  // namespace pmi

@@ -18,7 +18,6 @@
 namespace pmi {
 namespace {
 
-
 // A signal that will run a handler the moment the thread goes on makes a bare -EINTR the program's own.
 bool handler_is_due(pid_t pid, pid_t tid) {
     auto s = read_status(pid, tid);
@@ -125,9 +124,7 @@ class Attempt {
             TRY_ASSIGN(int status, waiter_.wait(tid, left_ms));
             Stop s = classify(status);
             switch (s.kind) {
-                case Stop::Kind::Exited:
-                    attached_.erase(tid);
-                    return list_changed();
+                case Stop::Kind::Exited: attached_.erase(tid); return list_changed();
                 case Stop::Kind::Interrupt:
                     if (trap_is_due(tid)) {
                         TRY(resume(tid));
@@ -188,7 +185,8 @@ class Attempt {
         auto timeout = settle(t.registers, t.began_ns, RestartBlock::Stays, handled, memory);
         bool changed = timeout && t.registers.rax != regs->rax;
         // A restart block of its own is still there.
-        if (changed && static_cast<int64_t>(regs->rax) != kErestartBlock && write_timeout(t.registers, *timeout, monotonic_ns(), memory, tid))
+        if (changed && static_cast<int64_t>(regs->rax) != kErestartBlock &&
+            write_timeout(t.registers, *timeout, monotonic_ns(), memory, tid))
             (void)set_registers(tid, t.registers);
         if (t.transferred == 0 && !t.deadline) return std::nullopt;
         return HeldThread{tid, t.transferred, t.deadline};
@@ -204,8 +202,7 @@ class Attempt {
     bool job_stopped_ = false;
 };
 
-Expected<FrozenThread> take(pid_t pid, pid_t tid, const Attempt& attempt, RestartBlock block, VdsoRange vdso,
-                            StopWaiter& waiter) {
+Expected<FrozenThread> take(pid_t pid, pid_t tid, const Attempt& attempt, RestartBlock block, VdsoRange vdso, StopWaiter& waiter) {
     FrozenThread t;
     t.tid = tid;
     if (attempt.is_ended_leader(tid)) {

@@ -17,13 +17,13 @@ namespace pmi {
 
 struct FrozenThread {
     pid_t tid = 0;
-    Registers registers{};        // as the thread has to go on
-    uint64_t signal_mask = 0;     // the program's; while frozen all signals are blocked
-    int64_t began_ns = 0;         // since when it has been waiting
+    Registers registers{};     // as the thread has to go on
+    uint64_t signal_mask = 0;  // the program's; while frozen all signals are blocked
+    int64_t began_ns = 0;      // since when it has been waiting
     PendingTimeout timeout{};
-    uint64_t transferred = 0;     // bytes, by the call that is to be made again for the rest (partial_transfer.h)
+    uint64_t transferred = 0;              // bytes, by the call that is to be made again for the rest (partial_transfer.h)
     std::optional<CallDeadline> deadline;  // of the call that is to be made again, where no argument holds it
-    bool ended = false;           // a leader that exited before its other threads
+    bool ended = false;                    // a leader that exited before its other threads
 };
 
 struct Frozen {

@@ -68,13 +68,11 @@ Status Injector::run_until_trap() {
                 if (stop.signal == SIGTRAP) return {};
                 if (stop.signal == SIGSEGV || stop.signal == SIGILL || stop.signal == SIGBUS) {
                     auto regs = get_registers(tid_);
-                    return fail("thread {} got signal {} in injected code at {:#x}", tid_, stop.signal,
-                                regs ? regs->rip : 0);
+                    return fail("thread {} got signal {} in injected code at {:#x}", tid_, stop.signal, regs ? regs->rip : 0);
                 }
                 deferred_.push_back(stop.signal);
                 break;
-            default:
-                break;  // a group-stop or a pending interrupt: go on, the trap is what counts
+            default: break;  // a group-stop or a pending interrupt: go on, the trap is what counts
         }
         TRY(resume(tid_));
     }

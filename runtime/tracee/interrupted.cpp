@@ -39,14 +39,10 @@ struct Where {
 
 Where timeout_of(const Registers& r, const Row* row) {
     switch (r.orig_rax) {
-        case SYS_futex:
-            return futex_wait_is_relative(r) ? Where{Timeout::TimespecRelative, 3} : Where{};
-        case SYS_nanosleep:
-            return {Timeout::TimespecRelative, 0};
-        case SYS_clock_nanosleep:
-            return nanosleep_is_absolute(r) ? Where{} : Where{Timeout::TimespecRelative, 2};
-        default:
-            return row == nullptr ? Where{} : Where{row->timeout, row->timeout_arg};
+        case SYS_futex: return futex_wait_is_relative(r) ? Where{Timeout::TimespecRelative, 3} : Where{};
+        case SYS_nanosleep: return {Timeout::TimespecRelative, 0};
+        case SYS_clock_nanosleep: return nanosleep_is_absolute(r) ? Where{} : Where{Timeout::TimespecRelative, 2};
+        default: return row == nullptr ? Where{} : Where{row->timeout, row->timeout_arg};
     }
 }
 
@@ -86,8 +82,7 @@ Expected<uint64_t> place_in_preload(const Registers& r, const PendingTimeout& ti
 
 }  // namespace
 
-Expected<PendingTimeout> settle(Registers& r, int64_t began_ns, RestartBlock block, bool handled,
-                                const RemoteMemory& memory) {
+Expected<PendingTimeout> settle(Registers& r, int64_t began_ns, RestartBlock block, bool handled, const RemoteMemory& memory) {
     PendingTimeout none;
     auto result = static_cast<int64_t>(r.rax);
     auto nr = static_cast<int64_t>(r.orig_rax);
@@ -103,8 +98,7 @@ Expected<PendingTimeout> settle(Registers& r, int64_t began_ns, RestartBlock blo
     if (bare_eintr || result == kErestartBlock) r.rax = static_cast<uint64_t>(kErestartNoHand);
     Where where = timeout_of(r, row);
     // The kernel has already written what is left where TimespecWritten and TimevalWritten say so.
-    if (where.kind == Timeout::None || where.kind == Timeout::TimespecWritten || where.kind == Timeout::TimevalWritten)
-        return none;
+    if (where.kind == Timeout::None || where.kind == Timeout::TimespecWritten || where.kind == Timeout::TimevalWritten) return none;
     TRY_ASSIGN(int64_t whole, duration(r, where, memory));
     if (whole < 0) return none;
     return PendingTimeout{where.kind, where.arg, began_ns + whole};

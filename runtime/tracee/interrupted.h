@@ -35,8 +35,10 @@ enum class RestartBlock {
 // account of this interruption, so that a bare -EINTR is the program's own.
 Expected<PendingTimeout> settle(Registers& registers, int64_t began_ns, RestartBlock block, bool handled,
                                 const RemoteMemory& memory);
-// Registers and some memory are changed so that the call waits until the deadline. `at_home`: the thread's TID where it goes on as the program
-// itself, so that a handler of libpmi.so may have to make the call once more (interpose/preload/timeout_cells.h); else 0.
-Status write_timeout(Registers& registers, const PendingTimeout& timeout, int64_t now_ns, const RemoteMemory& memory, pid_t at_home);
+// Registers and some memory are changed so that the call waits until the deadline. `at_home`: the thread's TID where it goes on as
+// the program itself, so that a handler of libpmi.so may have to make the call once more (interpose/preload/timeout_cells.h); else
+// 0.
+Status write_timeout(Registers& registers, const PendingTimeout& timeout, int64_t now_ns, const RemoteMemory& memory,
+                     pid_t at_home);
 
 }  // namespace pmi

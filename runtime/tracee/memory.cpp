@@ -58,8 +58,7 @@ Status RemoteMemory::force(uint64_t address, void* data, size_t size, bool writi
                             : ::pread(mem_.get(), p, size, static_cast<off_t>(address));
         if (n < 0 && errno == EINTR) continue;
         if (n == 0) errno = EFAULT;
-        if (n <= 0)
-            return fail_errno("{} {} bytes of process {} at {:#x}", writing ? "write" : "read", size, pid_, address);
+        if (n <= 0) return fail_errno("{} {} bytes of process {} at {:#x}", writing ? "write" : "read", size, pid_, address);
         p += n;
         address += static_cast<uint64_t>(n);
         size -= static_cast<size_t>(n);

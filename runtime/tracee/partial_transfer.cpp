@@ -33,30 +33,18 @@ struct Form {
 
 std::optional<Form> form_of(int64_t nr) {
     switch (nr) {
-        case SYS_write:
-            return Form{};
-        case SYS_writev:
-            return Form{.data = Data::Vector};
-        case SYS_sendto:
-            return Form{.flags = 3};
-        case SYS_sendmsg:
-            return Form{.data = Data::Message, .flags = 2};
-        case SYS_sendfile:
-            return Form{.data = Data::Nothing, .count = 3};
-        case SYS_read:
-            return Form{.is_write = false};
-        case SYS_recvfrom:
-            return Form{.flags = 3, .is_write = false};
-        case SYS_recvmsg:
-            return Form{.data = Data::Message, .flags = 2, .is_write = false};
-        case SYS_sendmmsg:
-            return Form{.data = Data::Messages, .flags = 3};
-        case SYS_recvmmsg:
-            return Form{.data = Data::Messages, .flags = 3, .is_write = false};
-        case SYS_getrandom:
-            return Form{.where = 0, .count = 1, .is_write = false};
-        default:
-            return std::nullopt;
+        case SYS_write: return Form{};
+        case SYS_writev: return Form{.data = Data::Vector};
+        case SYS_sendto: return Form{.flags = 3};
+        case SYS_sendmsg: return Form{.data = Data::Message, .flags = 2};
+        case SYS_sendfile: return Form{.data = Data::Nothing, .count = 3};
+        case SYS_read: return Form{.is_write = false};
+        case SYS_recvfrom: return Form{.flags = 3, .is_write = false};
+        case SYS_recvmsg: return Form{.data = Data::Message, .flags = 2, .is_write = false};
+        case SYS_sendmmsg: return Form{.data = Data::Messages, .flags = 3};
+        case SYS_recvmmsg: return Form{.data = Data::Messages, .flags = 3, .is_write = false};
+        case SYS_getrandom: return Form{.where = 0, .count = 1, .is_write = false};
+        default: return std::nullopt;
     }
 }
 
@@ -157,19 +145,13 @@ bool goes_on(pid_t pid, const CallArguments& call, int64_t result, const RemoteM
     if (form->flags >= 0 && (call.args[static_cast<size_t>(form->flags)] & MSG_DONTWAIT)) return false;
     int fd = static_cast<int>(call.args[0]);
     switch (call.nr) {
-        case SYS_getrandom:
-            return true;
-        case SYS_recvfrom:
-            return (call.args[3] & MSG_WAITALL) != 0 && (call.args[3] & MSG_PEEK) == 0 && blocks(pid, fd);
-        case SYS_recvmsg:
-            return (call.args[2] & MSG_WAITALL) != 0 && (call.args[2] & MSG_PEEK) == 0 && blocks(pid, fd);
+        case SYS_getrandom: return true;
+        case SYS_recvfrom: return (call.args[3] & MSG_WAITALL) != 0 && (call.args[3] & MSG_PEEK) == 0 && blocks(pid, fd);
+        case SYS_recvmsg: return (call.args[2] & MSG_WAITALL) != 0 && (call.args[2] & MSG_PEEK) == 0 && blocks(pid, fd);
         case SYS_recvmmsg:
-        case SYS_sendmmsg:
-            return messages_go_on(pid, call);
-        case SYS_read:
-            return is_memory_device(pid, fd);
-        default:
-            return write_goes_on(pid, fd, call.nr == SYS_sendfile);
+        case SYS_sendmmsg: return messages_go_on(pid, call);
+        case SYS_read: return is_memory_device(pid, fd);
+        default: return write_goes_on(pid, fd, call.nr == SYS_sendfile);
     }
 }
 

@@ -23,9 +23,7 @@ std::optional<T> at(const FirstPage& page, uint64_t offset) {
     return value;
 }
 
-constexpr uint64_t padded(uint64_t size) {
-    return (size + 3) & ~uint64_t{3};
-}
+constexpr uint64_t padded(uint64_t size) { return (size + 3) & ~uint64_t{3}; }
 
 // The distance from the page's start to what the note names.
 std::optional<uint64_t> look_in_notes(const FirstPage& page, uint64_t begin, uint64_t size, uint32_t type) {

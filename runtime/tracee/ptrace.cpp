@@ -57,8 +57,7 @@ Status interrupt(pid_t tid) {
     return {};
 }
 Status resume(pid_t tid, int signal) {
-    if (call(PTRACE_CONT, tid, 0, static_cast<unsigned long>(signal)) != 0)
-        return fail_errno("resume thread {}", tid);
+    if (call(PTRACE_CONT, tid, 0, static_cast<unsigned long>(signal)) != 0) return fail_errno("resume thread {}", tid);
     return {};
 }
 Status resume_to_call(pid_t tid) {
@@ -66,8 +65,7 @@ Status resume_to_call(pid_t tid) {
     return {};
 }
 Status single_step(pid_t tid, int signal) {
-    if (call(PTRACE_SINGLESTEP, tid, 0, static_cast<unsigned long>(signal)) != 0)
-        return fail_errno("step thread {}", tid);
+    if (call(PTRACE_SINGLESTEP, tid, 0, static_cast<unsigned long>(signal)) != 0) return fail_errno("step thread {}", tid);
     return {};
 }
 Status listen_stopped(pid_t tid) {
@@ -75,8 +73,7 @@ Status listen_stopped(pid_t tid) {
     return {};
 }
 Status detach(pid_t tid, int signal) {
-    if (call(PTRACE_DETACH, tid, 0, static_cast<unsigned long>(signal)) != 0)
-        return fail_errno("detach from thread {}", tid);
+    if (call(PTRACE_DETACH, tid, 0, static_cast<unsigned long>(signal)) != 0) return fail_errno("detach from thread {}", tid);
     return {};
 }
 
@@ -90,8 +87,7 @@ Expected<Registers> get_registers(pid_t tid) {
 Status set_registers(pid_t tid, const Registers& registers) {
     Registers copy = registers;
     iovec iov{&copy, sizeof copy};
-    if (call(PTRACE_SETREGSET, tid, NT_PRSTATUS, ptr(&iov)) != 0)
-        return fail_errno("set registers of thread {}", tid);
+    if (call(PTRACE_SETREGSET, tid, NT_PRSTATUS, ptr(&iov)) != 0) return fail_errno("set registers of thread {}", tid);
     return {};
 }
 
@@ -105,20 +101,17 @@ Expected<std::string> get_xstate(pid_t tid) {
 Status set_xstate(pid_t tid, const std::string& xstate) {
     std::string copy = xstate;
     iovec iov{copy.data(), copy.size()};
-    if (call(PTRACE_SETREGSET, tid, NT_X86_XSTATE, ptr(&iov)) != 0)
-        return fail_errno("set xstate of thread {}", tid);
+    if (call(PTRACE_SETREGSET, tid, NT_X86_XSTATE, ptr(&iov)) != 0) return fail_errno("set xstate of thread {}", tid);
     return {};
 }
 
 Expected<uint64_t> get_signal_mask(pid_t tid) {
     uint64_t mask = 0;
-    if (call(PTRACE_GETSIGMASK, tid, sizeof mask, ptr(&mask)) != 0)
-        return fail_errno("signal mask of thread {}", tid);
+    if (call(PTRACE_GETSIGMASK, tid, sizeof mask, ptr(&mask)) != 0) return fail_errno("signal mask of thread {}", tid);
     return mask;
 }
 Status set_signal_mask(pid_t tid, uint64_t mask) {
-    if (call(PTRACE_SETSIGMASK, tid, sizeof mask, ptr(&mask)) != 0)
-        return fail_errno("set signal mask of thread {}", tid);
+    if (call(PTRACE_SETSIGMASK, tid, sizeof mask, ptr(&mask)) != 0) return fail_errno("set signal mask of thread {}", tid);
     return {};
 }
 Expected<siginfo_t> get_signal_info(pid_t tid) {

@@ -36,7 +36,7 @@ Status interrupt(pid_t tid);
 Status resume(pid_t tid, int signal = 0);  // PTRACE_CONT
 Status resume_to_call(pid_t tid);          // PTRACE_SYSCALL: up to the next entry into or exit from a system call
 Status single_step(pid_t tid, int signal = 0);
-Status listen_stopped(pid_t tid);          // PTRACE_LISTEN: stay in group-stop
+Status listen_stopped(pid_t tid);  // PTRACE_LISTEN: stay in group-stop
 Status detach(pid_t tid, int signal = 0);
 
 Expected<Registers> get_registers(pid_t tid);

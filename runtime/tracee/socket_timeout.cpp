@@ -44,8 +44,7 @@ SocketWait wait_of(pid_t tid, const CallArguments& call) {
         case SYS_recvmsg:
         case SYS_recvmmsg:
         case SYS_accept:
-        case SYS_accept4:
-            return {Waits::ToReceive, fd};
+        case SYS_accept4: return {Waits::ToReceive, fd};
         case SYS_write:
         case SYS_writev:
         case SYS_pwritev2:
@@ -53,15 +52,13 @@ SocketWait wait_of(pid_t tid, const CallArguments& call) {
         case SYS_sendmsg:
         case SYS_sendmmsg:
         case SYS_sendfile:
-        case SYS_connect:
-            return {Waits::ToSend, fd};
+        case SYS_connect: return {Waits::ToSend, fd};
         case SYS_splice: {
             int to = static_cast<int>(call.args[2]);
             Fd source = copy_of_fd(tid, fd);
             return timeout_ns(source, Waits::ToReceive) != 0 ? SocketWait{Waits::ToReceive, fd} : SocketWait{Waits::ToSend, to};
         }
-        default:
-            return {};
+        default: return {};
     }
 }
 

@@ -24,16 +24,16 @@ static _Atomic int64_t longest_gap, slowest_call;
 static _Atomic long written;
 static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
 
-static uint64_t next_random(uint64_t *state) {  // xorshift64*
+static uint64_t next_random(uint64_t* state) {  // xorshift64*
     *state ^= *state >> 12, *state ^= *state << 25, *state ^= *state >> 27;
     return *state * 2685821657736338717ULL;
 }
 
-static void keep_longest(_Atomic int64_t *longest, int64_t took) {
+static void keep_longest(_Atomic int64_t* longest, int64_t took) {
     if (took > atomic_load(longest)) atomic_store(longest, took);
 }
 
-static void *beat(void *unused) {
+static void* beat(void* unused) {
     int64_t before = now_ns();
     for (;;) {
         int64_t now = now_ns();
@@ -43,7 +43,7 @@ static void *beat(void *unused) {
     return unused;
 }
 
-static void *call(void *unused) {
+static void* call(void* unused) {
     for (;;) {
         int64_t before = now_ns();
         syscall(SYS_getppid);
@@ -56,7 +56,7 @@ static void *call(void *unused) {
 // A page's n-th version is told by its number and n.
 static uint64_t word_of(size_t page, uint64_t version) { return (page * 2654435761u) ^ (version << 32) ^ 0x5bd1e995; }
 
-static void *write_pages(void *unused) {
+static void* write_pages(void* unused) {
     uint64_t state = 88172645463325252ULL;
     for (;;) {
         long per_ms = atomic_load(&rate) / 1000;

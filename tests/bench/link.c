@@ -7,10 +7,10 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -21,7 +21,7 @@ struct order {
     uint64_t copy_bytes;  // 0: a ping
 };
 
-static struct sockaddr_in address_of(const char *host, int port) {
+static struct sockaddr_in address_of(const char* host, int port) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     if (inet_pton(AF_INET, host, &address.sin_addr) != 1) die(host);
     return address;
@@ -34,22 +34,22 @@ static int no_delay(int fd) {
 }
 
 // 0 when the peer closed before the first byte.
-static int get(int fd, void *to, size_t size) {
+static int get(int fd, void* to, size_t size) {
     for (size_t have = 0; have < size;) {
         size_t piece = size - have < 1 << 20 ? size - have : 1 << 20;
-        ssize_t n = MUST(recv(fd, (char *)to + have, piece, 0));
+        ssize_t n = MUST(recv(fd, (char*)to + have, piece, 0));
         if (n == 0 && have == 0) return 0;
         if (n == 0) errno = ECONNRESET, die("recv");
         have += (size_t)n;
     }
     return 1;
 }
-static void put(int fd, const void *from, size_t size) {
-    for (size_t done = 0; done < size;) done += (size_t)MUST(send(fd, (const char *)from + done, size - done, MSG_NOSIGNAL));
+static void put(int fd, const void* from, size_t size) {
+    for (size_t done = 0; done < size;) done += (size_t)MUST(send(fd, (const char*)from + done, size - done, MSG_NOSIGNAL));
 }
 
-static void *anonymous(size_t size) {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+static void* anonymous(size_t size) {
+    void* memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) die("mmap");
     return memory;
 }
@@ -64,20 +64,20 @@ static void serve_one(int fd) {
             while (get(fd, frame, CALL)) put(fd, frame, REPLY);
             return;
         }
-        void *fresh = anonymous(order.copy_bytes);
+        void* fresh = anonymous(order.copy_bytes);
         if (!get(fd, fresh, order.copy_bytes)) return;
         put(fd, frame, 1);
         munmap(fresh, order.copy_bytes);
     }
 }
 
-__attribute__((noreturn)) static void serve(const char *host) {
+__attribute__((noreturn)) static void serve(const char* host) {
     struct sockaddr_in address = address_of(host, 0);
     socklen_t size = sizeof address;
     int listener = (int)MUST(socket(AF_INET, SOCK_STREAM, 0));
-    MUST(bind(listener, (struct sockaddr *)&address, sizeof address));
+    MUST(bind(listener, (struct sockaddr*)&address, sizeof address));
     MUST(listen(listener, 4));
-    MUST(getsockname(listener, (struct sockaddr *)&address, &size));
+    MUST(getsockname(listener, (struct sockaddr*)&address, &size));
     printf("%d\n", ntohs(address.sin_port));
     fflush(stdout);
     for (;;) {
@@ -87,17 +87,17 @@ __attribute__((noreturn)) static void serve(const char *host) {
     }
 }
 
-static int dial(const char *host, const char *port) {
+static int dial(const char* host, const char* port) {
     struct sockaddr_in address = address_of(host, atoi(port));
     int fd = no_delay((int)MUST(socket(AF_INET, SOCK_STREAM, 0)));
-    MUST(connect(fd, (struct sockaddr *)&address, sizeof address));
+    MUST(connect(fd, (struct sockaddr*)&address, sizeof address));
     return fd;
 }
 
 static int ping(int fd, size_t count) {
     struct order order = {0};
     char frame[CALL] = {0};
-    int64_t *took = new_samples(count);
+    int64_t* took = new_samples(count);
     put(fd, &order, sizeof order);
     int64_t began = now_ns();
     for (size_t i = 0; i < count; i++) {
@@ -126,7 +126,7 @@ static int copy(int fd, size_t size) {
     return 0;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (argc == 3 && strcmp(argv[1], "serve") == 0) serve(argv[2]);
     if (argc == 5 && strcmp(argv[1], "ping") == 0) return ping(dial(argv[2], argv[3]), (size_t)atol(argv[4]));

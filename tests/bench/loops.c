@@ -10,17 +10,17 @@
 
 enum { CHUNKS = 11 };
 
-static const char *nothing;  // the program that is exec'ed
+static const char* nothing;  // the program that is exec'ed
 
 static void turn_getpid(void) { syscall(SYS_getpid); }
 
 static void turn_open_close(void) { MUST(close((int)MUST(open("/dev/null", O_RDONLY)))); }
 
 static void turn_malloc(void) {
-    static void *kept[64];
+    static void* kept[64];
     static unsigned turn;
     turn++;
-    void **place = &kept[turn * 2654435761u >> 26];
+    void** place = &kept[turn * 2654435761u >> 26];
     free(*place);
     *place = malloc(16 + (turn * 40503u >> 4) % 2000);
 }
@@ -61,18 +61,18 @@ static void turn_fork_exec(void) {
 }
 
 static const struct loop {
-    const char *name;
+    const char* name;
     long turns;  // a chunk
     void (*turn)(void);
     void (*start)(void);
 } loops[] = {
-    {"getpid", 50000, turn_getpid, NULL},      {"open_close", 6000, turn_open_close, NULL},
-    {"malloc_free", 100000, turn_malloc, NULL}, {"pipe", 2000, turn_pipe, start_pipe},
+    {"getpid", 50000, turn_getpid, NULL},          {"open_close", 6000, turn_open_close, NULL},
+    {"malloc_free", 100000, turn_malloc, NULL},    {"pipe", 2000, turn_pipe, start_pipe},
     {"fork_exec", 8, turn_fork_exec, stay_on_cpu},
 };
 
-int main(int argc, char **argv) {
-    const struct loop *loop = NULL;
+int main(int argc, char** argv) {
+    const struct loop* loop = NULL;
     for (size_t i = 0; i < sizeof loops / sizeof *loops; i++)
         if (argc > 1 && strcmp(argv[1], loops[i].name) == 0) loop = &loops[i];
     if (loop == NULL || (strcmp(loop->name, "fork_exec") == 0 && argc < 3)) {

@@ -16,10 +16,10 @@
 
 #include "clock.h"
 
-static uint64_t *memory;
+static uint64_t* memory;
 static size_t words;
 
-static uint64_t next_random(uint64_t *state) {  // xorshift64*
+static uint64_t next_random(uint64_t* state) {  // xorshift64*
     *state ^= *state >> 12, *state ^= *state << 25, *state ^= *state >> 27;
     return *state * 2685821657736338717ULL;
 }
@@ -42,19 +42,19 @@ static void fill(size_t bytes) {
 
 static void touch(size_t count) {
     if (words == 0) die("touch without fill");
-    int64_t *took = new_samples(count);
+    int64_t* took = new_samples(count);
     uint64_t state = (uint64_t)now_ns() | 1, sum = 0;
     size_t waited = 0;
     for (size_t i = 0; i < count; i++) {
-        volatile uint64_t *word = memory + next_random(&state) % (words / 512) * 512;
+        volatile uint64_t* word = memory + next_random(&state) % (words / 512) * 512;
         int64_t before = now_ns();
         sum += *word;
         int64_t ns = now_ns() - before;
         if (ns >= 10000) took[waited++] = ns;
     }
     bool any = waited > 0;
-    printf("%zu %lld %lld%s\n", waited, any ? (long long)quantile(took, waited, 0.5) : 0, any ? (long long)quantile(took, waited, 0.99) : 0,
-           sum == 0 ? " " : "");
+    printf("%zu %lld %lld%s\n", waited, any ? (long long)quantile(took, waited, 0.5) : 0,
+           any ? (long long)quantile(took, waited, 0.99) : 0, sum == 0 ? " " : "");
     free(took);
 }
 
@@ -86,15 +86,17 @@ static void walk(long steps) {
     printf("%.3f%s\n", (double)took / 1e6, at == 0 ? " " : "");
 }
 
-static void read_clock(const char *name, long count) {
-    clockid_t id = strcmp(name, "realtime") == 0 ? CLOCK_REALTIME : strcmp(name, "coarse") == 0 ? CLOCK_REALTIME_COARSE : CLOCK_MONOTONIC;
+static void read_clock(const char* name, long count) {
+    clockid_t id = strcmp(name, "realtime") == 0 ? CLOCK_REALTIME
+                   : strcmp(name, "coarse") == 0 ? CLOCK_REALTIME_COARSE
+                                                 : CLOCK_MONOTONIC;
     struct timespec t;
     int64_t began = now_ns();
     for (long n = 0; n < count; n++) clock_gettime(id, &t);
     printf("%.3f\n", (double)(now_ns() - began) / (double)count);
 }
 
-static void ask(const char *name, long count) {
+static void ask(const char* name, long count) {
     bool is_pid = strcmp(name, "getpid") == 0;
     int64_t began = now_ns();
     for (long n = 0; n < count; n++) {
@@ -106,9 +108,9 @@ static void ask(const char *name, long count) {
     printf("%.3f\n", (double)(now_ns() - began) / (double)count);
 }
 
-static void call(const char *name, size_t count) {
+static void call(const char* name, size_t count) {
     bool is_local = strcmp(name, "sigaction") == 0;
-    int64_t *took = new_samples(count);
+    int64_t* took = new_samples(count);
     int64_t began = now_ns();
     for (size_t i = 0; i < count; i++) {
         int64_t before = now_ns();

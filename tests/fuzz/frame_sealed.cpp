@@ -11,8 +11,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     using namespace pmi;
     if (size == 0) return 0;
-    Cipher cipher =
-        data[0] % 2 == 0 || !cipher_available(Cipher::Aes256Gcm) ? Cipher::ChaCha20 : Cipher::Aes256Gcm;
+    Cipher cipher = data[0] % 2 == 0 || !cipher_available(Cipher::Aes256Gcm) ? Cipher::ChaCha20 : Cipher::Aes256Gcm;
     CipherKey key;
     key.fill(0x5a);
     FrameBuffer buffer(FrameSealer(cipher, key));

@@ -42,8 +42,7 @@ void check_reply(std::span<const std::byte> bytes) {
     pmi::Flattened sent;
     sent.call.arena_size = 4096;
     sent.call.in.push_back({16, std::vector<std::byte>(64)});
-    sent.back = {
-        {0, Page::kBase, 100}, {16, Page::kBase + 4000, 200, true}, {30, Page::kBase + 500, 64, false, true}};
+    sent.back = {{0, Page::kBase, 100}, {16, Page::kBase + 4000, 200, true}, {30, Page::kBase + 500, 64, false, true}};
     Page memory;
     pmi::apply(sent, *reply, memory);
 }

@@ -40,8 +40,7 @@ void check(const pmi::Flattened& sent, Input& memory) {
     if (call->arena_size > (1u << 20)) return;
     std::vector<std::byte> arena(call->arena_size);
     pmi::lay_out(*call, arena, 0x7000'0000'0000);
-    for (int64_t result : {int64_t{-4}, int64_t{3}, int64_t{1} << 40})
-        pmi::apply(sent, pmi::collect(*call, arena, result), memory);
+    for (int64_t result : {int64_t{-4}, int64_t{3}, int64_t{1} << 40}) pmi::apply(sent, pmi::collect(*call, arena, result), memory);
 }
 
 }  // namespace
@@ -57,18 +56,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         uint16_t number;
         std::memcpy(&number, data + 2 + i * 3, 2);
         switch (data[4 + i * 3] % 4) {
-            case 0:
-                args[i] = number;
-                break;
-            case 1:
-                args[i] = Input::kBase + number % size;
-                break;
-            case 2:
-                args[i] = ~uint64_t{number};
-                break;
-            default:
-                args[i] = uint64_t{number} << (data[4 + i * 3] / 4);
-                break;
+            case 0: args[i] = number; break;
+            case 1: args[i] = Input::kBase + number % size; break;
+            case 2: args[i] = ~uint64_t{number}; break;
+            default: args[i] = uint64_t{number} << (data[4 + i * 3] / 4); break;
         }
     }
     Input memory(std::span(reinterpret_cast<const std::byte*>(data), size));

@@ -1,9 +1,9 @@
 // The connection for pages that a program needs now: whatever parses must hold what it says.
+#include "remote/wire/page_demand.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-
-#include "remote/wire/page_demand.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     using namespace pmi;

@@ -104,11 +104,8 @@ class Mutator {
             case 1:
                 if (!input.empty()) input[at] = static_cast<uint8_t>(random_());
                 return;
-            case 2:
-                return put_edge(input, at);
-            case 3:
-                input.erase(begin, end);
-                return;
+            case 2: return put_edge(input, at);
+            case 3: input.erase(begin, end); return;
             case 4: {
                 Input piece(begin, end);
                 input.insert(begin, piece.begin(), piece.end());
@@ -119,8 +116,7 @@ class Mutator {
                 input.insert(begin, piece.begin(), piece.end());
                 return;
             }
-            default:
-                return splice(input, at);
+            default: return splice(input, at);
         }
     }
     void put_edge(Input& input, size_t at) {

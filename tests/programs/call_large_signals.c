@@ -8,13 +8,13 @@ static void on_tick(int sig) {
     ticks++;
 }
 static char block[kBlock], got[kBlock];
-static void *drain(void *fd) {
+static void* drain(void* fd) {
     sigset_t all;
     sigfillset(&all);
     CHECK(pthread_sigmask(SIG_BLOCK, &all, NULL) == 0);
     size_t total = 0;
     while (total < (size_t)kBlock * kBlocks) {
-        ssize_t n = CHECK_SYS(read(*(int *)fd, got, sizeof got));
+        ssize_t n = CHECK_SYS(read(*(int*)fd, got, sizeof got));
         CHECK(n > 0);
         for (ssize_t i = 0; i < n; i += 997) CHECK(got[i] == (char)((total + (size_t)i) % 251));
         total += (size_t)n;

@@ -10,17 +10,17 @@ static void note(int64_t began_ns) {
     }
 }
 static char value(size_t at, int who) { return (char)((at / 64 + (size_t)who * 17) % 251); }
-static void fill(char *block, size_t size, size_t at, int who) {
+static void fill(char* block, size_t size, size_t at, int who) {
     for (size_t i = 0; i < size; i++) block[i] = value(at + i, who);
 }
-static void check(const char *block, size_t size, size_t at, int who) {
+static void check(const char* block, size_t size, size_t at, int who) {
     for (size_t i = 0; i < size; i += 61)
         if (block[i] != value(at + i, who)) FAIL("byte %zu of %d is %d, not %d", at + i, who, block[i], value(at + i, who));
 }
 static int files[2 * kThreads], ends[kStreams][2];
-static void *write_file(void *argument) {
+static void* write_file(void* argument) {
     int who = (int)(intptr_t)argument;
-    char *block = malloc(kBlock);
+    char* block = malloc(kBlock);
     CHECK(block != NULL);
     for (int round = 0; round < kRounds; round++) {
         fill(block, kBlock, (size_t)round, who);
@@ -32,9 +32,9 @@ static void *write_file(void *argument) {
     free(block);
     return NULL;
 }
-static void *read_file(void *argument) {
+static void* read_file(void* argument) {
     int who = (int)(intptr_t)argument;
-    char *block = malloc(kBlock);
+    char* block = malloc(kBlock);
     CHECK(block != NULL);
     for (int round = 0; round < kRounds; round++) {
         memset(block, 0, kBlock);
@@ -47,9 +47,9 @@ static void *read_file(void *argument) {
     free(block);
     return NULL;
 }
-static void *stream_out(void *argument) {
+static void* stream_out(void* argument) {
     int who = (int)(intptr_t)argument;
-    char *block = malloc(kPart);
+    char* block = malloc(kPart);
     CHECK(block != NULL);
     for (size_t at = 0; at < kStreamed; at += kPart) {
         fill(block, kPart, at, who);
@@ -58,9 +58,9 @@ static void *stream_out(void *argument) {
     free(block);
     return NULL;
 }
-static void *stream_in(void *argument) {
+static void* stream_in(void* argument) {
     int who = (int)(intptr_t)argument;
-    char *block = malloc(kPart);
+    char* block = malloc(kPart);
     CHECK(block != NULL);
     for (size_t at = 0; at < kStreamed; at += kPart) {
         read_all(ends[who][1], block, kPart);
@@ -71,7 +71,7 @@ static void *stream_in(void *argument) {
 }
 int main(void) {
     enter_scratch();
-    char *block = malloc(kBlock);
+    char* block = malloc(kBlock);
     CHECK(block != NULL);
     for (int i = 0; i < 2 * kThreads; i++) {
         char name[16];
@@ -84,13 +84,13 @@ int main(void) {
     pthread_t threads[2 * kThreads + 2 * kStreams];
     int made = 0;
     for (int i = 0; i < kThreads; i++) {
-        CHECK_ZERO(pthread_create(&threads[made++], NULL, write_file, (void *)(intptr_t)i));
-        CHECK_ZERO(pthread_create(&threads[made++], NULL, read_file, (void *)(intptr_t)(kThreads + i)));
+        CHECK_ZERO(pthread_create(&threads[made++], NULL, write_file, (void*)(intptr_t)i));
+        CHECK_ZERO(pthread_create(&threads[made++], NULL, read_file, (void*)(intptr_t)(kThreads + i)));
     }
     for (int i = 0; i < kStreams; i++) {
         CHECK_SYS(socketpair(AF_UNIX, SOCK_STREAM, 0, ends[i]));
-        CHECK_ZERO(pthread_create(&threads[made++], NULL, stream_out, (void *)(intptr_t)i));
-        CHECK_ZERO(pthread_create(&threads[made++], NULL, stream_in, (void *)(intptr_t)i));
+        CHECK_ZERO(pthread_create(&threads[made++], NULL, stream_out, (void*)(intptr_t)i));
+        CHECK_ZERO(pthread_create(&threads[made++], NULL, stream_in, (void*)(intptr_t)i));
     }
     for (int moved = 1; moved <= 4; moved++) {  // in the middle of it
         WAIT_FOR(atomic_load(&rounds_done) >= moved * 2 * kThreads * kRounds / 5);
@@ -102,7 +102,8 @@ int main(void) {
         check(block, kBlock, kRounds - 1, i);
     }
     // A connection counts as cut when nothing gets through for 9 s.
-    if (atomic_load(&slowest_ns) > 8 * NSEC_PER_SEC) FAIL("a call of %d MiB took %.1f s", kBlock >> 20, (double)atomic_load(&slowest_ns) / 1e9);
+    if (atomic_load(&slowest_ns) > 8 * NSEC_PER_SEC)
+        FAIL("a call of %d MiB took %.1f s", kBlock >> 20, (double)atomic_load(&slowest_ns) / 1e9);
     free(block);
     test_done();
 }

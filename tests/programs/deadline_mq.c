@@ -6,8 +6,7 @@ int main(void) {
     snprintf(name, sizeof name, "/pmi-test-%d-%lld", getpid(), (long long)now_ns());
     struct mq_attr attr = {.mq_maxmsg = 1, .mq_msgsize = 16};
     mqd_t queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
-    if (queue == (mqd_t)-1 && (errno == ENOSYS || errno == EMFILE || errno == ENOSPC))
-        test_skip("no POSIX queues");
+    if (queue == (mqd_t)-1 && (errno == ENOSYS || errno == EMFILE || errno == ENOSPC)) test_skip("no POSIX queues");
     CHECK_SYS(queue);
     CHECK_SYS(mq_unlink(name));
     char text[16];

@@ -13,21 +13,11 @@ static void* wait_in(void* argument) {
     uint64_t count;
     sigset_t set;
     switch (way) {
-        case 0:
-            CHECK_SYS(nanosleep(&two, NULL));
-            break;
-        case 1:
-            CHECK_EQ(poll(NULL, 0, 2000), 0);
-            break;
-        case 2:
-            CHECK_EQ(select(0, NULL, NULL, NULL, &two_tv), 0);
-            break;
-        case 3:
-            CHECK_EQ(epoll_wait((int)CHECK_SYS(epoll_create1(0)), &event, 1, 2000), 0);
-            break;
-        case 4:
-            CHECK_ERRNO(syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &two, NULL, 0), ETIMEDOUT);
-            break;
+        case 0: CHECK_SYS(nanosleep(&two, NULL)); break;
+        case 1: CHECK_EQ(poll(NULL, 0, 2000), 0); break;
+        case 2: CHECK_EQ(select(0, NULL, NULL, NULL, &two_tv), 0); break;
+        case 3: CHECK_EQ(epoll_wait((int)CHECK_SYS(epoll_create1(0)), &event, 1, 2000), 0); break;
+        case 4: CHECK_ERRNO(syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &two, NULL, 0), ETIMEDOUT); break;
         case 5:
             sigemptyset(&set);
             sigaddset(&set, SIGUSR2);

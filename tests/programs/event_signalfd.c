@@ -9,8 +9,7 @@ int main(void) {
     CHECK_SYS(sigprocmask(SIG_BLOCK, &set, NULL));
     int fd = (int)CHECK_SYS(signalfd(-1, &set, SFD_CLOEXEC));
     CHECK_SYS(kill(getpid(), SIGUSR1));
-    for (int i = 0; i < 3; i++)
-        CHECK_SYS(sigqueue(getpid(), SIGRTMIN + 3, (union sigval){.sival_int = 100 + i}));
+    for (int i = 0; i < 3; i++) CHECK_SYS(sigqueue(getpid(), SIGRTMIN + 3, (union sigval){.sival_int = 100 + i}));
     MIGRATE_POINT();
     struct signalfd_siginfo info[8];
     CHECK_EQ(read(fd, info, 2 * sizeof info[0]), 2 * (long)sizeof info[0]);

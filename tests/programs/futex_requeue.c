@@ -36,8 +36,8 @@ int main(void) {
     MIGRATE_POINT();
     CHECK_EQ(awake, 1);
     permits = 3;
-    long woken = CHECK_SYS(syscall(SYS_futex, &permits, FUTEX_WAKE_OP_PRIVATE, 3, 0L, &sequence,
-                                   FUTEX_OP(FUTEX_OP_ADD, 5, FUTEX_OP_CMP_EQ, 0)));
+    long woken = CHECK_SYS(
+        syscall(SYS_futex, &permits, FUTEX_WAKE_OP_PRIVATE, 3, 0L, &sequence, FUTEX_OP(FUTEX_OP_ADD, 5, FUTEX_OP_CMP_EQ, 0)));
     CHECK(woken <= 3);
     CHECK_EQ(sequence, 6);
     for (int i = 0; i < WAITERS; i++) CHECK_ZERO(pthread_join(threads[i], NULL));

@@ -17,15 +17,13 @@ int main(void) {
     CHECK_ERRNO(syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 5, NULL), EAGAIN);
     CHECK_EQ(syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 10), 0);
     pthread_t threads[6];
-    for (int i = 0; i < 6; i++)
-        CHECK_ZERO(pthread_create(&threads[i], NULL, waiter, (void*)(uintptr_t)(i < 2 ? 1 : 2)));
+    for (int i = 0; i < 6; i++) CHECK_ZERO(pthread_create(&threads[i], NULL, waiter, (void*)(uintptr_t)(i < 2 ? 1 : 2)));
     WAIT_FOR(waiting == 6);
     sleep_ms(30);
     MIGRATE_POINT();
     CHECK_EQ(awake, 0);  // nobody is woken for no reason
     int woken = 0;
-    while (woken < 2)
-        woken += (int)CHECK_SYS(syscall(SYS_futex, &word, FUTEX_WAKE_BITSET_PRIVATE, 9, NULL, NULL, 1));
+    while (woken < 2) woken += (int)CHECK_SYS(syscall(SYS_futex, &word, FUTEX_WAKE_BITSET_PRIVATE, 9, NULL, NULL, 1));
     CHECK_EQ(woken, 2);
     WAIT_FOR(awake == 2);
     MIGRATE_POINT();

@@ -29,9 +29,7 @@ static long call(uint32_t* futex, long op, long value, const struct timespec* li
     return result;
 }
 
-static struct timespec in_ms(int ms) {
-    return to_timespec(clock_ns(CLOCK_REALTIME) + ms * NSEC_PER_MSEC);
-}
+static struct timespec in_ms(int ms) { return to_timespec(clock_ns(CLOCK_REALTIME) + ms * NSEC_PER_MSEC); }
 
 static void check_timeout(uint32_t* futex, long op, int ms) {
     struct timespec limit = in_ms(ms);

@@ -10,8 +10,8 @@ int main(void) {
     size_t cq_size = parameters.cq_off.cqes + parameters.cq_entries * sizeof(struct io_uring_cqe);
     char* sq = CHECK_MMAP(mmap(NULL, sq_size, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING));
     char* cq = CHECK_MMAP(mmap(NULL, cq_size, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_CQ_RING));
-    struct io_uring_sqe* sqes = CHECK_MMAP(mmap(NULL, parameters.sq_entries * sizeof *sqes,
-                                                PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES));
+    struct io_uring_sqe* sqes =
+        CHECK_MMAP(mmap(NULL, parameters.sq_entries * sizeof *sqes, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES));
     for (unsigned i = 0; i < 6; i++) {
         MIGRATE_POINT();
         _Atomic uint32_t* tail = (void*)(sq + parameters.sq_off.tail);

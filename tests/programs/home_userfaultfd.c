@@ -24,8 +24,7 @@ int main(void) {
     struct uffdio_api api = {.api = UFFD_API};
     CHECK_SYS(ioctl(fd, UFFDIO_API, &api));
     char* area = CHECK_MMAP(mmap(NULL, 8 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    struct uffdio_register range = {.range = {(uintptr_t)area, 8 * 4096},
-                                    .mode = UFFDIO_REGISTER_MODE_MISSING};
+    struct uffdio_register range = {.range = {(uintptr_t)area, 8 * 4096}, .mode = UFFDIO_REGISTER_MODE_MISSING};
     CHECK_SYS(ioctl(fd, UFFDIO_REGISTER, &range));
     pthread_t thread;
     CHECK_ZERO(pthread_create(&thread, NULL, filler, area));

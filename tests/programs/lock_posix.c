@@ -28,8 +28,7 @@ int main(void) {
     }
     CHECK_EXITED(child, 0);
     MIGRATE_POINT();
-    CHECK_SYS(
-        close((int)CHECK_SYS(open("file", O_RDONLY))));  // drops all of this process's locks on the file
+    CHECK_SYS(close((int)CHECK_SYS(open("file", O_RDONLY))));  // drops all of this process's locks on the file
     child = fork();
     if (child == 0) {
         CHECK_SYS(try_lock(fd, F_WRLCK, 0, 0));

@@ -14,8 +14,7 @@ int main(void) {
     void* text = mmap(base, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, image, 0);
     if (text == MAP_FAILED && errno == EPERM) test_skip("the scratch directory is mounted noexec");
     CHECK(text == base);
-    CHECK(mmap(base + 4096, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, image, 4096) ==
-          base + 4096);
+    CHECK(mmap(base + 4096, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, image, 4096) == base + 4096);
     CHECK_SYS(close(image));
     MIGRATE_POINT();
     CHECK_EQ(((Function*)(void*)base)(37), 42);

@@ -18,8 +18,7 @@ int main(void) {
     }
     CHECK_EQ(pread(fd, block, 1, 2 * PAGE), 1);
     CHECK_EQ(block[0], 'c');
-    char* q =
-        CHECK_MMAP(mmap(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE, fd, 6 * PAGE));  // mapped after the point
+    char* q = CHECK_MMAP(mmap(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE, fd, 6 * PAGE));  // mapped after the point
     CHECK_EQ(q[0], 'g');
     CHECK_SYS(close(fd));
     CHECK_SYS(unlink("file"));

@@ -31,7 +31,7 @@ int main(void) {
         CHECK_EQ(sendfile(other, fd, &from, 7), 7);
         CHECK_EQ(pread(other, text, 7, (long)round * 7), 7);
         CHECK_STR(text, "copied");
-        struct iovec vec = {(void*)(uintptr_t)"vector", 7};
+        struct iovec vec = {(void*)(uintptr_t) "vector", 7};
         CHECK_EQ(pwritev(fd, &vec, 1, at + 200), 7);
         CHECK_STR(page + 200, "vector");
         MIGRATE_POINT();

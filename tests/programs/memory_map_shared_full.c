@@ -10,15 +10,19 @@ static void on_bus(int sig) {
     faults++;
     siglongjmp(back, 1);
 }
-// A small file system that takes what is stored where nothing was before from the room it has left (tmpfs takes it when it is read).
-static void mount_small(const char *scratch) {
+// A small file system that takes what is stored where nothing was before from the room it has left (tmpfs takes it when it is
+// read).
+static void mount_small(const char* scratch) {
     char command[2 * PATH_MAX];
     int image = (int)CHECK_SYS(open("image", O_RDWR | O_CREAT | O_EXCL, 0600));
     CHECK_SYS(ftruncate(image, 2 << 20));
     CHECK_SYS(close(image));
     CHECK_SYS(mkdir("small", 0700));
     if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) test_skip("nothing can be mounted");
-    snprintf(command, sizeof command, "exec >/dev/null 2>&1; PATH=$PATH:/sbin:/usr/sbin; mkfs.ext4 -q -O ^has_journal image && mount -o loop image '%s/small'", scratch);
+    snprintf(
+        command, sizeof command,
+        "exec >/dev/null 2>&1; PATH=$PATH:/sbin:/usr/sbin; mkfs.ext4 -q -O ^has_journal image && mount -o loop image '%s/small'",
+        scratch);
     if (system(command) != 0) test_skip("no file system of its own can be made");
 }
 static void fill_disk(void) {
@@ -34,11 +38,11 @@ int main(void) {
     mount_small(enter_scratch());
     int fd = (int)CHECK_SYS(open("small/file", O_RDWR | O_CREAT | O_EXCL, 0600));
     CHECK_SYS(ftruncate(fd, kPages * kPage));
-    volatile char *map = CHECK_MMAP(mmap(NULL, kPages * kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+    volatile char* map = CHECK_MMAP(mmap(NULL, kPages * kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
     struct sigaction action = {.sa_handler = on_bus};
     CHECK_SYS(sigaction(SIGBUS, &action, NULL));
     for (int i = 0; i < kThere; i++) map[i * kPage] = (char)(i + 1);
-    CHECK_SYS(msync((void *)map, kPages * kPage, MS_SYNC));
+    CHECK_SYS(msync((void*)map, kPages * kPage, MS_SYNC));
     fill_disk();
     MIGRATE_POINT();
     for (int i = 0; i < kThere; i++) {
@@ -60,7 +64,7 @@ int main(void) {
     }
     MIGRATE_POINT();
     CHECK_EQ(faults, 1);
-    CHECK_SYS(munmap((void *)map, kPages * kPage));
+    CHECK_SYS(munmap((void*)map, kPages * kPage));
     CHECK_SYS(close(fd));
     test_done();
 }

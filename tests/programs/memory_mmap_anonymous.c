@@ -12,8 +12,7 @@ int main(void) {
     CHECK_ERRNO(msync(p + 4 * PAGE, PAGE, MS_ASYNC), ENOMEM);
     for (int i = 0; i < 16; i++)
         if (i != 4 && i != 5) CHECK_EQ(p[i * PAGE], i + 1);
-    CHECK(mmap(p + 4 * PAGE, PAGE, PROT_READ | PROT_WRITE, ANON | MAP_FIXED_NOREPLACE, -1, 0) ==
-          p + 4 * PAGE);
+    CHECK(mmap(p + 4 * PAGE, PAGE, PROT_READ | PROT_WRITE, ANON | MAP_FIXED_NOREPLACE, -1, 0) == p + 4 * PAGE);
     CHECK(mmap(p, PAGE, PROT_READ, ANON | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED);
     CHECK_EQ(errno, EEXIST);
     MIGRATE_POINT();

@@ -15,7 +15,8 @@ int main(void) {
     char* old = CHECK_MMAP(mmap(place, PART, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));
     fill(old, 1);
     MIGRATE_POINT();
-    char* young = CHECK_MMAP(mmap(place + PART, PART, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));
+    char* young =
+        CHECK_MMAP(mmap(place + PART, PART, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));
     fill(young, 41);
     char* both = CHECK_MMAP(mremap(old, 2 * PART, 3 * PART, MREMAP_MAYMOVE));
     check(both, 1);

@@ -2,14 +2,12 @@
 #include "pmi_test.h"
 int main(void) {
     size_t size = 16ULL << 30;
-    char* p = CHECK_MMAP(
-        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    char* p = CHECK_MMAP(mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     static uint64_t* small[500];
     for (int i = 0; i < 500; i++) {  // PROT changes keep neighbours from merging
         int prot = i % 2 ? PROT_READ | PROT_WRITE : PROT_READ | PROT_WRITE | PROT_EXEC;
         small[i] = mmap(NULL, 4096, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (small[i] == MAP_FAILED)
-            small[i] = CHECK_MMAP(mmap(NULL, 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        if (small[i] == MAP_FAILED) small[i] = CHECK_MMAP(mmap(NULL, 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
         *small[i] = (uint64_t)i << 32;
     }
     for (int round = 0; round < 2; round++) {

@@ -8,8 +8,7 @@ int main(void) {
     if (unshare(CLONE_NEWNS) == -1) {
         if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == -1) test_skip("no mount namespaces");
         char map[64];
-        int length = snprintf(map, sizeof map, "0 %u 1", uid),
-            fd = (int)CHECK_SYS(open("/proc/self/uid_map", O_WRONLY));
+        int length = snprintf(map, sizeof map, "0 %u 1", uid), fd = (int)CHECK_SYS(open("/proc/self/uid_map", O_WRONLY));
         write_all(fd, map, (size_t)length);
         CHECK_SYS(close(fd));
         // A file can be made only by a group that is mapped, too.

@@ -106,14 +106,13 @@ pmi_fail(const char* file, int line, const char* format, ...) {
     } while (0)
 
 // A call that must fail with exactly this errno.
-#define CHECK_ERRNO(call, expected)                                                                          \
-    do {                                                                                                     \
-        errno = 0;                                                                                           \
-        long pmi_result_ = (long)(call);                                                                     \
-        int pmi_errno_ = errno;                                                                              \
-        if (pmi_result_ != -1 || pmi_errno_ != (expected))                                                   \
-            FAIL("%s gave %ld, errno %d (%s), not %s", #call, pmi_result_, pmi_errno_, strerror(pmi_errno_), \
-                 #expected);                                                                                 \
+#define CHECK_ERRNO(call, expected)                                                                                      \
+    do {                                                                                                                 \
+        errno = 0;                                                                                                       \
+        long pmi_result_ = (long)(call);                                                                                 \
+        int pmi_errno_ = errno;                                                                                          \
+        if (pmi_result_ != -1 || pmi_errno_ != (expected))                                                               \
+            FAIL("%s gave %ld, errno %d (%s), not %s", #call, pmi_result_, pmi_errno_, strerror(pmi_errno_), #expected); \
     } while (0)
 
 #define CHECK_MMAP(call)                                                    \
@@ -222,9 +221,7 @@ MAYBE_UNUSED static void later_point_start(LaterPoint* later, const char* file, 
 }
 
 #define MIGRATE_POINT_LATER(later, delay_ms) later_point_start((later), __FILE__, __LINE__, (delay_ms))
-MAYBE_UNUSED static void later_point_join(LaterPoint* later) {
-    CHECK_ZERO(pthread_join(later->thread, NULL));
-}
+MAYBE_UNUSED static void later_point_join(LaterPoint* later) { CHECK_ZERO(pthread_join(later->thread, NULL)); }
 
 // ---- time
 // ------------------------------------------------------------------------------------------------------
@@ -234,12 +231,8 @@ MAYBE_UNUSED static int64_t clock_ns(clockid_t clock) {
     CHECK_SYS(clock_gettime(clock, &now));
     return now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
 }
-MAYBE_UNUSED static int64_t now_ns(void) {
-    return clock_ns(CLOCK_MONOTONIC);
-}
-MAYBE_UNUSED static struct timespec to_timespec(int64_t ns) {
-    return (struct timespec){ns / NSEC_PER_SEC, ns % NSEC_PER_SEC};
-}
+MAYBE_UNUSED static int64_t now_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
+MAYBE_UNUSED static struct timespec to_timespec(int64_t ns) { return (struct timespec){ns / NSEC_PER_SEC, ns % NSEC_PER_SEC}; }
 MAYBE_UNUSED static void sleep_ms(int ms) {  // goes on after a handler, the deadline is kept
     struct timespec deadline = to_timespec(now_ns() + ms * NSEC_PER_MSEC);
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &deadline, NULL) == EINTR) {
@@ -247,12 +240,11 @@ MAYBE_UNUSED static void sleep_ms(int ms) {  // goes on after a handler, the dea
 }
 
 // What waits for `timeout_ms` neither ends early nor more than 1.5 s late. `slack_ms`: how early is allowed.
-#define CHECK_ELAPSED_SLACK(start_ns, timeout_ms, slack_ms)                                           \
-    do {                                                                                              \
-        int64_t pmi_elapsed_ = now_ns() - (start_ns);                                                 \
-        if (pmi_elapsed_ < ((timeout_ms) - (slack_ms)) * NSEC_PER_MSEC ||                             \
-            pmi_elapsed_ > ((timeout_ms) + 1500) * NSEC_PER_MSEC)                                     \
-            FAIL("waited %.3f ms, not %lld ms", (double)pmi_elapsed_ / 1e6, (long long)(timeout_ms)); \
+#define CHECK_ELAPSED_SLACK(start_ns, timeout_ms, slack_ms)                                                                     \
+    do {                                                                                                                        \
+        int64_t pmi_elapsed_ = now_ns() - (start_ns);                                                                           \
+        if (pmi_elapsed_ < ((timeout_ms) - (slack_ms)) * NSEC_PER_MSEC || pmi_elapsed_ > ((timeout_ms) + 1500) * NSEC_PER_MSEC) \
+            FAIL("waited %.3f ms, not %lld ms", (double)pmi_elapsed_ / 1e6, (long long)(timeout_ms));                           \
     } while (0)
 // Two machines' clocks agree to half a round trip.
 #define CHECK_ELAPSED(start_ns, timeout_ms) CHECK_ELAPSED_SLACK(start_ns, timeout_ms, 1)
@@ -307,8 +299,7 @@ MAYBE_UNUSED static void pmi_remove_tree(int parent, const char* name) {
     if (dir) {
         fchmod(fd, 0700);
         for (struct dirent* entry; (entry = readdir(dir));)
-            if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-                pmi_remove_tree(fd, entry->d_name);
+            if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) pmi_remove_tree(fd, entry->d_name);
         closedir(dir);
     }
     unlinkat(parent, name, AT_REMOVEDIR);
@@ -334,8 +325,7 @@ MAYBE_UNUSED static void pmi_leave_scratch(void) {
 }
 
 MAYBE_UNUSED static void write_all(int fd, const void* data, size_t length) {
-    for (size_t done = 0; done < length;)
-        done += (size_t)CHECK_SYS(write(fd, (const char*)data + done, length - done));
+    for (size_t done = 0; done < length;) done += (size_t)CHECK_SYS(write(fd, (const char*)data + done, length - done));
 }
 MAYBE_UNUSED static void read_all(int fd, void* data, size_t length) {
     for (size_t done = 0; done < length;) {
@@ -349,8 +339,7 @@ MAYBE_UNUSED static size_t slurp(const char* path, char* buffer, size_t size) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) FAIL("open %s: %s", path, strerror(errno));
     size_t done = 0;
-    for (ssize_t got; done + 1 < size && (got = read(fd, buffer + done, size - 1 - done)) != 0;
-         done += (size_t)got)
+    for (ssize_t got; done + 1 < size && (got = read(fd, buffer + done, size - 1 - done)) != 0; done += (size_t)got)
         if (got < 0) FAIL("read %s: %s", path, strerror(errno));
     buffer[done] = 0;
     CHECK_SYS(close(fd));

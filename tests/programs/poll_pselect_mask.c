@@ -2,9 +2,7 @@
 #include "pmi_test.h"
 #include <sys/select.h>
 static volatile sig_atomic_t taken;
-static void on_signal(int sig) {
-    taken = sig;
-}
+static void on_signal(int sig) { taken = sig; }
 int main(void) {
     struct sigaction action = {.sa_handler = on_signal};
     CHECK_SYS(sigaction(SIGUSR2, &action, NULL));

@@ -11,8 +11,7 @@ int main(void) {
     snprintf(name, sizeof name, "/pmi-test-%d-%lld", getpid(), (long long)now_ns());
     struct mq_attr attr = {.mq_maxmsg = 5, .mq_msgsize = 32};
     mqd_t queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL | O_NONBLOCK, 0600, &attr);
-    if (queue == (mqd_t)-1 && (errno == ENOSYS || errno == EMFILE || errno == ENOSPC))
-        test_skip("no POSIX queues");
+    if (queue == (mqd_t)-1 && (errno == ENOSYS || errno == EMFILE || errno == ENOSPC)) test_skip("no POSIX queues");
     CHECK_SYS(queue);
     CHECK_SYS(mq_unlink(name));
     unsigned priorities[4] = {1, 9, 4, 9};

@@ -4,8 +4,7 @@ int main(void) {
     char name[64];
     snprintf(name, sizeof name, "/pmi-test-%d-%lld", getpid(), (long long)now_ns());
     sem_t* semaphore = sem_open(name, O_CREAT | O_EXCL, 0600, 2);
-    if (semaphore == SEM_FAILED && (errno == ENOENT || errno == EACCES || errno == ENOSYS))
-        test_skip("no /dev/shm");
+    if (semaphore == SEM_FAILED && (errno == ENOENT || errno == EACCES || errno == ENOSYS)) test_skip("no /dev/shm");
     CHECK(semaphore != SEM_FAILED);
     sem_t* again = sem_open(name, 0);
     CHECK_SYS(sem_unlink(name));

@@ -4,8 +4,7 @@ static int count_fds(void) {
     DIR* dir = opendir("/proc/self/fd");
     CHECK(dir != NULL);
     int count = 0;
-    for (struct dirent* entry; (entry = readdir(dir));)
-        count += entry->d_name[0] != '.' && atoi(entry->d_name) != dirfd(dir);
+    for (struct dirent* entry; (entry = readdir(dir));) count += entry->d_name[0] != '.' && atoi(entry->d_name) != dirfd(dir);
     closedir(dir);
     return count;
 }

@@ -23,8 +23,7 @@ int main(void) {
     CHECK_STR(permissions, "rw-p");
     CHECK(find(p + 4096, permissions, name));
     CHECK_STR(permissions, "---p");
-    char* q = CHECK_MMAP(
-        mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));  // after the point
+    char* q = CHECK_MMAP(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));  // after the point
     CHECK(find(q, permissions, name));
     CHECK_STR(permissions, "r-xp");
     int local;

@@ -8,9 +8,7 @@ static unsigned long long field(const char* name, int base) {
     if (!at) FAIL("no %s in status", name);
     return strtoull(at + strlen(key), NULL, base);
 }
-static void nothing(int sig) {
-    (void)sig;
-}
+static void nothing(int sig) { (void)sig; }
 static atomic_int stop;
 static void* waiter(void* argument) {
     WAIT_FOR(stop);

@@ -10,13 +10,11 @@ static int child_main(void* argument) {
 }
 int main(void) {
     enum { SIZE = 1 << 17 };
-    char* stack =
-        CHECK_MMAP(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0));
+    char* stack = CHECK_MMAP(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0));
     MIGRATE_POINT();
     ctid = -1;
-    pid_t child =
-        clone(child_main, stack + SIZE, CLONE_VM | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD,
-              (void*)100, NULL, NULL, &ctid);
+    pid_t child = clone(child_main, stack + SIZE, CLONE_VM | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD, (void*)100, NULL,
+                        NULL, &ctid);
     CHECK_SYS(child);
     CHECK_EXITED(child, 17);
     CHECK_EQ(shared, 101);

@@ -2,10 +2,10 @@
 #include "pmi_test.h"
 #include <linux/sched.h>
 static int count_tasks(void) {
-    DIR *dir = opendir("/proc/self/task");
+    DIR* dir = opendir("/proc/self/task");
     CHECK(dir != NULL);
     int count = 0;
-    for (struct dirent *e; (e = readdir(dir)) != NULL;) count += e->d_name[0] != '.';
+    for (struct dirent* e; (e = readdir(dir)) != NULL;) count += e->d_name[0] != '.';
     closedir(dir);
     return count;
 }
@@ -13,17 +13,15 @@ static long clone_raw(unsigned long flags, unsigned long stack, unsigned long tl
     int tid = 0;
     return raw_syscall(SYS_clone, (long)flags, (long)stack, (long)&tid, (long)&tid, (long)tls, 0);
 }
-static long clone3_raw(struct clone_args args) {
-    return raw_syscall(SYS_clone3, (long)&args, sizeof args, 0, 0, 0, 0);
-}
+static long clone3_raw(struct clone_args args) { return raw_syscall(SYS_clone3, (long)&args, sizeof args, 0, 0, 0, 0); }
 // A refused clone must not come back twice: whoever is a child ends at once, and is found.
-#define CHECK_REFUSED(call, error)                                                             \
-    do {                                                                                       \
-        long result_ = (call);                                                                 \
-        if (result_ == 0) raw_syscall(SYS_exit, 77, 0, 0, 0, 0, 0);                            \
-        if (result_ != -(error)) FAIL("%s gave %ld, not %d", #call, result_, -(error));        \
-        CHECK_ERRNO(waitpid(-1, NULL, WNOHANG | __WALL), ECHILD);                              \
-        CHECK_EQ(count_tasks(), 1);                                                            \
+#define CHECK_REFUSED(call, error)                                                      \
+    do {                                                                                \
+        long result_ = (call);                                                          \
+        if (result_ == 0) raw_syscall(SYS_exit, 77, 0, 0, 0, 0, 0);                     \
+        if (result_ != -(error)) FAIL("%s gave %ld, not %d", #call, result_, -(error)); \
+        CHECK_ERRNO(waitpid(-1, NULL, WNOHANG | __WALL), ECHILD);                       \
+        CHECK_EQ(count_tasks(), 1);                                                     \
     } while (0)
 enum { kCases = 14 };
 static void check_case(int n) {
@@ -47,7 +45,8 @@ static void check_case(int n) {
         case 11: CHECK_REFUSED(clone3_raw((struct clone_args){.flags = 1UL << 50, .exit_signal = SIGCHLD}), EINVAL); return;
         case 12: CHECK_REFUSED(clone3_raw((struct clone_args){.flags = CLONE_PARENT, .exit_signal = SIGCHLD}), EINVAL); return;
         default:
-            CHECK_REFUSED(clone3_raw((struct clone_args){.flags = thread, .exit_signal = SIGCHLD, .stack = bottom, .stack_size = sizeof stack}),
+            CHECK_REFUSED(clone3_raw((struct clone_args){
+                              .flags = thread, .exit_signal = SIGCHLD, .stack = bottom, .stack_size = sizeof stack}),
                           EINVAL);
     }
 }

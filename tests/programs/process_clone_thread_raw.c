@@ -16,11 +16,10 @@ int main(void) {
     char* stack = CHECK_MMAP(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     for (int round = 0; round < 3; round++) {
         tid_word = -1;
-        int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
-                    CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+        int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_PARENT_SETTID |
+                    CLONE_CHILD_CLEARTID;
         int parent_tid = 0;
-        int tid = (int)CHECK_SYS(
-            clone(thread_main, stack + SIZE, flags, NULL, &parent_tid, NULL, (void*)&tid_word));
+        int tid = (int)CHECK_SYS(clone(thread_main, stack + SIZE, flags, NULL, &parent_tid, NULL, (void*)&tid_word));
         CHECK_EQ(parent_tid, tid);
         MIGRATE_POINT();
         for (int now; (now = tid_word) != 0;) {

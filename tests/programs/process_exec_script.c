@@ -4,8 +4,7 @@
 int main(void) {
     enter_scratch();
     int fd = (int)CHECK_SYS(open("script", O_WRONLY | O_CREAT, 0700));
-    const char* text =
-        "#!/bin/sh -e\n[ \"$0\" = ./script ] && [ \"$1\" = one ] && [ $# = 2 ] || exit 9\nexit 33\n";
+    const char* text = "#!/bin/sh -e\n[ \"$0\" = ./script ] && [ \"$1\" = one ] && [ $# = 2 ] || exit 9\nexit 33\n";
     write_all(fd, text, strlen(text));
     CHECK_SYS(close(fd));
     pid_t child = fork();

@@ -1,8 +1,6 @@
 // Over exec: the mask and pending signals stay, ignored stay ignored, handlers become default; timers go on.
 #include "pmi_test.h"
-static void nothing(int sig) {
-    (void)sig;
-}
+static void nothing(int sig) { (void)sig; }
 int main(int argc, char** argv) {
     if (argc > 1) {
         sigset_t now;

@@ -5,9 +5,7 @@ static void* exiter(void* argument) {
     exit((int)(intptr_t)argument);
 }
 static int announce;
-static void at_exit(void) {
-    write_all(announce, "x", 1);
-}
+static void at_exit(void) { write_all(announce, "x", 1); }
 int main(void) {
     for (int i = 0; i < 3; i++) {
         int p[2];

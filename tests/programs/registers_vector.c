@@ -4,12 +4,12 @@
 #define STORE(n) "vmovdqu %%ymm" #n ", " #n "*32(%1)\n\t"
 #define XLOAD(n) "movdqu " #n "*32(%0), %%xmm" #n "\n\t"
 #define XSTORE(n) "movdqu %%xmm" #n ", " #n "*32(%1)\n\t"
-#define ALL(what)                                                                                     \
-    what(0) what(1) what(2) what(3) what(4) what(5) what(6) what(7) what(8) what(9) what(10) what(11) \
-        what(12) what(13) what(14) what(15)
-#define CLOBBERED                                                                                     \
-    "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", \
-        "xmm12", "xmm13", "xmm14", "xmm15", "rax", "rcx", "r11", "memory"
+#define ALL(what)                                                                                                                \
+    what(0) what(1) what(2) what(3) what(4) what(5) what(6) what(7) what(8) what(9) what(10) what(11) what(12) what(13) what(14) \
+        what(15)
+#define CLOBBERED                                                                                                                \
+    "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", \
+        "xmm15", "rax", "rcx", "r11", "memory"
 int main(void) {
     static unsigned char in[512], out[512];
     bool avx = __builtin_cpu_supports("avx");

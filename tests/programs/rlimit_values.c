@@ -37,8 +37,7 @@ int main(void) {
         MIGRATE_POINT();
         CHECK_SYS(getrlimit(RLIMIT_AS, &now));
         CHECK_EQ(now.rlim_cur, 1ULL << 36);
-        CHECK(mmap(NULL, 1ULL << 37, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) ==
-              MAP_FAILED);
+        CHECK(mmap(NULL, 1ULL << 37, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED);
         CHECK_EQ(errno, ENOMEM);
         _exit(0);
     }

@@ -10,8 +10,7 @@ static void on_fault(int sig, siginfo_t* info, void* context) {
     last_address = (uintptr_t)info->si_addr;
     uc->uc_mcontext.gregs[REG_RIP] = uc->uc_mcontext.gregs[REG_R12];  // the place to go on
 }
-#define FAULTING(code) \
-    __asm__ volatile("lea 1f(%%rip), %%r12\n\t" code "\n1:" : : : "r12", "rax", "rcx", "rdx", "cc", "memory")
+#define FAULTING(code) __asm__ volatile("lea 1f(%%rip), %%r12\n\t" code "\n1:" : : : "r12", "rax", "rcx", "rdx", "cc", "memory")
 static void expect(int sig, int code) {
     CHECK_EQ(last_signal, sig);
     CHECK_EQ(last_code, code);

@@ -28,20 +28,13 @@ static void* fault_on(void* arg) {
     long made = 0;
     while (!stop) {
         switch (kind) {
-            case PRIVILEGED:
-                __asm__ volatile("cli");
-                break;
+            case PRIVILEGED: __asm__ volatile("cli"); break;
             case PROTECTED:
                 __asm__ volatile(".byte 0x48, 0xc7, 0x00, 0, 0, 0, 0" : : "a"(page) : "memory");  // movq $0,(%rax)
                 break;
-            case DIVISION:
-                __asm__ volatile("div %%cl" : : "a"(1), "c"(0) : "cc");
-                break;
-            case UNKNOWN:
-                __asm__ volatile("ud2");
-                break;
-            default:
-                __asm__ volatile("int3");
+            case DIVISION: __asm__ volatile("div %%cl" : : "a"(1), "c"(0) : "cc"); break;
+            case UNKNOWN: __asm__ volatile("ud2"); break;
+            default: __asm__ volatile("int3");
         }
         CHECK_EQ(handled, ++made);
     }

@@ -7,9 +7,7 @@
 
 enum { MAX_CODE = 64 };
 
-static struct {
-    uintptr_t start, end;
-} code[MAX_CODE];
+static struct { uintptr_t start, end; } code[MAX_CODE];
 static int code_count;
 static volatile sig_atomic_t signals, jump_wanted;
 static sigjmp_buf jump_to;
@@ -66,7 +64,8 @@ int main(void) {
     CHECK_SYS(sigaction(SIGUSR1, &action, NULL));
     CHECK_SYS(sigaction(SIGVTALRM, &action, NULL));
     MIGRATE_POINT();
-    // CPU time: it interrupts what runs, wherever that is. (No divisor of a tick: with nothing left, getitimer can't be told from "off".)
+    // CPU time: it interrupts what runs, wherever that is. (No divisor of a tick: with nothing left, getitimer can't be told from
+    // "off".)
     struct itimerval often = {{0, 1003}, {0, 1003}};
     CHECK_SYS(setitimer(ITIMER_VIRTUAL, &often, NULL));
     ask_until(20);

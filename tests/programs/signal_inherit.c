@@ -1,8 +1,6 @@
 // A new thread inherits its maker's mask, a child inherits mask and dispositions, pending ones not.
 #include "pmi_test.h"
-static void nothing(int sig) {
-    (void)sig;
-}
+static void nothing(int sig) { (void)sig; }
 static void* thread_main(void* argument) {
     sigset_t now;
     CHECK_ZERO(pthread_sigmask(SIG_BLOCK, NULL, &now));

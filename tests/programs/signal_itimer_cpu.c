@@ -12,7 +12,7 @@ static void burn(int64_t ns) {
     while (clock_ns(CLOCK_PROCESS_CPUTIME_ID) < end)
         for (int i = 0; i < 100000; i++) work += (uint64_t)i;
 }
-static void set_both(const struct itimerval *value) {
+static void set_both(const struct itimerval* value) {
     CHECK_SYS(setitimer(ITIMER_VIRTUAL, value, NULL));
     CHECK_SYS(setitimer(ITIMER_PROF, value, NULL));
 }

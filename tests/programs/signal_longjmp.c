@@ -2,9 +2,7 @@
 #include "pmi_test.h"
 #include <setjmp.h>
 static sigjmp_buf out;
-static void on_signal(int sig) {
-    siglongjmp(out, sig);
-}
+static void on_signal(int sig) { siglongjmp(out, sig); }
 int main(void) {
     struct sigaction action = {.sa_handler = on_signal};
     CHECK_SYS(sigaction(SIGUSR1, &action, NULL));

@@ -17,8 +17,7 @@ int main(void) {
     }
     CHECK_SYS(sigprocmask(SIG_BLOCK, &set, NULL));
     for (int k = 0; k < 8; k++) {
-        for (int i = 3; i >= 1; i--)
-            CHECK_SYS(sigqueue(getpid(), SIGRTMIN + i, (union sigval){.sival_int = k}));
+        for (int i = 3; i >= 1; i--) CHECK_SYS(sigqueue(getpid(), SIGRTMIN + i, (union sigval){.sival_int = k}));
         if (k % 3 == 1) MIGRATE_POINT();
     }
     MIGRATE_POINT();

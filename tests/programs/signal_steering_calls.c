@@ -96,7 +96,10 @@ static void wait_in(int way) {
 static void wait_for_alarm(int way) {
     sigset_t none;
     struct sembuf down = {0, -1, 0};
-    struct { long type; char text; } message;
+    struct {
+        long type;
+        char text;
+    } message;
     int id;
     sigemptyset(&none);
     set_alarm();

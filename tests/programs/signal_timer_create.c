@@ -23,8 +23,7 @@ int main(void) {
     struct sigaction action = {.sa_sigaction = on_timer, .sa_flags = SA_SIGINFO | SA_RESTART};
     CHECK_SYS(sigaction(SIGRTMIN + 4, &action, NULL));
     timer_t timer, quiet;
-    struct sigevent event = {
-        .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 4, .sigev_value.sival_int = 4321};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 4, .sigev_value.sival_int = 4321};
     CHECK_SYS(timer_create(CLOCK_MONOTONIC, &event, &timer));
     struct itimerspec spec = {{0, 20 * NSEC_PER_MSEC}, {0, 20 * NSEC_PER_MSEC}};
     CHECK_SYS(timer_settime(timer, 0, &spec, NULL));

@@ -7,10 +7,10 @@ static void on_trap(int sig) {
     (void)sig;
     handled++;
 }
-static bool is_ignored_by(const char *status) {
+static bool is_ignored_by(const char* status) {
     char text[8192];
     slurp(status, text, sizeof text);
-    const char *at = strstr(text, "\nSigIgn:");
+    const char* at = strstr(text, "\nSigIgn:");
     CHECK(at != NULL);
     return (strtoull(at + 8, NULL, 16) >> (SIGTRAP - 1) & 1) != 0;
 }
@@ -25,13 +25,13 @@ static void check_ignored(void) {
     CHECK_SYS(kill(getpid(), SIGTRAP));
     CHECK_SYS(raise(SIGTRAP));
 }
-static void *wait_in_thread(void *argument) {
-    sem_t *go = argument;
+static void* wait_in_thread(void* argument) {
+    sem_t* go = argument;
     while (sem_wait(go) != 0) CHECK_EQ(errno, EINTR);
     check_ignored();
     return NULL;
 }
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     if (argc > 1) {
         CHECK(is_ignored_by("/proc/self/status"));
         return 0;
@@ -47,12 +47,12 @@ int main(int argc, char **argv) {
     MIGRATE_POINT();
     for (int i = 0; i < 3; i++) {
         check_ignored();
-        char *more = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        char* more = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         CHECK(more != MAP_FAILED);
         more[i] = 1;
         CHECK_SYS(munmap(more, 1 << 20));
         int fd = (int)CHECK_SYS(open("/proc/self/exe", O_RDONLY));
-        char *mapped = CHECK_MMAP(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0));
+        char* mapped = CHECK_MMAP(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0));
         CHECK_EQ(mapped[1], 'E');
         CHECK_SYS(munmap(mapped, 4096));
         CHECK_SYS(close(fd));
@@ -60,7 +60,7 @@ int main(int argc, char **argv) {
         pid_t child = (pid_t)CHECK_SYS(fork());
         if (child == 0) {
             check_ignored();
-            execv("/proc/self/exe", (char *[]){argv[0], "exec", NULL});
+            execv("/proc/self/exe", (char*[]){argv[0], "exec", NULL});
             _exit(9);
         }
         CHECK_EXITED(child, 0);

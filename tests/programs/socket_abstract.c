@@ -2,12 +2,10 @@
 #include "pmi_test.h"
 int main(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX}, name;
-    int size = snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "pmi-test-%d-%lld", getpid(),
-                        (long long)now_ns());
+    int size = snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "pmi-test-%d-%lld", getpid(), (long long)now_ns());
     address.sun_path[1 + size] = 0;
     address.sun_path[2 + size] = 'z';
-    socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 3 + (size_t)size),
-              got = sizeof name;
+    socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 3 + (size_t)size), got = sizeof name;
     int listener = (int)CHECK_SYS(socket(AF_UNIX, SOCK_STREAM, 0));
     CHECK_SYS(bind(listener, (struct sockaddr*)&address, length));
     CHECK_SYS(listen(listener, 1));

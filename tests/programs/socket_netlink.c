@@ -22,8 +22,7 @@ int main(void) {
         MIGRATE_POINT();
         static char buffer[32768];
         long got = CHECK_SYS(recv(fd, buffer, sizeof buffer, 0));
-        for (struct nlmsghdr* h = (struct nlmsghdr*)buffer; NLMSG_OK(h, (unsigned)got);
-             h = NLMSG_NEXT(h, got)) {
+        for (struct nlmsghdr* h = (struct nlmsghdr*)buffer; NLMSG_OK(h, (unsigned)got); h = NLMSG_NEXT(h, got)) {
             CHECK_EQ(h->nlmsg_seq, 7);
             CHECK(h->nlmsg_type != NLMSG_ERROR);
             if (h->nlmsg_type == NLMSG_DONE) done = true;

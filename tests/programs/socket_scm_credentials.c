@@ -7,8 +7,7 @@ static void receive_from(int fd, pid_t expected) {
     } control;
     char byte;
     struct iovec vector = {&byte, 1};
-    struct msghdr message = {
-        .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control};
     CHECK_EQ(recvmsg(fd, &message, 0), 1);
     struct cmsghdr* cmsg = CMSG_FIRSTHDR(&message);
     CHECK(cmsg != NULL);
@@ -36,13 +35,10 @@ int main(void) {
             char bytes[CMSG_SPACE(sizeof own)];
         } control = {0};
         struct iovec vector = {(char*)"b", 1};
-        struct msghdr message = {.msg_iov = &vector,
-                                 .msg_iovlen = 1,
-                                 .msg_control = control.bytes,
-                                 .msg_controllen = sizeof control};
+        struct msghdr message = {
+            .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control};
         struct cmsghdr* cmsg = CMSG_FIRSTHDR(&message);
-        *cmsg = (struct cmsghdr){
-            .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_CREDENTIALS, .cmsg_len = CMSG_LEN(sizeof own)};
+        *cmsg = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_CREDENTIALS, .cmsg_len = CMSG_LEN(sizeof own)};
         memcpy(CMSG_DATA(cmsg), &own, sizeof own);
         CHECK_EQ(sendmsg(pair[0], &message, 0), 1);
         _exit(0);

@@ -24,8 +24,7 @@ static void receive_fds(int socket, int* fds, int count) {
     } control;
     char byte;
     struct iovec vector = {&byte, 1};
-    struct msghdr message = {
-        .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control};
     CHECK_EQ(recvmsg(socket, &message, MSG_CMSG_CLOEXEC), 1);
     struct cmsghdr* cmsg = CMSG_FIRSTHDR(&message);
     CHECK(cmsg != NULL);

@@ -5,8 +5,7 @@ int main(void) {
     if (listener == -1 && errno == EAFNOSUPPORT) test_skip("no IPv6");
     struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT}, peer;
     socklen_t length = sizeof address;
-    if (bind(listener, (struct sockaddr*)&address, length) == -1 && errno == EADDRNOTAVAIL)
-        test_skip("no IPv6 loopback address");
+    if (bind(listener, (struct sockaddr*)&address, length) == -1 && errno == EADDRNOTAVAIL) test_skip("no IPv6 loopback address");
     CHECK_SYS(listen(listener, 1));
     CHECK_SYS(getsockname(listener, (struct sockaddr*)&address, &length));
     int a = (int)CHECK_SYS(socket(AF_INET6, SOCK_STREAM, 0));

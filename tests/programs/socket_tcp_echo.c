@@ -5,8 +5,7 @@ static void* server(void* argument) {
     int fd = (int)CHECK_SYS(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
     CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
     char buffer[4096];
-    for (long got; (got = CHECK_SYS(recv(fd, buffer, sizeof buffer, 0))) > 0;)
-        write_all(fd, buffer, (size_t)got);
+    for (long got; (got = CHECK_SYS(recv(fd, buffer, sizeof buffer, 0))) > 0;) write_all(fd, buffer, (size_t)got);
     CHECK_SYS(close(fd));
     return NULL;
 }

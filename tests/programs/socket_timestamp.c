@@ -13,8 +13,7 @@ int main(void) {
         char bytes[64];
     } control;
     struct iovec vector = {&byte, 1};
-    struct msghdr message = {
-        .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control};
     CHECK_EQ(recvmsg(pair[1], &message, 0), 1);
     struct cmsghdr* cmsg = CMSG_FIRSTHDR(&message);
     CHECK(cmsg != NULL && cmsg->cmsg_type == SCM_TIMESTAMP);

@@ -2,10 +2,8 @@
 #include "pmi_test.h"
 int main(void) {
     enter_scratch();
-    struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "a"},
-                       b = {.sun_family = AF_UNIX, .sun_path = "b"}, from;
-    int fa = (int)CHECK_SYS(socket(AF_UNIX, SOCK_DGRAM, 0)),
-        fb = (int)CHECK_SYS(socket(AF_UNIX, SOCK_DGRAM, 0));
+    struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "a"}, b = {.sun_family = AF_UNIX, .sun_path = "b"}, from;
+    int fa = (int)CHECK_SYS(socket(AF_UNIX, SOCK_DGRAM, 0)), fb = (int)CHECK_SYS(socket(AF_UNIX, SOCK_DGRAM, 0));
     CHECK_SYS(bind(fa, (struct sockaddr*)&a, sizeof a));
     CHECK_SYS(bind(fb, (struct sockaddr*)&b, sizeof b));
     for (int i = 0; i < 5; i++) {

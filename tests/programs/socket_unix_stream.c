@@ -6,9 +6,7 @@ int main(void) {
     int listener = (int)CHECK_SYS(socket(AF_UNIX, SOCK_STREAM, 0));
     CHECK_SYS(bind(listener, (struct sockaddr*)&address, sizeof address));
     CHECK_SYS(listen(listener, 2));
-    CHECK_ERRNO(
-        bind((int)CHECK_SYS(socket(AF_UNIX, SOCK_STREAM, 0)), (struct sockaddr*)&address, sizeof address),
-        EADDRINUSE);
+    CHECK_ERRNO(bind((int)CHECK_SYS(socket(AF_UNIX, SOCK_STREAM, 0)), (struct sockaddr*)&address, sizeof address), EADDRINUSE);
     MIGRATE_POINT();
     int client = (int)CHECK_SYS(socket(AF_UNIX, SOCK_STREAM, 0));
     CHECK_SYS(connect(client, (struct sockaddr*)&address, sizeof address));
@@ -32,8 +30,6 @@ int main(void) {
     read_all(server, text, 2);
     CHECK_ERRNO(connect(client, (struct sockaddr*)&address, sizeof address), EISCONN);
     CHECK_SYS(unlink("socket"));
-    CHECK_ERRNO(
-        connect((int)CHECK_SYS(socket(AF_UNIX, SOCK_STREAM, 0)), (struct sockaddr*)&address, sizeof address),
-        ENOENT);
+    CHECK_ERRNO(connect((int)CHECK_SYS(socket(AF_UNIX, SOCK_STREAM, 0)), (struct sockaddr*)&address, sizeof address), ENOENT);
     test_done();
 }

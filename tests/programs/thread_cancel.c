@@ -2,9 +2,7 @@
 #include "pmi_test.h"
 static atomic_int cleaned, started;
 static int p[2];
-static void cleanup(void* argument) {
-    cleaned += (int)(intptr_t)argument;
-}
+static void cleanup(void* argument) { cleaned += (int)(intptr_t)argument; }
 static void* thread_main(void* argument) {
     int kind = (int)(intptr_t)argument;
     char byte;

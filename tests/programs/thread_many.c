@@ -21,8 +21,7 @@ static void* thread_main(void* argument) {
 int main(void) {
     pthread_t threads[THREADS];
     CHECK_ZERO(pthread_barrier_init(&barrier, NULL, THREADS + 1));
-    for (int i = 0; i < THREADS; i++)
-        CHECK_ZERO(pthread_create(&threads[i], NULL, thread_main, (void*)(intptr_t)i));
+    for (int i = 0; i < THREADS; i++) CHECK_ZERO(pthread_create(&threads[i], NULL, thread_main, (void*)(intptr_t)i));
     pthread_barrier_wait(&barrier);
     MIGRATE_POINT();
     pthread_barrier_wait(&barrier);

@@ -1,18 +1,10 @@
 // pthread_once, pthread_atfork, and a fork from a thread that isn't the first.
 #include "pmi_test.h"
 static int once_count, prepared, in_parent, in_child;
-static void only_once(void) {
-    once_count++;
-}
-static void prepare(void) {
-    prepared++;
-}
-static void parent_after(void) {
-    in_parent++;
-}
-static void child_after(void) {
-    in_child++;
-}
+static void only_once(void) { once_count++; }
+static void prepare(void) { prepared++; }
+static void parent_after(void) { in_parent++; }
+static void child_after(void) { in_child++; }
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static void* forker(void* argument) {
     CHECK_ZERO(pthread_once(&once, only_once));

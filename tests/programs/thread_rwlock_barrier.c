@@ -28,8 +28,7 @@ static void* thread_main(void* argument) {
 int main(void) {
     CHECK_ZERO(pthread_barrier_init(&barrier, NULL, THREADS));
     pthread_t threads[THREADS];
-    for (int i = 0; i < THREADS; i++)
-        CHECK_ZERO(pthread_create(&threads[i], NULL, thread_main, (void*)(intptr_t)i));
+    for (int i = 0; i < THREADS; i++) CHECK_ZERO(pthread_create(&threads[i], NULL, thread_main, (void*)(intptr_t)i));
     for (int i = 0; i < THREADS; i++) CHECK_ZERO(pthread_join(threads[i], NULL));
     CHECK_EQ(serial, ROUNDS);
     test_done();

@@ -18,8 +18,7 @@ int main(void) {
     CHECK_ZERO(pthread_create(&point_thread, NULL, pointer, NULL));
     int expected = 0;
     for (int i = 0; i < 500; i++) {
-        for (int k = 0; k < 3; k++)
-            CHECK_ZERO(pthread_create(&threads[k], NULL, one, (void*)(intptr_t)(i + k)));
+        for (int k = 0; k < 3; k++) CHECK_ZERO(pthread_create(&threads[k], NULL, one, (void*)(intptr_t)(i + k)));
         for (int k = 0; k < 3; k++) {
             void* result;
             CHECK_ZERO(pthread_join(threads[k], &result));

@@ -7,9 +7,7 @@ static __thread struct {
 } local = {5, "initial"};
 static pthread_key_t key;
 static atomic_int destroyed;
-static void destroy(void* value) {
-    destroyed += (int)(intptr_t)value;
-}
+static void destroy(void* value) { destroyed += (int)(intptr_t)value; }
 static void* thread_main(void* argument) {
     CHECK_EQ(local.number, 5);
     CHECK_STR(local.text, "initial");
@@ -28,8 +26,7 @@ static void* thread_main(void* argument) {
 int main(void) {
     CHECK_ZERO(pthread_key_create(&key, destroy));
     pthread_t threads[4];
-    for (int i = 1; i <= 4; i++)
-        CHECK_ZERO(pthread_create(&threads[i - 1], NULL, thread_main, (void*)(intptr_t)i));
+    for (int i = 1; i <= 4; i++) CHECK_ZERO(pthread_create(&threads[i - 1], NULL, thread_main, (void*)(intptr_t)i));
     for (int i = 0; i < 4; i++) CHECK_ZERO(pthread_join(threads[i], NULL));
     CHECK_EQ(destroyed, 10);
     CHECK_EQ(local.number, 5);

@@ -10,19 +10,12 @@ static int64_t usage_ns(int who) {
 static int64_t read_one(int which) {
     struct tms t;
     switch (which) {
-        case 0:
-            return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-        case 1:
-            return clock_ns(CLOCK_THREAD_CPUTIME_ID);
-        case 2:
-            return usage_ns(RUSAGE_SELF);
-        case 3:
-            return usage_ns(RUSAGE_THREAD);
-        case 4:
-            return clock() * (NSEC_PER_SEC / CLOCKS_PER_SEC);
-        default:
-            times(&t);
-            return (t.tms_utime + t.tms_stime) * (NSEC_PER_SEC / sysconf(_SC_CLK_TCK));
+        case 0: return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+        case 1: return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+        case 2: return usage_ns(RUSAGE_SELF);
+        case 3: return usage_ns(RUSAGE_THREAD);
+        case 4: return clock() * (NSEC_PER_SEC / CLOCKS_PER_SEC);
+        default: times(&t); return (t.tms_utime + t.tms_stime) * (NSEC_PER_SEC / sysconf(_SC_CLK_TCK));
     }
 }
 static volatile uint64_t work;

@@ -22,14 +22,11 @@ int main(void) {
     CHECK_EQ(status, 0);
     MIGRATE_POINT();
     CHECK_SYS(getrusage(RUSAGE_CHILDREN, &after));
-    int64_t used = (after.ru_utime.tv_sec - before.ru_utime.tv_sec) * 1000 +
-                   (after.ru_utime.tv_usec - before.ru_utime.tv_usec) / 1000 +
-                   (after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000 +
-                   (after.ru_stime.tv_usec - before.ru_stime.tv_usec) / 1000;
+    int64_t used =
+        (after.ru_utime.tv_sec - before.ru_utime.tv_sec) * 1000 + (after.ru_utime.tv_usec - before.ru_utime.tv_usec) / 1000 +
+        (after.ru_stime.tv_sec - before.ru_stime.tv_sec) * 1000 + (after.ru_stime.tv_usec - before.ru_stime.tv_usec) / 1000;
     CHECK(used >= 150 && used < 5000);
-    CHECK((own.ru_utime.tv_sec + own.ru_stime.tv_sec) * 1000 +
-              (own.ru_utime.tv_usec + own.ru_stime.tv_usec) / 1000 >=
-          150);
+    CHECK((own.ru_utime.tv_sec + own.ru_stime.tv_sec) * 1000 + (own.ru_utime.tv_usec + own.ru_stime.tv_usec) / 1000 >= 150);
     struct tms t;
     times(&t);
     CHECK((t.tms_cutime + t.tms_cstime) * 1000 / sysconf(_SC_CLK_TCK) >= 150);

@@ -3,38 +3,24 @@
 #include "pmi_test.h"
 #include <sys/times.h>
 enum { THREADS = 3, ROUNDS = 8, CLOCKS = 7 };
-static int64_t timeval_ns(struct timeval t) {
-    return t.tv_sec * NSEC_PER_SEC + t.tv_usec * 1000LL;
-}
+static int64_t timeval_ns(struct timeval t) { return t.tv_sec * NSEC_PER_SEC + t.tv_usec * 1000LL; }
 static int64_t read_one(int which) {
     struct rusage usage;
     struct tms t;
     switch (which) {
-        case 0:
-            return clock_ns(CLOCK_THREAD_CPUTIME_ID);
-        case 1:
-            return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-        case 2:
-            return clock() * (NSEC_PER_SEC / CLOCKS_PER_SEC);
-        case 3:
-            CHECK_SYS(getrusage(RUSAGE_THREAD, &usage));
-            return timeval_ns(usage.ru_utime);
-        case 4:
-            CHECK_SYS(getrusage(RUSAGE_SELF, &usage));
-            return timeval_ns(usage.ru_utime);
-        case 5:
-            CHECK_SYS(getrusage(RUSAGE_SELF, &usage));
-            return timeval_ns(usage.ru_stime);
-        default:
-            times(&t);
-            return (int64_t)t.tms_utime * (NSEC_PER_SEC / sysconf(_SC_CLK_TCK));
+        case 0: return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+        case 1: return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+        case 2: return clock() * (NSEC_PER_SEC / CLOCKS_PER_SEC);
+        case 3: CHECK_SYS(getrusage(RUSAGE_THREAD, &usage)); return timeval_ns(usage.ru_utime);
+        case 4: CHECK_SYS(getrusage(RUSAGE_SELF, &usage)); return timeval_ns(usage.ru_utime);
+        case 5: CHECK_SYS(getrusage(RUSAGE_SELF, &usage)); return timeval_ns(usage.ru_stime);
+        default: times(&t); return (int64_t)t.tms_utime * (NSEC_PER_SEC / sysconf(_SC_CLK_TCK));
     }
 }
 static void check_none_goes_back(int64_t last[CLOCKS]) {
     for (int which = 0; which < CLOCKS; which++) {
         int64_t now = read_one(which);
-        if (now < last[which])
-            FAIL("reading %d went from %lld to %lld ns", which, (long long)last[which], (long long)now);
+        if (now < last[which]) FAIL("reading %d went from %lld to %lld ns", which, (long long)last[which], (long long)now);
         last[which] = now;
     }
 }
@@ -89,7 +75,6 @@ int main(void) {
     int64_t own = clock_ns(CLOCK_THREAD_CPUTIME_ID), all = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     CHECK(own >= ROUNDS * 50 * NSEC_PER_MSEC);
     if (all < own + used_by_threads)
-        FAIL("the process used %lld ns, its threads %lld and %lld", (long long)all, (long long)own,
-             (long long)used_by_threads);
+        FAIL("the process used %lld ns, its threads %lld and %lld", (long long)all, (long long)own, (long long)used_by_threads);
     test_done();
 }

@@ -3,9 +3,7 @@
 
 static atomic_bool stop;
 
-static int64_t by_vdso(clockid_t clock) {
-    return clock_ns(clock);
-}
+static int64_t by_vdso(clockid_t clock) { return clock_ns(clock); }
 static int64_t by_call(clockid_t clock) {
     struct timespec t;
     CHECK_EQ(raw_syscall(SYS_clock_gettime, clock, (long)&t, 0, 0, 0, 0), 0);
@@ -23,11 +21,8 @@ static struct reader {
     int64_t (*first)(clockid_t);
     int64_t (*second)(clockid_t);
 } readers[] = {
-    {CLOCK_REALTIME, by_vdso, by_vdso},
-    {CLOCK_REALTIME, by_vdso, by_call},
-    {CLOCK_MONOTONIC, by_vdso, by_call},
-    {CLOCK_REALTIME, by_timeofday, by_timeofday},
-    {CLOCK_REALTIME_COARSE, by_vdso, by_call},
+    {CLOCK_REALTIME, by_vdso, by_vdso},           {CLOCK_REALTIME, by_vdso, by_call},        {CLOCK_MONOTONIC, by_vdso, by_call},
+    {CLOCK_REALTIME, by_timeofday, by_timeofday}, {CLOCK_REALTIME_COARSE, by_vdso, by_call},
 };
 
 static void* read_clocks(void* argument) {

@@ -27,9 +27,7 @@ static void* find(const char* name) {
     return NULL;
 }
 
-static int64_t ns(const struct timespec* t) {
-    return t->tv_sec * NSEC_PER_SEC + t->tv_nsec;
-}
+static int64_t ns(const struct timespec* t) { return t->tv_sec * NSEC_PER_SEC + t->tv_nsec; }
 
 int main(void) {
     image = (const char*)getauxval(AT_SYSINFO_EHDR);

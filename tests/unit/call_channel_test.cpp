@@ -17,12 +17,8 @@ namespace {
 
 using namespace pmi;
 
-std::span<const std::byte> as_bytes(std::string_view text) {
-    return std::as_bytes(std::span(text.data(), text.size()));
-}
-std::string as_text(const Frame& frame) {
-    return {reinterpret_cast<const char*>(frame.body.data()), frame.body.size()};
-}
+std::span<const std::byte> as_bytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+std::string as_text(const Frame& frame) { return {reinterpret_cast<const char*>(frame.body.data()), frame.body.size()}; }
 
 struct Pair {
     std::unique_ptr<CallChannel> home, node;
@@ -87,8 +83,7 @@ TEST_P(CallChannelTest, ManySendersOneReceiver) {
     for (int t = 0; t < kThreads; t++)
         senders.emplace_back([&, t] {
             for (int i = 0; i < kEach; i++)
-                EXPECT_TRUE(p.home->send(static_cast<uint8_t>(t), as_bytes(std::to_string(i)),
-                                         as_bytes(std::string(i, 'x'))));
+                EXPECT_TRUE(p.home->send(static_cast<uint8_t>(t), as_bytes(std::to_string(i)), as_bytes(std::string(i, 'x'))));
         });
     int next[kThreads] = {};
     for (int i = 0; i < kThreads * kEach; i++) {
@@ -239,8 +234,7 @@ TEST(Handshake, SameAgreementNeverGivesTheSameKeysTwice) {
     ChannelKeys keys = ChannelKeys::random();
     Hello hello = make_hello(keys, Security::Curve);
     HelloAnswer one{}, two{};
-    auto a = answer_hello(hello, keys, Security::Curve, &one),
-         b = answer_hello(hello, keys, Security::Curve, &two);
+    auto a = answer_hello(hello, keys, Security::Curve, &one), b = answer_hello(hello, keys, Security::Curve, &two);
     EXPECT_NE(a->to_node, b->to_node);
     EXPECT_NE(a->to_node, a->to_home);
 }
@@ -258,8 +252,7 @@ class Sealed : public ::testing::TestWithParam<Cipher> {
         std::memcpy(frame.data(), &length, 4);
         std::memcpy(frame.data() + 4, text.data(), text.size());
         std::span<std::byte> all(frame);
-        sealer_->seal(all.first(4), all.subspan(4, text.size()),
-                      std::span<std::byte, 16>(frame.data() + 4 + text.size(), 16));
+        sealer_->seal(all.first(4), all.subspan(4, text.size()), std::span<std::byte, 16>(frame.data() + 4 + text.size(), 16));
         return frame;
     }
     FrameBuffer buffer() { return FrameBuffer(FrameSealer(GetParam(), key_)); }
@@ -348,13 +341,11 @@ TEST(CallChannel, TruncatedFrameIsAnError) {
     });
     Fd raw = std::move(*connect_tcp("127.0.0.1", port, 1000));
     Hello hello = make_hello(keys, Security::Insecure);
-    ASSERT_EQ(::send(raw.get(), hello.data(), hello.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(hello.size()));
+    ASSERT_EQ(::send(raw.get(), hello.data(), hello.size(), MSG_NOSIGNAL), static_cast<ssize_t>(hello.size()));
     accepting.join();
     ASSERT_NE(node, nullptr);
     HelloAnswer answer{};  // unread, it would make the close a reset
-    ASSERT_EQ(::recv(raw.get(), answer.data(), answer.size(), MSG_WAITALL),
-              static_cast<ssize_t>(answer.size()));
+    ASSERT_EQ(::recv(raw.get(), answer.data(), answer.size(), MSG_WAITALL), static_cast<ssize_t>(answer.size()));
     ASSERT_EQ(::send(raw.get(), "\x20\0\0\0half", 8, MSG_NOSIGNAL), 8);
     raw.reset();
     auto got = node->receive();
@@ -373,8 +364,7 @@ TEST(CallChannel, LengthOverTheLimitIsAnError) {
     });
     Fd raw = std::move(*connect_tcp("127.0.0.1", port, 1000));
     Hello hello = make_hello(keys, Security::Insecure);
-    ASSERT_EQ(::send(raw.get(), hello.data(), hello.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(hello.size()));
+    ASSERT_EQ(::send(raw.get(), hello.data(), hello.size(), MSG_NOSIGNAL), static_cast<ssize_t>(hello.size()));
     accepting.join();
     ASSERT_NE(node, nullptr);
     ASSERT_EQ(::send(raw.get(), "\xff\xff\xff\xff", 4, MSG_NOSIGNAL), 4);

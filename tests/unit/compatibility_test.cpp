@@ -44,9 +44,7 @@ TEST_F(Compatibility, ThisMachineIsDescribed) {
     EXPECT_EQ(show(KernelProbes{true, false}), "dirty tracking: yes, post-copy: no");
 }
 
-TEST_F(Compatibility, SameMachine) {
-    EXPECT_EQ(reason(1 << 20), "");
-}
+TEST_F(Compatibility, SameMachine) { EXPECT_EQ(reason(1 << 20), ""); }
 
 TEST_F(Compatibility, ProtocolVersion) {
     node_.set_protocol_version(99);

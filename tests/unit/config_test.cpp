@@ -43,8 +43,7 @@ TEST(Config, Everything) {
 
 TEST(Config, ErrorsNameFileLineAndWhat) {
     EXPECT_EQ(error_of(""), "");
-    EXPECT_NE(error_of("[pmi]\nnode = \n").find("x.toml:2: "), std::string::npos)
-        << error_of("[pmi]\nnode = \n");
+    EXPECT_NE(error_of("[pmi]\nnode = \n").find("x.toml:2: "), std::string::npos) << error_of("[pmi]\nnode = \n");
     EXPECT_EQ(error_of("[pmi]\n\nnod = \"x\"\n"), "x.toml:3: unknown key \"nod\" in [pmi]");
     EXPECT_EQ(error_of("[pmi]\nnode = 7\n"), "x.toml:2: node must be a string");
     EXPECT_NE(error_of("[other]\n").find("unknown table \"other\""), std::string::npos);
@@ -52,10 +51,8 @@ TEST(Config, ErrorsNameFileLineAndWhat) {
     EXPECT_NE(error_of("pmi = 1\n").find("must be a table"), std::string::npos);
     EXPECT_NE(error_of("[nodes.a]\n").find("has no address"), std::string::npos);
     EXPECT_NE(error_of("[nodes.a]\naddress = \"h:99999\"\n").find("\"99999\""), std::string::npos);
-    EXPECT_NE(error_of("[nodes.a]\naddress = \"h\"\nkey = \"short\"\n").find("not a public key"),
-              std::string::npos);
-    EXPECT_NE(error_of("[nodes.\"../x\"]\naddress = \"h\"\n").find("can't be a node's name"),
-              std::string::npos);
+    EXPECT_NE(error_of("[nodes.a]\naddress = \"h\"\nkey = \"short\"\n").find("not a public key"), std::string::npos);
+    EXPECT_NE(error_of("[nodes.\"../x\"]\naddress = \"h\"\n").find("can't be a node's name"), std::string::npos);
     EXPECT_NE(error_of("[nodes]\na = 1\n").find("must be a table"), std::string::npos);
     EXPECT_NE(error_of("[pmid]\nmax_guests = -1\n").find("max_guests"), std::string::npos);
     EXPECT_NE(error_of("[pmid]\nmemory_max = \"lots\"\n").find("lots"), std::string::npos);
@@ -130,8 +127,7 @@ TEST(Nodes, CandidateKeys) {
     EXPECT_EQ(candidate_keys(*ring, {"n", "h", 1, kKey}), std::vector{kKey});
     ASSERT_TRUE(ring->trust(other->own().public_key, "n"));
     EXPECT_EQ(candidate_keys(*ring, {"n", "h", 1, ""}), std::vector{other->own().public_key});
-    EXPECT_EQ(candidate_keys(*ring, {"m", "h", 1, ""}),
-              (std::vector{ring->own().public_key, other->own().public_key}));
+    EXPECT_EQ(candidate_keys(*ring, {"m", "h", 1, ""}), (std::vector{ring->own().public_key, other->own().public_key}));
     std::filesystem::remove_all(name);
 }
 

@@ -69,8 +69,7 @@ TEST(LineReader, TakesALineOfExactlyTheLimit) {
 }
 
 TEST(Members, WrongTypesAreAbsent) {
-    json o = json::parse(
-        R"({"s":1,"n":"x","big":18446744073709551615,"neg":-1,"zero":0,"huge":4294967296,"f":1.5})");
+    json o = json::parse(R"({"s":1,"n":"x","big":18446744073709551615,"neg":-1,"zero":0,"huge":4294967296,"f":1.5})");
     EXPECT_FALSE(string_member(o, "s"));
     EXPECT_FALSE(integer_member(o, "n"));
     EXPECT_FALSE(integer_member(o, "big"));
@@ -170,19 +169,18 @@ class Server : public Directory {
         ASSERT_TRUE(listener);
         ASSERT_EQ(::listen(listener->get(), 128), 0);
         loop = std::move(*EventLoop::create());
-        server =
-            std::make_unique<ControlServer>(*loop, std::move(*listener), [this](RequestId id, const json& r) {
-                requests++;
-                auto op = string_member(r, "op").value_or("");
-                if (op == "stop") loop->stop();
-                if (op == "big") return server->reply(id, {{"ok", true}, {"x", std::string(1 << 20, 'x')}});
-                if (op == "later")
-                    loop->after(200ms, [this, id] { server->reply(id, {{"ok", true}, {"late", true}}); });
-                else if (op == "echo")
-                    server->reply(id, {{"ok", true}, {"x", r.value("x", json())}});
-                else
-                    server->refuse(id, "unknown");
-            });
+        server = std::make_unique<ControlServer>(*loop, std::move(*listener), [this](RequestId id, const json& r) {
+            requests++;
+            auto op = string_member(r, "op").value_or("");
+            if (op == "stop") loop->stop();
+            if (op == "big") return server->reply(id, {{"ok", true}, {"x", std::string(1 << 20, 'x')}});
+            if (op == "later")
+                loop->after(200ms, [this, id] { server->reply(id, {{"ok", true}, {"late", true}}); });
+            else if (op == "echo")
+                server->reply(id, {{"ok", true}, {"x", r.value("x", json())}});
+            else
+                server->refuse(id, "unknown");
+        });
         ASSERT_TRUE(server->start());
         thread = std::thread([this] { loop->run(); });
     }
@@ -227,8 +225,7 @@ TEST_F(Server, AnswersOvertakeEachOther) {
 }
 
 TEST_F(Server, MalformedInputGetsAnErrorEach) {
-    for (std::string bad :
-         {"nonsense", "[1,2]", "7", "\"x\"", "{\"op\":", "{\"a\":1}}", "\xff\xfe", "null"}) {
+    for (std::string bad : {"nonsense", "[1,2]", "7", "\"x\"", "{\"op\":", "{\"a\":1}}", "\xff\xfe", "null"}) {
         std::string got = raw(bad + "\n");
         EXPECT_NE(got.find("\"ok\":false"), std::string::npos) << bad;
     }
@@ -238,14 +235,12 @@ TEST_F(Server, MalformedInputGetsAnErrorEach) {
 TEST_F(Server, DeepNestingIsRefused) {
     std::string deep = std::string(30000, '[') + std::string(30000, ']');
     EXPECT_NE(raw("{\"op\":\"echo\",\"id\":" + deep + "}\n").find("\"ok\":false"), std::string::npos);
-    EXPECT_NE(raw("{\"op\":\"echo\",\"x\":\"\\\"[[[[[[[[[[[[[[[[[[[[\"}\n").find("\"ok\":true"),
-              std::string::npos)
+    EXPECT_NE(raw("{\"op\":\"echo\",\"x\":\"\\\"[[[[[[[[[[[[[[[[[[[[\"}\n").find("\"ok\":true"), std::string::npos)
         << "brackets in a string";
 }
 
 TEST_F(Server, AnOverlongLineIsRefusedAndTheNextServed) {
-    std::string got =
-        raw("{\"op\":\"" + std::string(3 * kMaxLine, 'a') + "\"}\n{\"op\":\"echo\",\"x\":5}\n", 2);
+    std::string got = raw("{\"op\":\"" + std::string(3 * kMaxLine, 'a') + "\"}\n{\"op\":\"echo\",\"x\":5}\n", 2);
     EXPECT_NE(got.find("at most"), std::string::npos);
     EXPECT_NE(got.find("\"x\":5"), std::string::npos);
 }

@@ -115,8 +115,7 @@ TEST_F(DirtyTrackingTest, TellsWhatTheKernelWrote) {
 }
 
 TEST_F(DirtyTrackingTest, PagesGivenBackAreNotItsOwn) {
-    start({[this] { ::madvise(memory_ + 2 * kPage, 2 * kPage, MADV_DONTNEED); },
-           [this] { memory_[2 * kPage] = 1; }});
+    start({[this] { ::madvise(memory_ + 2 * kPage, 2 * kPage, MADV_DONTNEED); }, [this] { memory_[2 * kPage] = 1; }});
     step();
     EXPECT_EQ(look().own, pages({0, 1, 4, 5, 6, 7}));
     step();

@@ -17,9 +17,16 @@ TEST(Figures, LineOfAMove) {
 }
 
 TEST(Figures, TheRest) {
-    json reply = {{"stall_us", 900}, {"rounds", 3}, {"zero_pages", 256}, {"found_pages", 512}, {"compressed_from", 4096}, {"compressed_to", 1024}};
-    EXPECT_EQ(more_figures(reply), "longest stall 0.9 ms, 3 rounds, 1.0 MiB of zeros not sent, 2.0 MiB found there, 4.0 KiB compressed to 1.0 KiB");
-    EXPECT_EQ(more_figures({{"stall_us", 900}, {"rounds", 1}, {"zero_pages", 0}, {"found_pages", 0}, {"compressed_from", 0}, {"compressed_to", 0}}),
+    json reply = {{"stall_us", 900},         {"rounds", 3},          {"zero_pages", 256}, {"found_pages", 512},
+                  {"compressed_from", 4096}, {"compressed_to", 1024}};
+    EXPECT_EQ(more_figures(reply),
+              "longest stall 0.9 ms, 3 rounds, 1.0 MiB of zeros not sent, 2.0 MiB found there, 4.0 KiB compressed to 1.0 KiB");
+    EXPECT_EQ(more_figures({{"stall_us", 900},
+                            {"rounds", 1},
+                            {"zero_pages", 0},
+                            {"found_pages", 0},
+                            {"compressed_from", 0},
+                            {"compressed_to", 0}}),
               "longest stall 0.9 ms, 1 round");
 }
 

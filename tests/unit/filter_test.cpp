@@ -78,19 +78,20 @@ TEST(Filter, CodeThatBecomesWritableIsSeen) {
 TEST(Filter, ClocksOfTheTimeNamespaceAreLocal) {
     for (uint64_t clock : {CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME})
         EXPECT_EQ(verdict(SYS_clock_gettime, {clock}), SECCOMP_RET_ALLOW) << clock;
-    for (uint64_t clock :
-         {uint64_t{CLOCK_REALTIME}, uint64_t{CLOCK_REALTIME_COARSE}, uint64_t{CLOCK_TAI},
-          uint64_t{CLOCK_PROCESS_CPUTIME_ID}, uint64_t{CLOCK_THREAD_CPUTIME_ID}, ~uint64_t{5}})
+    for (uint64_t clock : {uint64_t{CLOCK_REALTIME}, uint64_t{CLOCK_REALTIME_COARSE}, uint64_t{CLOCK_TAI},
+                           uint64_t{CLOCK_PROCESS_CPUTIME_ID}, uint64_t{CLOCK_THREAD_CPUTIME_ID}, ~uint64_t{5}})
         EXPECT_EQ(verdict(SYS_clock_gettime, {clock}), SECCOMP_RET_USER_NOTIF) << clock;
 }
 
 TEST(Filter, WaitingByTheWallClockIsNotified) {
     constexpr uint64_t kTime = 0x7ffc00000000;
     auto futex = [](uint64_t op, uint64_t timeout) { return verdict(SYS_futex, {0x1000, op, 1, timeout, 0, 0}); };
-    for (uint64_t op : {FUTEX_WAIT, FUTEX_WAIT_PRIVATE, FUTEX_WAKE, FUTEX_WAIT_BITSET_PRIVATE, FUTEX_UNLOCK_PI_PRIVATE, FUTEX_CMP_REQUEUE_PI_PRIVATE, 13, 13 | 128})
+    for (uint64_t op : {FUTEX_WAIT, FUTEX_WAIT_PRIVATE, FUTEX_WAKE, FUTEX_WAIT_BITSET_PRIVATE, FUTEX_UNLOCK_PI_PRIVATE,
+                        FUTEX_CMP_REQUEUE_PI_PRIVATE, 13, 13 | 128})
         EXPECT_EQ(futex(op, kTime), SECCOMP_RET_ALLOW) << op;
-    for (uint64_t op : {FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME,
-                        FUTEX_WAIT_REQUEUE_PI_PRIVATE | FUTEX_CLOCK_REALTIME, FUTEX_LOCK_PI, FUTEX_LOCK_PI_PRIVATE, 13 | FUTEX_CLOCK_REALTIME}) {
+    for (uint64_t op :
+         {FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME,
+          FUTEX_WAIT_REQUEUE_PI_PRIVATE | FUTEX_CLOCK_REALTIME, FUTEX_LOCK_PI, FUTEX_LOCK_PI_PRIVATE, 13 | FUTEX_CLOCK_REALTIME}) {
         EXPECT_EQ(futex(op, kTime), SECCOMP_RET_USER_NOTIF) << op;
         EXPECT_EQ(futex(op, 8), SECCOMP_RET_USER_NOTIF) << op;
         EXPECT_EQ(futex(op, 0), SECCOMP_RET_ALLOW) << op;

@@ -70,9 +70,7 @@ TEST(GuestCgroups, WithoutLimitsThereAreNone) {
     EXPECT_TRUE(group->empty());
 }
 
-bool is_there(const std::string& path) {
-    return ::access(path.c_str(), F_OK) == 0;
-}
+bool is_there(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
 // A child in the group, which asks for more memory than it may have.
 TEST(GuestCgroups, MemoryIsLimitedAndTheReasonIsKnown) {

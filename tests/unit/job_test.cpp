@@ -45,11 +45,7 @@ int run_worker(const WorkerSetup& setup) {
         if (request["op"] == "migrate") {
             if (port == 1) reply = {{"id", request["id"]}, {"ok", false}, {"error", "node has no room"}};
             if (port == 2) ::usleep(1'500'000);
-            reply.update({{"pid", pid},
-                          {"where", request["node"]},
-                          {"frozen_us", 8100},
-                          {"bytes", 4096},
-                          {"calls", 3}});
+            reply.update({{"pid", pid}, {"where", request["node"]}, {"frozen_us", 8100}, {"bytes", 4096}, {"calls", 3}});
         }
         if (request["op"] == "home") reply.update({{"pid", pid}, {"where", "home"}, {"total_us", 5}});
         send(reply);
@@ -61,10 +57,7 @@ int run_worker(const WorkerSetup& setup) {
         }
         if (port == 4) {
             ::usleep(50'000);
-            send({{"event", "moved"},
-                  {"pid", pid},
-                  {"where", "home"},
-                  {"why", "a call that can't be forwarded: ptrace"}});
+            send({{"event", "moved"}, {"pid", pid}, {"where", "home"}, {"why", "a call that can't be forwarded: ptrace"}});
             return 0;
         }
     }
@@ -111,8 +104,7 @@ class JobTest : public testing::Test {
         }
         children.push_back(pid);
         // Until its exec it has no environment of its own.
-        for (int i = 0; i < 500 && read_stat(pid).ok() && read_stat(pid)->comm != command[0]; i++)
-            ::usleep(1000);
+        for (int i = 0; i < 500 && read_stat(pid).ok() && read_stat(pid)->comm != command[0]; i++) ::usleep(1000);
         return pid;
     }
     void start_supervisor() {
@@ -154,9 +146,7 @@ class JobTest : public testing::Test {
         auto reply = ask(request);
         return reply ? "no error: " + reply->dump() : reply.error().message();
     }
-    Expected<json> migrate(pid_t pid, const std::string& node) {
-        return ask({{"op", "migrate"}, {"pid", pid}, {"node", node}});
-    }
+    Expected<json> migrate(pid_t pid, const std::string& node) { return ask({{"op", "migrate"}, {"pid", pid}, {"node", node}}); }
     std::string where(pid_t pid) {
         auto reply = ask({{"op", "where"}, {"pid", pid}});
         return reply ? (*reply)["where"].get<std::string>() : reply.error().message();
@@ -213,13 +203,15 @@ TEST_F(JobTest, CallsAreCountedAndStayCounted) {
     ASSERT_TRUE(away) << away.error().message();
     json calls = (*away)["calls"];
     ASSERT_EQ(calls.size(), 2u) << calls;
-    json expected = {{"name", "read"}, {"route", "home"}, {"served", "home"}, {"count", 2}, {"failed", 1}, {"total_us", 3.0},
-                     {"mean_us", 1.5}, {"slowest_us", 2.0}, {"travel_us", 1.0}, {"bytes_to_home", 10}, {"bytes_from_home", 20}};
+    json expected = {{"name", "read"},   {"route", "home"},     {"served", "home"},     {"count", 2},
+                     {"failed", 1},      {"total_us", 3.0},     {"mean_us", 1.5},       {"slowest_us", 2.0},
+                     {"travel_us", 1.0}, {"bytes_to_home", 10}, {"bytes_from_home", 20}};
     EXPECT_EQ(calls[0], expected);
     EXPECT_EQ(calls[1]["name"], "mmap");
     EXPECT_EQ(calls[1]["served"], "node");
     std::string table = control::call_table(*away);
-    EXPECT_NE(table.find("2 calls went home and took 0.000003 s; 0.000001 s of it was the way there and back"), std::string::npos) << table;
+    EXPECT_NE(table.find("2 calls went home and took 0.000003 s; 0.000001 s of it was the way there and back"), std::string::npos)
+        << table;
     ASSERT_TRUE(ask({{"op", "home"}, {"pid", program}}));
     auto home = ask({{"op", "stats"}, {"pid", program}});
     ASSERT_TRUE(home) << home.error().message();
@@ -234,15 +226,13 @@ TEST_F(JobTest, HomeAtHomeIsNoError) {
 
 TEST_F(JobTest, RefusesTheNodeWhereItIs) {
     ASSERT_TRUE(migrate(program, "127.0.0.1:7001"));
-    EXPECT_NE(
-        error_of({{"op", "migrate"}, {"pid", program}, {"node", "127.0.0.1:7001"}}).find("already runs on"),
-        std::string::npos);
+    EXPECT_NE(error_of({{"op", "migrate"}, {"pid", program}, {"node", "127.0.0.1:7001"}}).find("already runs on"),
+              std::string::npos);
     EXPECT_TRUE(migrate(program, "127.0.0.1:7002")) << "on to a third machine";
 }
 
 TEST_F(JobTest, RefusesHomeAsANode) {
-    EXPECT_NE(error_of({{"op", "migrate"}, {"pid", program}, {"node", "home"}}).find("home"),
-              std::string::npos);
+    EXPECT_NE(error_of({{"op", "migrate"}, {"pid", program}, {"node", "home"}}).find("home"), std::string::npos);
 }
 
 TEST_F(JobTest, AFailedMoveSaysWhyAndLeavesItAtHome) {
@@ -255,15 +245,12 @@ TEST_F(JobTest, AFailedMoveSaysWhyAndLeavesItAtHome) {
 TEST_F(JobTest, RefusesASecondMoveMeanwhile) {
     std::thread first([&] { EXPECT_TRUE(migrate(program, "127.0.0.1:2")); });
     ASSERT_TRUE(soon([&] { return row(program)["state"] == "moving"; }));
-    EXPECT_EQ(error_of({{"op", "migrate"}, {"pid", program}, {"node", "127.0.0.1:7001"}}),
-              "a move is already under way");
+    EXPECT_EQ(error_of({{"op", "migrate"}, {"pid", program}, {"node", "127.0.0.1:7001"}}), "a move is already under way");
     EXPECT_EQ(error_of({{"op", "home"}, {"pid", program}}), "a move is already under way");
     first.join();
 }
 
-TEST_F(JobTest, CancelWithoutAMove) {
-    EXPECT_EQ(error_of({{"op", "cancel"}, {"pid", program}}), "no move under way");
-}
+TEST_F(JobTest, CancelWithoutAMove) { EXPECT_EQ(error_of({{"op", "cancel"}, {"pid", program}}), "no move under way"); }
 
 TEST_F(JobTest, NoticesThatItCameHomeByItself) {
     ASSERT_TRUE(migrate(program, "127.0.0.1:4"));
@@ -278,8 +265,7 @@ TEST_F(JobTest, ADeadWorkersProcessIsLostAndItsStderrSaysSo) {
     EXPECT_NE(row(program)["lost"].get<std::string>().find("worker"), std::string::npos);
     char line[400] = {};
     ASSERT_GT(::read(stderr_pipe[0], line, sizeof line - 1), 0);
-    EXPECT_NE(std::string(line).find(fmt::format("process {} was lost on 127.0.0.1:3", program)),
-              std::string::npos);
+    EXPECT_NE(std::string(line).find(fmt::format("process {} was lost on 127.0.0.1:3", program)), std::string::npos);
     EXPECT_EQ(where(other), "home");
 }
 
@@ -323,14 +309,12 @@ TEST_F(JobTest, TellsWhatAPidIsInstead) {
     EXPECT_NE(error_of({{"op", "fly"}}).find("unknown operation"), std::string::npos);
     EXPECT_NE(error_of({{"op", 7}}).find("unknown operation"), std::string::npos);
     EXPECT_NE(error_of({{"op", "migrate"}, {"pid", program}}).find("node"), std::string::npos);
-    EXPECT_NE(error_of({{"op", "migrate"}, {"pid", program}, {"node", "a"}, {"mode", "magic"}}).find("mode"),
-              std::string::npos);
+    EXPECT_NE(error_of({{"op", "migrate"}, {"pid", program}, {"node", "a"}, {"mode", "magic"}}).find("mode"), std::string::npos);
 }
 
 TEST_F(JobTest, HoldKeepsItHome) {
     ASSERT_TRUE(ask({{"op", "hold"}, {"pid", program}, {"hold", true}}));
-    EXPECT_NE(error_of({{"op", "migrate"}, {"pid", program}, {"node", "127.0.0.1:7001"}}).find("pmi_hold"),
-              std::string::npos);
+    EXPECT_NE(error_of({{"op", "migrate"}, {"pid", program}, {"node", "127.0.0.1:7001"}}).find("pmi_hold"), std::string::npos);
     EXPECT_TRUE(row(program).contains("cantmove"));
     ASSERT_TRUE(ask({{"op", "hold"}, {"pid", program}, {"hold", false}}));
     EXPECT_TRUE(migrate(program, "127.0.0.1:7001"));
@@ -338,8 +322,7 @@ TEST_F(JobTest, HoldKeepsItHome) {
 
 TEST_F(JobTest, ATracedProcessIsRefused) {
     ASSERT_EQ(::ptrace(PTRACE_SEIZE, program, 0, 0), 0);
-    EXPECT_NE(error_of({{"op", "migrate"}, {"pid", program}, {"node", "127.0.0.1:7001"}})
-                  .find("cantmove: being traced"),
+    EXPECT_NE(error_of({{"op", "migrate"}, {"pid", program}, {"node", "127.0.0.1:7001"}}).find("cantmove: being traced"),
               std::string::npos);
 }
 
@@ -355,35 +338,18 @@ TEST_F(JobTest, EndedWhileAwayIsNotLost) {
 }
 
 TEST(BestNode, PicksTheIdlestThatIsUp) {
-    json nodes = {{{"name", "a"},
-                   {"address", "a:7700"},
-                   {"state", "up"},
-                   {"load", 3.0},
-                   {"cpus", 4},
-                   {"guests", 0},
-                   {"guests_max", 9}},
-                  {{"name", "b"},
-                   {"address", "b:7700"},
-                   {"state", "up"},
-                   {"load", 0.5},
-                   {"cpus", 2},
-                   {"guests", 0},
-                   {"guests_max", 9}},
-                  {{"name", "c"}, {"address", "c:7700"}, {"state", "down"}},
-                  {{"name", "d"},
-                   {"address", "d:7700"},
-                   {"state", "up"},
-                   {"load", 0},
-                   {"cpus", 64},
-                   {"guests", 9},
-                   {"guests_max", 9}},
-                  {{"name", "own"},
-                   {"address", "127.0.0.1:7700"},
-                   {"state", "up"},
-                   {"load", 0},
-                   {"cpus", 8},
-                   {"guests", 0},
-                   {"guests_max", 9}}};
+    json nodes = {
+        {{"name", "a"}, {"address", "a:7700"}, {"state", "up"}, {"load", 3.0}, {"cpus", 4}, {"guests", 0}, {"guests_max", 9}},
+        {{"name", "b"}, {"address", "b:7700"}, {"state", "up"}, {"load", 0.5}, {"cpus", 2}, {"guests", 0}, {"guests_max", 9}},
+        {{"name", "c"}, {"address", "c:7700"}, {"state", "down"}},
+        {{"name", "d"}, {"address", "d:7700"}, {"state", "up"}, {"load", 0}, {"cpus", 64}, {"guests", 9}, {"guests_max", 9}},
+        {{"name", "own"},
+         {"address", "127.0.0.1:7700"},
+         {"state", "up"},
+         {"load", 0},
+         {"cpus", 8},
+         {"guests", 0},
+         {"guests_max", 9}}};
     auto is_name = [](const std::string& name) { return name != "own"; };
     EXPECT_EQ(*best_of(nodes.dump(), is_name), "b");
     EXPECT_EQ(*best_of(json::array({nodes[4], nodes[2]}).dump(), is_name), "127.0.0.1:7700");

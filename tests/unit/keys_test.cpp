@@ -109,8 +109,7 @@ TEST_F(Keys, RefusesSymlinkAndFifoAndGarbageAsSecret) {
 
 TEST_F(Keys, RefusesPairThatDoesNotBelongTogether) {
     Keyring a = open("a"), b = open("b");
-    ASSERT_TRUE(
-        pmi::write_file(dir_ + "/a/secret", a.own().public_key + "\n" + b.own().secret_key + "\n", 0600));
+    ASSERT_TRUE(pmi::write_file(dir_ + "/a/secret", a.own().public_key + "\n" + b.own().secret_key + "\n", 0600));
     EXPECT_NE(error_of_open().find("doesn't belong"), std::string::npos);
 }
 
@@ -166,8 +165,8 @@ TEST_F(Keys, NamesCannotLeaveTheDirectory) {
 TEST_F(Keys, RejectsWhatIsNoKey) {
     Keyring a = open();
     std::string good = open("b").own().public_key;
-    for (std::string key : {std::string(), good.substr(1), good + "0", std::string(40, '#'),
-                            std::string(40, '~'), std::string(39, 'a') + '\n'})
+    for (std::string key :
+         {std::string(), good.substr(1), good + "0", std::string(40, '#'), std::string(40, '~'), std::string(39, 'a') + '\n'})
         EXPECT_FALSE(a.trust(key, "n")) << key;
     EXPECT_FALSE(a.trusts(""));
 }

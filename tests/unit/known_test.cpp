@@ -40,7 +40,8 @@ TEST(LastingAnswers, TheGroupOfAProcessThatHasExeced) {
 }
 
 TEST(LastingAnswers, NothingThatOthersChange) {
-    for (long nr : {SYS_getppid, SYS_getcwd, SYS_umask, SYS_prlimit64, SYS_getrlimit, SYS_sched_getaffinity, SYS_getpriority, SYS_uname, SYS_read})
+    for (long nr : {SYS_getppid, SYS_getcwd, SYS_umask, SYS_prlimit64, SYS_getrlimit, SYS_sched_getaffinity, SYS_getpriority,
+                    SYS_uname, SYS_read})
         EXPECT_FALSE(answer_lasts(call_of(nr), 0, HomePid(7), kAll)) << nr;
 }
 

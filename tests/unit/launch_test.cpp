@@ -47,9 +47,9 @@ TEST(Options, EndAtTheProgram) {
 }
 
 TEST(Options, AllOfThem) {
-    auto o = parse({"--node=h:1", "--away", "--control", "c.sock", "--keys=/k", "--insecure", "--name", "n",
-                    "--log=l", "--log-level=debug", "--no-preload", "--io-uring=deny",
-                    "--cpu-baseline=x86-64-v2", "--trap-signals", "--free-home-memory", "prog"});
+    auto o = parse({"--node=h:1", "--away", "--control", "c.sock", "--keys=/k", "--insecure", "--name", "n", "--log=l",
+                    "--log-level=debug", "--no-preload", "--io-uring=deny", "--cpu-baseline=x86-64-v2", "--trap-signals",
+                    "--free-home-memory", "prog"});
     ASSERT_TRUE(o) << o.error().message();
     EXPECT_EQ(o->node, "h:1");
     EXPECT_EQ(o->control[0], '/') << "made absolute";
@@ -95,8 +95,7 @@ TEST(Environment, OnlyAddsWhatItMust) {
               (Words{"A=1", "LD_PRELOAD=/lib/libpmi.so:/x.so", "PMI_JOB=/new", "A=1"}));
     char nested[] = "LD_PRELOAD=/lib/libpmi.so:/x.so";
     char* again[] = {nested, nullptr};
-    EXPECT_EQ(program_environment(again, o, "/lib/libpmi.so", "/new", true),
-              (Words{nested, "PMI_JOB=/new", "PMI_YAMA=1"}));
+    EXPECT_EQ(program_environment(again, o, "/lib/libpmi.so", "/new", true), (Words{nested, "PMI_JOB=/new", "PMI_YAMA=1"}));
     char* none[] = {nullptr};
     EXPECT_EQ(program_environment(none, o, "", "/new", true), Words{"PMI_JOB=/new"});
 }
@@ -109,8 +108,7 @@ TEST(CpuBaseline, MasksWhatIsAboveTheLevel) {
     EXPECT_EQ(v2.find("-SSE4_2"), std::string::npos);
     EXPECT_EQ(tunables_for_baseline("x86-64-v4", "").find("AVX"), std::string::npos);
     EXPECT_EQ(tunables_for_baseline("x86-64-v4", "a.b=1"), "a.b=1:glibc.cpu.hwcaps=-RTM");
-    EXPECT_EQ(tunables_for_baseline("x86-64-v4", "glibc.cpu.hwcaps=-ERMS:a.b=1"),
-              "glibc.cpu.hwcaps=-RTM,-ERMS:a.b=1");
+    EXPECT_EQ(tunables_for_baseline("x86-64-v4", "glibc.cpu.hwcaps=-ERMS:a.b=1"), "glibc.cpu.hwcaps=-RTM,-ERMS:a.b=1");
 }
 
 struct Result {
@@ -217,8 +215,7 @@ class Launch : public testing::Test {
 };
 
 TEST_F(Launch, PassesTheExitStatusOn) {
-    for (int code : {0, 1, 7, 125, 255})
-        EXPECT_EQ(run({PMIRUN, "sh", "-c", "exit " + std::to_string(code)}).exit_code(), code);
+    for (int code : {0, 1, 7, 125, 255}) EXPECT_EQ(run({PMIRUN, "sh", "-c", "exit " + std::to_string(code)}).exit_code(), code);
 }
 
 TEST_F(Launch, PassesADeadlySignalOn) {
@@ -236,8 +233,8 @@ TEST_F(Launch, ItsOwnFailures) {
     EXPECT_EQ(missing.err, "pmirun: no-such-program-at-all: No such file or directory\n");
     EXPECT_EQ(run({PMIRUN, directory + "/plain"}).exit_code(), 126);
     EXPECT_EQ(run({PMIRUN, directory}).exit_code(), 126);
-    for (const Words& words : std::vector<Words>{
-             {PMIRUN}, {PMIRUN, "--nosuch", "true"}, {PMIRUN, "--control", "/nosuch/x", "true"}}) {
+    for (const Words& words :
+         std::vector<Words>{{PMIRUN}, {PMIRUN, "--nosuch", "true"}, {PMIRUN, "--control", "/nosuch/x", "true"}}) {
         Result r = run(words);
         EXPECT_EQ(r.exit_code(), 125);
         EXPECT_TRUE(r.err.starts_with("pmirun: ")) << r.err;
@@ -266,16 +263,15 @@ TEST_F(Launch, AScriptWithoutAnInterpreterLineRunsInSh) {
 
 // What a process can read of itself, with what differs between any two processes left out.
 std::string self_portrait(const Words& options, bool with_pmirun, const std::function<void()>& prepare) {
-    Words cat = {"cat", "/proc/self/status", "/proc/self/limits", "/proc/self/cgroup",
-                 "/proc/self/oom_score_adj"};
+    Words cat = {"cat", "/proc/self/status", "/proc/self/limits", "/proc/self/cgroup", "/proc/self/oom_score_adj"};
     Result r = run(with_pmirun ? under_pmirun(options, cat) : cat, prepare);
     std::istringstream in(r.out);
     std::string line, text;
     while (std::getline(in, line)) {
         bool varies = false;
-        for (const char* key : {"Pid:", "Tgid:", "Ngid:", "NStgid:", "NSpid:", "Vm", "Rss", "voluntary",
-                                "nonvoluntary", "HugetlbPages", "Cpus_allowed", "Mems_allowed",
-                                "SigQ:" /* counted over all processes of the user */})
+        for (const char* key :
+             {"Pid:", "Tgid:", "Ngid:", "NStgid:", "NSpid:", "Vm", "Rss", "voluntary", "nonvoluntary", "HugetlbPages",
+              "Cpus_allowed", "Mems_allowed", "SigQ:" /* counted over all processes of the user */})
             varies = varies || line.starts_with(key);
         // Process and session ids are compared by tests of their own: each run() has a child of its own.
         if (!varies && !line.starts_with("NSpgid") && !line.starts_with("NSsid")) text += line + "\n";
@@ -307,8 +303,7 @@ TEST_F(Launch, TheProgramSeesTheSameOfItself) {
     std::string mine = self_portrait({}, true, nothing), theirs = self_portrait({}, false, nothing);
     EXPECT_NE(mine.find("SigCgt:\tc000000000000000"), std::string::npos);
     size_t at = mine.find("SigCgt:");
-    mine.replace(at, mine.find('\n', at) - at,
-                 theirs.substr(theirs.find("SigCgt:"), mine.find('\n', at) - at));
+    mine.replace(at, mine.find('\n', at) - at, theirs.substr(theirs.find("SigCgt:"), mine.find('\n', at) - at));
     EXPECT_EQ(mine, theirs);
 }
 
@@ -370,8 +365,7 @@ TEST_F(Launch, TheProgramHasNoChildAndHadNone) {
     // cminflt, cmajflt, cutime, cstime: what waited-for children have used.
     Result r = run({PMIRUN, "cut", "-d ", "-f11,13,16,17", "/proc/self/stat"});
     EXPECT_EQ(r.out, "0 0 0 0\n");
-    EXPECT_NE(run({PMIRUN, "python3", "-c", "import os; os.wait()"}).err.find("No child processes"),
-              std::string::npos);
+    EXPECT_NE(run({PMIRUN, "python3", "-c", "import os; os.wait()"}).err.find("No child processes"), std::string::npos);
 }
 
 TEST_F(Launch, ChildrenFromBeforeAreStillThere) {
@@ -404,8 +398,8 @@ TEST_F(Launch, JobControlReachesTheParent) {
         // It goes on only when it is told to: an exit right behind the SIGCONT would hide the continuation.
         int go[2];
         ASSERT_EQ(::pipe2(go, O_CLOEXEC), 0);
-        pid_t pid = start(under_pmirun(options, {"sh", "-c", "sleep 0.2; kill -STOP $$; read line; exit 5"}),
-                          [&] { ::dup2(go[0], 0); });
+        pid_t pid =
+            start(under_pmirun(options, {"sh", "-c", "sleep 0.2; kill -STOP $$; read line; exit 5"}), [&] { ::dup2(go[0], 0); });
         ::close(go[0]);
         siginfo_t info{};
         ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(pid), &info, WSTOPPED), 0);
@@ -424,8 +418,7 @@ TEST_F(Launch, JobControlReachesTheParent) {
 TEST_F(Launch, TheSupervisorIsDetachedAndEndsWithTheJob) {
     auto before = supervisors();
     pid_t pid = start({PMIRUN, "sleep", "30"});
-    ASSERT_TRUE(
-        soon([&] { return supervisors().size() > before.size() && read_stat(pid)->comm == "sleep"; }));
+    ASSERT_TRUE(soon([&] { return supervisors().size() > before.size() && read_stat(pid)->comm == "sleep"; }));
     pid_t supervisor = 0;
     for (pid_t one : supervisors())
         if (std::count(before.begin(), before.end(), one) == 0) supervisor = one;
@@ -435,16 +428,13 @@ TEST_F(Launch, TheSupervisorIsDetachedAndEndsWithTheJob) {
     EXPECT_EQ(stat->tty, 0);
     EXPECT_NE(stat->ppid, pid);
     for (auto& target : open_targets(supervisor))
-        EXPECT_TRUE(target == "/dev/null" || target.starts_with("socket:") || target == "anon_inode:[pidfd]")
-            << target;
+        EXPECT_TRUE(target == "/dev/null" || target.starts_with("socket:") || target == "anon_inode:[pidfd]") << target;
     EXPECT_EQ(sockets().size(), 1U);
     // Once something was asked, it is the second stage, under the same PID.
     EXPECT_EQ(run({PMICTL, "where", std::to_string(pid)}).out, "home\n");
     EXPECT_EQ(read_stat(supervisor)->comm, "pmi-supervisor");
     for (auto& target : open_targets(supervisor))
-        EXPECT_TRUE(target == "/dev/null" || target.starts_with("socket:") ||
-                    target.starts_with("anon_inode:"))
-            << target;
+        EXPECT_TRUE(target == "/dev/null" || target.starts_with("socket:") || target.starts_with("anon_inode:")) << target;
     ::kill(pid, SIGKILL);
     ::waitpid(pid, nullptr, 0);
     EXPECT_TRUE(soon([&] { return !read_stat(supervisor) || read_stat(supervisor)->state == 'Z'; }));
@@ -460,17 +450,14 @@ TEST_F(Launch, TheSupervisorStaysForABackgroundProcess) {
 
 TEST_F(Launch, Nested) {
     EXPECT_EQ(run({PMIRUN, PMIRUN, PMIRUN, "sh", "-c", "exit 3"}).exit_code(), 3);
-    pid_t pid =
-        start({PMIRUN, "--name", "outer", "sh", "-c", std::string(PMIRUN) + " --name inner sleep 30"});
+    pid_t pid = start({PMIRUN, "--name", "outer", "sh", "-c", std::string(PMIRUN) + " --name inner sleep 30"});
     std::string list;
     ASSERT_TRUE(soon([&] {
         list = run({PMICTL, "ps"}).out;
         return std::count(list.begin(), list.end(), '\n') == 3;
     })) << list;
     EXPECT_NE(list.find(" inner "), std::string::npos) << list;
-    auto tree =
-        run({"sh", "-c", "cat /proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) + "/children"})
-            .out;
+    auto tree = run({"sh", "-c", "cat /proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) + "/children"}).out;
     for (std::istringstream in(tree); in.good();) {
         pid_t child = 0;
         if (in >> child) ::kill(child, SIGKILL);
@@ -494,10 +481,9 @@ TEST_F(Launch, AChosenControlSocket) {
 }
 
 TEST_F(Launch, IoUringCanBeDenied) {
-    Words probe = {
-        "python3", "-c",
-        "import ctypes,os; l=ctypes.CDLL(None,use_errno=True); b=ctypes.create_string_buffer(120); "
-        "r=l.syscall(425,4,b); print(os.strerror(ctypes.get_errno()) if r<0 else 'ring')"};
+    Words probe = {"python3", "-c",
+                   "import ctypes,os; l=ctypes.CDLL(None,use_errno=True); b=ctypes.create_string_buffer(120); "
+                   "r=l.syscall(425,4,b); print(os.strerror(ctypes.get_errno()) if r<0 else 'ring')"};
     EXPECT_EQ(run(under_pmirun({"--io-uring", "deny"}, probe)).out, "Function not implemented\n");
     EXPECT_EQ(run(under_pmirun({"--io-uring", "allow"}, probe)).out, run(probe).out);
 }
@@ -509,8 +495,8 @@ TEST_F(Launch, TheCpuBaselineReachesGlibc) {
 }
 
 TEST_F(Launch, PmictlOnWhatIsNoProcessOfAJob) {
-    for (const Words& words : std::vector<Words>{
-             {PMICTL, "home", "1"}, {PMICTL, "where", "99999999"}, {PMICTL, "migrate", "1", "n"}}) {
+    for (const Words& words :
+         std::vector<Words>{{PMICTL, "home", "1"}, {PMICTL, "where", "99999999"}, {PMICTL, "migrate", "1", "n"}}) {
         Result r = run(words);
         EXPECT_EQ(r.exit_code(), 1);
         EXPECT_TRUE(r.err.starts_with("pmictl: ")) << r.err;
@@ -533,9 +519,7 @@ TEST_F(Launch, StaleSocketsAreSkippedAndRemoved) {
     auto made = control::make_socket_directory();
     ASSERT_TRUE(made);
     std::string stale = *made + "/1-1.sock";
-    EXPECT_EQ(run({"python3", "-c", "import socket,sys; s=socket.socket(socket.AF_UNIX); s.bind(sys.argv[1])",
-                   stale})
-                  .exit_code(),
+    EXPECT_EQ(run({"python3", "-c", "import socket,sys; s=socket.socket(socket.AF_UNIX); s.bind(sys.argv[1])", stale}).exit_code(),
               0);
     EXPECT_EQ(run({PMICTL, "ps"}).exit_code(), 0);
     EXPECT_EQ(::access(stale.c_str(), F_OK), 0) << "may be a job's that is just starting";
@@ -556,8 +540,7 @@ TEST_F(Launch, ASteeringSignalDoesNotEndTheProgram) {
         ::usleep(100'000);
         EXPECT_EQ(::waitpid(pid, nullptr, WNOHANG), 0);
         EXPECT_TRUE(soon([&] {
-            return run({PMICTL, "where", "--json", std::to_string(pid)}).out.find("last_error") !=
-                   std::string::npos;
+            return run({PMICTL, "where", "--json", std::to_string(pid)}).out.find("last_error") != std::string::npos;
         })) << "the wish to go away reached the supervisor, and no node is known";
         ::kill(pid, SIGKILL);
         ::waitpid(pid, nullptr, 0);
@@ -566,8 +549,7 @@ TEST_F(Launch, ASteeringSignalDoesNotEndTheProgram) {
 
 TEST_F(Launch, TheProgramsOwnHandlerWins) {
     for (const Words& options : {Words{}, Words{"--trap-signals"}}) {
-        Result r = run(under_pmirun(
-            options, {"bash", "-c", "trap 'echo mine' RTMAX; kill -RTMAX $$; sleep 0.1; echo end"}));
+        Result r = run(under_pmirun(options, {"bash", "-c", "trap 'echo mine' RTMAX; kill -RTMAX $$; sleep 0.1; echo end"}));
         EXPECT_EQ(r.out, "mine\nend\n");
     }
 }

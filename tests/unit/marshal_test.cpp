@@ -213,8 +213,7 @@ using Files = InDirectory;
 class Edge {
   public:
     explicit Edge(size_t pages = 1) : size_(pages * 4096) {
-        base_ = static_cast<char*>(
-            mmap(nullptr, size_ + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        base_ = static_cast<char*>(mmap(nullptr, size_ + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
         munmap(base_ + size_, 4096);
     }
     Edge(const Edge&) = delete;
@@ -275,8 +274,7 @@ TEST_F(Files, Vectors) {
     expect_same_result("vector nowhere", SYS_readv, fd.get(), kNowhere, 1);
     iovec negative[] = {{a, 3}, {b, static_cast<size_t>(-1)}};
     expect_same_result("negative length", SYS_readv, fd.get(), negative, 2);
-    expect_same_result("buffer nowhere", SYS_readv, fd.get(), std::array<iovec, 1>{{{kNowhere, 3}}}.data(),
-                       1);
+    expect_same_result("buffer nowhere", SYS_readv, fd.get(), std::array<iovec, 1>{{{kNowhere, 3}}}.data(), 1);
 }
 
 TEST_F(Files, PartlyBadBuffers) {
@@ -298,8 +296,8 @@ TEST_F(Files, PartlyBadBuffers) {
 TEST_F(Files, HugeCounts) {
     Fd fd = make_file("f", "0123456789");
     size_t half = 1u << 30;
-    auto* large = static_cast<char*>(
-        mmap(nullptr, half, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    auto* large =
+        static_cast<char*>(mmap(nullptr, half, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     ASSERT_NE(large, MAP_FAILED);
     EXPECT_EQ(away(SYS_pread64, fd.get(), large, half, 0), 10);
     expect_same_result("the largest count", SYS_pread64, fd.get(), large, SSIZE_MAX, 0);
@@ -535,8 +533,7 @@ TEST_F(Files, Locks) {
     seen.l_type = F_WRLCK;
     pid_t child = fork();
     if (child == 0) {
-        bool ok =
-            away(SYS_fcntl, fd.get(), F_GETLK, &seen) == 0 && seen.l_pid == getppid() && seen.l_len == 5;
+        bool ok = away(SYS_fcntl, fd.get(), F_GETLK, &seen) == 0 && seen.l_pid == getppid() && seen.l_len == 5;
         _exit(ok ? 0 : 1);
     }
     int status = -1;
@@ -646,8 +643,7 @@ TEST_F(Pipes, Pselect) {
     EXPECT_EQ(away(SYS_pselect6, ends_[0] + 1, &in, nullptr, nullptr, &timeout, &packed), 1);
     EXPECT_EQ(away(SYS_pselect6, ends_[0] + 1, &in, nullptr, nullptr, &timeout, nullptr), 1);
     packed.size = 3;
-    expect_same_result("mask of a wrong size", SYS_pselect6, ends_[0] + 1, &in, nullptr, nullptr, &timeout,
-                       &packed);
+    expect_same_result("mask of a wrong size", SYS_pselect6, ends_[0] + 1, &in, nullptr, nullptr, &timeout, &packed);
 }
 
 TEST_F(Pipes, Epoll) {
@@ -900,8 +896,7 @@ TEST_F(Sockets, AttachedFilters) {
     EXPECT_EQ(count, 1u);
     EXPECT_EQ(back[0].k, 3u);
     program.filter = reinterpret_cast<sock_filter*>(kNowhere);
-    EXPECT_EQ(away(SYS_setsockopt, pair_[1], SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program),
-              -EFAULT);
+    EXPECT_EQ(away(SYS_setsockopt, pair_[1], SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), -EFAULT);
 }
 
 // --- ioctl
@@ -1081,9 +1076,7 @@ TEST(Ipc, Keys) {
 // -----------------------------------------------------------------------------------------------
 
 TEST(Task, WhoIsIt) {
-    for (int nr :
-         {SYS_getppid, SYS_getuid, SYS_getgid, SYS_geteuid, SYS_getegid, SYS_getpgrp})
-        expect_same_result("identity", nr);
+    for (int nr : {SYS_getppid, SYS_getuid, SYS_getgid, SYS_geteuid, SYS_getegid, SYS_getpgrp}) expect_same_result("identity", nr);
     utsname names;
     expect_same("uname", names, SYS_uname, &names);
     uint32_t a[3];
@@ -1183,8 +1176,7 @@ TEST(Task, Waiting) {
 int run_exec_in_child(int nr) {
     pid_t child = fork();
     if (child == 0) {
-        const char* argv[] = {"sh", "-c",   "test \"$PMI\" = yes && test \"$1\" = last && exit 42",
-                              "x",  "last", nullptr};
+        const char* argv[] = {"sh", "-c", "test \"$PMI\" = yes && test \"$1\" = last && exit 42", "x", "last", nullptr};
         const char* envp[] = {"PMI=yes", nullptr};
         if (nr == SYS_execve)
             away(nr, "/bin/sh", argv, envp);
@@ -1284,8 +1276,7 @@ TEST(Time, Sleeps) {
 bool is_number(const Row& row, unsigned i) {
     ArgKind kind = row.args[i].kind;
     bool checked = (row.nr == SYS_sendto && i == 3) ||
-                   (i == 0 && (row.nr == SYS_personality || row.nr == SYS_timer_create ||
-                               row.nr == SYS_clock_nanosleep));
+                   (i == 0 && (row.nr == SYS_personality || row.nr == SYS_timer_create || row.nr == SYS_clock_nanosleep));
     return kind == ArgKind::Value || kind == ArgKind::Fd || checked;
 }
 
@@ -1305,8 +1296,8 @@ TEST(Guest, NoAddressOfItLeavesIt) {
             auto* sent = std::get_if<Flattened>(&how);
             if (sent == nullptr) continue;
             // Their commands say which arguments are numbers.
-            bool by_command = row.nr == SYS_fcntl || row.nr == SYS_semctl || row.nr == SYS_prctl ||
-                              row.nr == SYS_keyctl || row.nr == SYS_ioctl;
+            bool by_command =
+                row.nr == SYS_fcntl || row.nr == SYS_semctl || row.nr == SYS_prctl || row.nr == SYS_keyctl || row.nr == SYS_ioctl;
             for (unsigned i = 0; i < 6 && !by_command; i++) {
                 bool inside = sent->call.args[i] >= base && sent->call.args[i] < base + 4096;
                 EXPECT_FALSE(inside) << row.name << " argument " << i << " variant " << variant;
@@ -1322,8 +1313,7 @@ TEST(Guest, IoctlsOfAnyNumberKeepAddresses) {
     auto base = reinterpret_cast<uint64_t>(page);
     std::mt19937 random(1);
     for (int i = 0; i < 20000; i++) {
-        uint32_t request =
-            i < 0x10000 / 4 ? static_cast<uint32_t>(i) * 4 + 0x4b00 : static_cast<uint32_t>(random());
+        uint32_t request = i < 0x10000 / 4 ? static_cast<uint32_t>(i) * 4 + 0x4b00 : static_cast<uint32_t>(random());
         Flattening how = flatten(*find_row(SYS_ioctl), {0, request, base, 0, 0, 0}, memory);
         if (auto* sent = std::get_if<Flattened>(&how)) {
             bool value_known = sent->call.args[2] == base;
@@ -1352,8 +1342,7 @@ Call some_call() {
     call.arena_size = 200;
     call.in.push_back({8, std::vector<std::byte>(16, std::byte{7})});
     call.relocs = {{1, 8}, {6 + 100, 200}};
-    call.out = {
-        {32, 64, OutWhen::Result, 4, 0}, {8, 4, OutWhen::Always, 1, 0}, {100, 20, OutWhen::Counted, 1, 8}};
+    call.out = {{32, 64, OutWhen::Result, 4, 0}, {8, 4, OutWhen::Always, 1, 0}, {100, 20, OutWhen::Counted, 1, 8}};
     return call;
 }
 
@@ -1408,8 +1397,7 @@ TEST(Codec, NothingLiesOutsideOfTheArena) {
 TEST(Codec, ResultsAreSharedOutInOrder) {
     Call call;
     call.arena_size = 30;
-    call.out = {
-        {0, 10, OutWhen::Result, 1, 0}, {10, 10, OutWhen::Result, 1, 0}, {20, 10, OutWhen::IfOk, 1, 0}};
+    call.out = {{0, 10, OutWhen::Result, 1, 0}, {10, 10, OutWhen::Result, 1, 0}, {20, 10, OutWhen::IfOk, 1, 0}};
     std::vector<std::byte> memory(30);
     auto sizes = [&](int64_t result) {
         std::vector<size_t> all;
@@ -1430,8 +1418,7 @@ TEST(Codec, AHostileReplyStaysInItsPlaces) {
     OwnMemory memory;
     Flattening how = flattened(SYS_read, 0, buffer, 8);
     auto& sent = std::get<Flattened>(how);
-    Reply reply{1 << 20,
-                {{0, std::vector<std::byte>(1 << 20, std::byte{'!'})}, {5000, std::vector<std::byte>(9)}}};
+    Reply reply{1 << 20, {{0, std::vector<std::byte>(1 << 20, std::byte{'!'})}, {5000, std::vector<std::byte>(9)}}};
     EXPECT_EQ(apply(sent, reply, memory), 1 << 20);
     EXPECT_EQ(std::string(buffer, 16), "!!!!!!!!bbbbbbbb");
     EXPECT_EQ(guard[0], 'g');

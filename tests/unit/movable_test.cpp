@@ -1,6 +1,5 @@
 // cantmove reasons, each against a real process that does the thing.
 #include "runtime/job/movable.h"
-#include "runtime/kernel/shared_memory.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -17,6 +16,8 @@
 #include <sys/wait.h>
 
 #include <functional>
+
+#include "runtime/kernel/shared_memory.h"
 
 namespace pmi::job {
 namespace {
@@ -50,9 +51,7 @@ void* shared_map(size_t size, int flags = MAP_ANONYMOUS, int fd = -1) {
     return ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | flags, fd, 0);
 }
 
-bool contains(const std::string& text, std::string_view part) {
-    return text.find(part) != std::string::npos;
-}
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 TEST(Movable, AnOrdinaryProcessIs) {
     Child child([] {});
@@ -65,9 +64,7 @@ TEST(Movable, SoAreMlockedAndStoppedOnes) {
     EXPECT_EQ(child.reason(), "");
 }
 
-TEST(Movable, NoSuchProcess) {
-    EXPECT_TRUE(contains(*cantmove_reason(1 << 30), "no process"));
-}
+TEST(Movable, NoSuchProcess) { EXPECT_TRUE(contains(*cantmove_reason(1 << 30), "no process")); }
 
 TEST(Movable, Zombie) {
     pid_t pid = ::fork();
@@ -103,8 +100,7 @@ TEST(Movable, AnEndedLeaderIsNoZombie) {
 TEST(Movable, SharedAnonymousMemory) {
     void* map = shared_map(4096);
     Child child([] {});
-    EXPECT_TRUE(contains(child.reason(), fmt::format("memory shared with PID {}", ::getpid())))
-        << child.reason();
+    EXPECT_TRUE(contains(child.reason(), fmt::format("memory shared with PID {}", ::getpid()))) << child.reason();
     EXPECT_TRUE(contains(child.reason(), "anonymous"));
     ::munmap(map, 4096);
     EXPECT_EQ(child.reason(), "") << "its only user can move";
@@ -257,8 +253,7 @@ MapsEntry mapping(const std::string& name, const std::string& flags) {
 }
 
 TEST(CantmoveMapping, ByFlags) {
-    EXPECT_TRUE(
-        contains(*cantmove_mapping(mapping("/dev/dri/card0", "rd wr sh io pf de")), "/dev/dri/card0"));
+    EXPECT_TRUE(contains(*cantmove_mapping(mapping("/dev/dri/card0", "rd wr sh io pf de")), "/dev/dri/card0"));
     EXPECT_TRUE(contains(*cantmove_mapping(mapping("", "rd wr mr ht")), "huge"));
     EXPECT_TRUE(contains(*cantmove_mapping(mapping("", "rd wr ss")), "shadow stack"));
     EXPECT_TRUE(contains(*cantmove_mapping(mapping("", "rd wr mr um")), "userfaultfd"));
@@ -272,8 +267,7 @@ TEST(CantmoveDescriptor, ByLink) {
     EXPECT_TRUE(cantmove_descriptor("anon_inode:[io_uring]"));
     EXPECT_TRUE(cantmove_descriptor("anon_inode:[userfaultfd]"));
     EXPECT_TRUE(cantmove_descriptor("anon_inode:kvm-vm"));
-    for (const char* fine :
-         {"anon_inode:[eventpoll]", "socket:[12]", "/tmp/anon_inode:[io_uring]", "pipe:[1]"})
+    for (const char* fine : {"anon_inode:[eventpoll]", "socket:[12]", "/tmp/anon_inode:[io_uring]", "pipe:[1]"})
         EXPECT_FALSE(cantmove_descriptor(fine)) << fine;
 }
 

@@ -205,7 +205,8 @@ TEST_P(MoversTest, MappingsReplacedAndMoved) {
     begin({[this] { fill(0, 300, 1); },
            [this] {
                auto remap = [this](size_t from, size_t count) {
-                   (void)::mmap(memory_ + from * kBytes, count * kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+                   (void)::mmap(memory_ + from * kBytes, count * kBytes, PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
                };
                remap(10, 20);
                fill(12, 13, 5);
@@ -213,8 +214,10 @@ TEST_P(MoversTest, MappingsReplacedAndMoved) {
                remap(50, 5);
            },
            [this] {
-               (void)::mremap(memory_ + 100 * kBytes, 5 * kBytes, 5 * kBytes, MREMAP_MAYMOVE | MREMAP_FIXED, memory_ + 400 * kBytes);
-               (void)::mmap(memory_ + 100 * kBytes, 5 * kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+               (void)::mremap(memory_ + 100 * kBytes, 5 * kBytes, 5 * kBytes, MREMAP_MAYMOVE | MREMAP_FIXED,
+                              memory_ + 400 * kBytes);
+               (void)::mmap(memory_ + 100 * kBytes, 5 * kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+                            0);
            }});
     round();
     source_->step();

@@ -48,7 +48,8 @@ TEST(PageBits, AgreesWithASet) {
         bits.remove(from * kPage, to * kPage);
         ASSERT_EQ(bits.pages() * kPage, set.bytes());
         PageSet found;
-        for (PageRun run = bits.next(0, 1000 * kPage, 5); run.start < run.end; run = bits.next(run.end, 1000 * kPage, 5)) found.add(run.start, run.end);
+        for (PageRun run = bits.next(0, 1000 * kPage, 5); run.start < run.end; run = bits.next(run.end, 1000 * kPage, 5))
+            found.add(run.start, run.end);
         ASSERT_EQ(found, set);
     }
     EXPECT_TRUE(bits.empty());

@@ -33,7 +33,8 @@ class PageFollowTest : public testing::Test {
     void SetUp() override {
         if (auto can = UserFault::probe(); !can) GTEST_SKIP() << can.error().message();
         if (auto can = DirtyTracking::probe(); !can) GTEST_SKIP() << can.error().message();
-        memory_ = static_cast<uint32_t*>(::mmap(nullptr, kPages * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        memory_ =
+            static_cast<uint32_t*>(::mmap(nullptr, kPages * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
         ASSERT_NE(memory_, MAP_FAILED);
         connect();
     }
@@ -68,7 +69,8 @@ class PageFollowTest : public testing::Test {
         sink_ = ::fork();
         if (sink_ == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-            long fd = device.valid() ? ::ioctl(device.get(), UserFault::kMakeFromDevice, UserFault::kFlags) : ::syscall(SYS_userfaultfd, UserFault::kFlags);
+            long fd = device.valid() ? ::ioctl(device.get(), UserFault::kMakeFromDevice, UserFault::kFlags)
+                                     : ::syscall(SYS_userfaultfd, UserFault::kFlags);
             (void)!::write(made[1], &fd, sizeof fd);
             (void)!::read(go[0], &done, 1);
             ::_exit(work());

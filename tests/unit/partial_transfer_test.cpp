@@ -22,9 +22,7 @@ template <typename T>
 uint64_t address(const T* at) {
     return reinterpret_cast<uint64_t>(at);
 }
-uint64_t number(const Fd& fd) {
-    return static_cast<uint64_t>(fd.get());
-}
+uint64_t number(const Fd& fd) { return static_cast<uint64_t>(fd.get()); }
 
 struct Ends {
     Fd one, other;

@@ -38,7 +38,8 @@ TEST(Maps, WhatIsListedAgainCountsFromWhereTheListHasCome) {
 }
 
 TEST(Maps, WhatIsListedTwiceIsThereOnce) {
-    Entries maps = entries("1000-6000 rw-p 00000000 00:00 0 \n2000-3000 rw-p 00000000 00:00 0 \n6000-7000 rw-p 00000000 00:00 0 \n");
+    Entries maps =
+        entries("1000-6000 rw-p 00000000 00:00 0 \n2000-3000 rw-p 00000000 00:00 0 \n6000-7000 rw-p 00000000 00:00 0 \n");
     ASSERT_EQ(maps.size(), 2u);
     EXPECT_EQ(maps[1].start, 0x6000u);
 }

@@ -86,9 +86,7 @@ std::vector<MapsEntry> dynamic_program(uint64_t libraries = kLibraries, uint64_t
             mapping((uint64_t{0x5555} << 32) + 2 * kMiB, kMiB, "[heap]"), mapping(libraries, kMiB, "/lib/libc.so.6", true),
             mapping(libraries + 4 * kMiB, kMiB, "/lib/ld-linux-x86-64.so.2", true), mapping(stack, kMiB, "[stack]")};
 }
-bool is_near(uint64_t base, uint64_t library) {
-    return base > library && base + kAgentSize - library < uint64_t{1} << 31;
-}
+bool is_near(uint64_t base, uint64_t library) { return base > library && base + kAgentSize - library < uint64_t{1} << 31; }
 bool is_free(uint64_t base, const std::vector<MapsEntry>& maps) {
     AddressRange place{base, base + kAgentSize};
     return std::none_of(maps.begin(), maps.end(), [&](const MapsEntry& m) { return place.overlaps(m.start, m.end); });

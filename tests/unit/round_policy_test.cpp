@@ -108,7 +108,8 @@ TEST(AfterRound, EndsOnASlowLink) {
 TEST(AfterRound, BeforeTheRestFollowsRoundsAreFew) {
     constexpr auto kMode = MoveMode::PrecopyThenPostcopy;
     std::vector<Round> rounds;
-    for (uint64_t bytes = 1u << 30; after_round(rounds, kMode) == AfterRound::OneMore; bytes = bytes / 4 * 3) rounds.push_back({bytes, 1'000'000'000});
+    for (uint64_t bytes = 1u << 30; after_round(rounds, kMode) == AfterRound::OneMore; bytes = bytes / 4 * 3)
+        rounds.push_back({bytes, 1'000'000'000});
     EXPECT_EQ(rounds.size(), 12U);
     EXPECT_FALSE(is_little(rounds, 1e9));
     rounds.push_back({100u << 10, 1'000'000});

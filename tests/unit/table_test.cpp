@@ -50,9 +50,7 @@ unsigned argument_count(const Row& row) {
     return n;
 }
 
-bool is_pointer(ArgKind kind) {
-    return kind != ArgKind::None && kind != ArgKind::Value && kind != ArgKind::Fd;
-}
+bool is_pointer(ArgKind kind) { return kind != ArgKind::None && kind != ArgKind::Value && kind != ArgKind::Fd; }
 
 // Where the kernel declares a number and the row a pointer, or the reverse. Each with its reason.
 const std::map<std::pair<std::string, unsigned>, std::string> kDifferent = {

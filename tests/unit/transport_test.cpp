@@ -25,9 +25,7 @@ namespace {
 using namespace pmi;
 using Clock = std::chrono::steady_clock;
 
-std::span<const std::byte> as_bytes(std::string_view text) {
-    return std::as_bytes(std::span(text.data(), text.size()));
-}
+std::span<const std::byte> as_bytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
 std::string as_text(const Message& message) {
     return {reinterpret_cast<const char*>(message.bytes().data()), message.bytes().size()};
 }
@@ -54,8 +52,7 @@ class TransportTest : public ::testing::TestWithParam<Security> {
     void trust(const std::shared_ptr<Keyring>& who, const std::shared_ptr<Keyring>& whom) {
         ASSERT_TRUE(who->trust(whom->own().public_key, ""));
     }
-    std::unique_ptr<Transport> transport(const std::shared_ptr<Keyring>& own,
-                                         Security security = Security::Curve) {
+    std::unique_ptr<Transport> transport(const std::shared_ptr<Keyring>& own, Security security = Security::Curve) {
         auto made = Transport::create(own, security);
         EXPECT_TRUE(made);
         return std::move(*made);
@@ -330,8 +327,7 @@ TEST_F(Streams, ErrorWrongServerKey) {
 }
 
 TEST_F(Streams, ErrorSecurityDiffers) {
-    for (auto [theirs, ours] :
-         {std::pair(Security::Curve, Security::Insecure), std::pair(Security::Insecure, Security::Curve)}) {
+    for (auto [theirs, ours] : {std::pair(Security::Curve, Security::Insecure), std::pair(Security::Insecure, Security::Curve)}) {
         auto server_side = transport(node_, theirs), client_side = transport(home_, ours);
         auto server = RequestServer::listen(*server_side, "127.0.0.1", 0);
         ASSERT_TRUE(server);
@@ -365,8 +361,7 @@ TEST_F(Streams, ErrorSilentPort) {
 TEST_F(Streams, ErrorNoSuchName) {
     auto client_side = transport(home_);
     auto start = Clock::now();
-    std::string error =
-        error_of_connect(*client_side, "no-such-host.invalid", 7700, node_->own().public_key, 3000);
+    std::string error = error_of_connect(*client_side, "no-such-host.invalid", 7700, node_->own().public_key, 3000);
     EXPECT_NE(error.find("resolve no-such-host.invalid"), std::string::npos) << error;
     EXPECT_LT(ms_since(start), 5000);
 }
@@ -377,8 +372,7 @@ TEST_F(Streams, PortInUse) {
     ASSERT_TRUE(first);
     auto second = RequestServer::listen(*t, "127.0.0.1", (*first)->port());
     ASSERT_FALSE(second);
-    EXPECT_NE(second.error().message().find("Address already in use"), std::string::npos)
-        << second.error().message();
+    EXPECT_NE(second.error().message().find("Address already in use"), std::string::npos) << second.error().message();
 }
 
 // A server thread that answers each request with "re:" and the request, `count` times.
@@ -406,15 +400,13 @@ TEST_F(Streams, RequestAndReply) {
     auto server = RequestServer::listen(*server_side, "127.0.0.1", 0);
     ASSERT_TRUE(server);
     Echo echo(**server, 40);
-    auto client =
-        RequestClient::connect(*client_side, "localhost", (*server)->port(), node_->own().public_key, 5000);
+    auto client = RequestClient::connect(*client_side, "localhost", (*server)->port(), node_->own().public_key, 5000);
     ASSERT_TRUE(client) << client.error().message();
     for (int i = 0; i < 20; i++) {
         auto reply = (*client)->request("r" + std::to_string(i), 5000);
         ASSERT_TRUE(reply);
         EXPECT_EQ(*reply, "re:r" + std::to_string(i));
-        auto single =
-            request(*client_side, "127.0.0.1", (*server)->port(), node_->own().public_key, "s", 5000);
+        auto single = request(*client_side, "127.0.0.1", (*server)->port(), node_->own().public_key, "s", 5000);
         ASSERT_TRUE(single) << single.error().message();
         EXPECT_EQ(*single, "re:s");
     }
@@ -488,15 +480,16 @@ TEST(LinkGauge, CompressesForSlowLinksOnly) {
             bool wants = gauge.wants_compression(kMessage);
             wanted += wants;
             double carried = wants ? left : 1;
-            if (wants) gauge.compressed(kMessage, static_cast<size_t>(left * kMessage), static_cast<int64_t>(compress_ns * kMessage));
+            if (wants)
+                gauge.compressed(kMessage, static_cast<size_t>(left * kMessage), static_cast<int64_t>(compress_ns * kMessage));
             gauge.sent(static_cast<size_t>(carried * kMessage), static_cast<int64_t>(send_ns * carried * kMessage));
         }
         return wanted;
     };
-    EXPECT_EQ(is_compressed(0.3, 1.5, 0.4), 0);    // 3 GB/s
-    EXPECT_GT(is_compressed(8, 1.5, 0.4), 190);    // 1 Gbit/s
-    EXPECT_LT(is_compressed(8, 1.5, 1.0), 20);     // it does not get smaller: tried now and then
-    EXPECT_LT(is_compressed(1.5, 1.5, 0.4), 20);   // not worth it
+    EXPECT_EQ(is_compressed(0.3, 1.5, 0.4), 0);   // 3 GB/s
+    EXPECT_GT(is_compressed(8, 1.5, 0.4), 190);   // 1 Gbit/s
+    EXPECT_LT(is_compressed(8, 1.5, 1.0), 20);    // it does not get smaller: tried now and then
+    EXPECT_LT(is_compressed(1.5, 1.5, 0.4), 20);  // not worth it
     LinkGauge gauge;
     gauge.sent(kMessage, 100 * kMessage);
     EXPECT_FALSE(gauge.wants_compression(100));
@@ -577,8 +570,8 @@ TEST(Address, Parse) {
     EXPECT_EQ(show("10.0.0.1:65535"), "10.0.0.1 65535");
     EXPECT_EQ(show("[::1]:80"), "::1 80");
     EXPECT_EQ(show("[fe80::1%eth0]"), "fe80::1%eth0 7700");
-    for (std::string bad : {"", ":7700", "node:", "node:x", "node:65536", "node:-1", "node:1:2", "::1",
-                            "[::1", "[::1]x", "[]:1", "a b", "node:7 ", "a/b:1"})
+    for (std::string bad : {"", ":7700", "node:", "node:x", "node:65536", "node:-1", "node:1:2", "::1", "[::1", "[::1]x", "[]:1",
+                            "a b", "node:7 ", "a/b:1"})
         EXPECT_FALSE(parse_host_port(bad)) << bad;
 }
 

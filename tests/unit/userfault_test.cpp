@@ -47,7 +47,8 @@ class UserFaultTest : public testing::Test {
         child_ = ::fork();
         if (child_ == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-            long fd = device.valid() ? ::ioctl(device.get(), UserFault::kMakeFromDevice, UserFault::kFlags) : ::syscall(SYS_userfaultfd, UserFault::kFlags);
+            long fd = device.valid() ? ::ioctl(device.get(), UserFault::kMakeFromDevice, UserFault::kFlags)
+                                     : ::syscall(SYS_userfaultfd, UserFault::kFlags);
             (void)!::write(from[1], &fd, sizeof fd);
             char go;
             if (::read(to[0], &go, 1) != 1) ::_exit(99);
@@ -58,7 +59,8 @@ class UserFaultTest : public testing::Test {
         long there = -1;
         ASSERT_EQ(::read(hear_.get(), &there, sizeof there), static_cast<ssize_t>(sizeof there));
         Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, child_, 0)));
-        auto made = UserFault::adopt(Fd(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), there, 0))), UserFault::Track::Yes);
+        auto made =
+            UserFault::adopt(Fd(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), there, 0))), UserFault::Track::Yes);
         ASSERT_TRUE(made) << made.error().message();
         fault_.emplace(std::move(*made));
         auto handled = fault_->handle({at(0), at(kPages)});

@@ -67,8 +67,11 @@ class Shims : public testing::Test {
         auto functions = vdso_functions(vdso_);
         ASSERT_TRUE(functions) << functions.error().message();
         functions_ = *functions;
-        if (with_vdso) clock_->set_node_functions(start + offset_of(functions_, "__vdso_clock_gettime"), start + offset_of(functions_, "__vdso_getcpu"));
-        ASSERT_NE(::mmap(place_.data() + kClockPageOffset, kPage, PROT_READ, MAP_SHARED | MAP_FIXED, clock_->read_only_fd(), 0), MAP_FAILED);
+        if (with_vdso)
+            clock_->set_node_functions(start + offset_of(functions_, "__vdso_clock_gettime"),
+                                       start + offset_of(functions_, "__vdso_getcpu"));
+        ASSERT_NE(::mmap(place_.data() + kClockPageOffset, kPage, PROT_READ, MAP_SHARED | MAP_FIXED, clock_->read_only_fd(), 0),
+                  MAP_FAILED);
         // The copy, at an address of its own: as a program that kept a pointer to home's vDSO calls it.
         ASSERT_TRUE(patch_vdso(vdso_, base_));
         void* copy = ::mmap(nullptr, vdso_.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -116,7 +119,8 @@ TEST_F(Shims, WallClocksHaveTheOffset) {
 
 TEST_F(Shims, OtherClocksAreTheNodes) {
     start(3600 * kSecond);
-    for (clockid_t clock : {CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME, CLOCK_MONOTONIC_COARSE, CLOCK_PROCESS_CPUTIME_ID}) {
+    for (clockid_t clock :
+         {CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME, CLOCK_MONOTONIC_COARSE, CLOCK_PROCESS_CPUTIME_ID}) {
         int64_t before = clock_ns(clock), now = read(clock);
         EXPECT_LE(before, now) << clock;
         EXPECT_LE(now, clock_ns(clock)) << clock;

@@ -21,9 +21,7 @@
 namespace pmi {
 namespace {
 
-std::span<const std::byte> bytes_of(const std::string& text) {
-    return std::as_bytes(std::span(text));
-}
+std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 
 class WatchedFilesTest : public ::testing::Test {
   protected:

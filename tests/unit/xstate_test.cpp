@@ -23,9 +23,11 @@ XstateLayout layout_of(std::initializer_list<Place> places) {
     return layout;
 }
 // A hole where MPX is, filled or not.
-const XstateLayout kIntel = layout_of({{0, 160, 0}, {1, 256, 160}, {2, 256, 576}, {5, 64, 1088}, {6, 512, 1152}, {7, 1024, 1664}, {9, 8, 2688}});
+const XstateLayout kIntel =
+    layout_of({{0, 160, 0}, {1, 256, 160}, {2, 256, 576}, {5, 64, 1088}, {6, 512, 1152}, {7, 1024, 1664}, {9, 8, 2688}});
 const XstateLayout kIntelMpx = layout_of({{0, 160, 0}, {1, 256, 160}, {2, 256, 576}, {3, 64, 960}, {4, 64, 1024}, {9, 8, 2688}});
-const XstateLayout kAmd = layout_of({{0, 160, 0}, {1, 256, 160}, {2, 256, 576}, {5, 64, 832}, {6, 512, 896}, {7, 1024, 1408}, {9, 8, 2432}});
+const XstateLayout kAmd =
+    layout_of({{0, 160, 0}, {1, 256, 160}, {2, 256, 576}, {5, 64, 832}, {6, 512, 896}, {7, 1024, 1408}, {9, 8, 2432}});
 const XstateLayout kAvx = layout_of({{0, 160, 0}, {1, 256, 160}, {2, 256, 576}});
 const XstateLayout kSse = layout_of({{0, 160, 0}, {1, 256, 160}});
 

@@ -1,5 +1,5 @@
-// Has memory that is worth rounds, and asks who it is, 20 times for each line that it reads, in as many threads as it is told, and says what it was told. At the end of its
-// input it ends.
+// Has memory that is worth rounds, and asks who it is, 20 times for each line that it reads, in as many threads as it is told, and
+// says what it was told. At the end of its input it ends.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdatomic.h>

@@ -41,9 +41,7 @@ static int serve(void) {
     }
     return answered;
 }
-static void on_alarm(int sig) {
-    (void)sig;
-}
+static void on_alarm(int sig) { (void)sig; }
 int main(int argc, char** argv) {
     struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO};
     sigaction(SIGUSR1, &action, NULL);

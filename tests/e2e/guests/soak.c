@@ -53,7 +53,8 @@ static void* writer(void* argument) {
         for (int i = 0; i < 20; i++) {
             size_t page = next_random(&state) % pages_each;
             uint64_t* at = memory + page * WORDS;
-            if (!is_right(at, seed, page, versions[page])) wrong("a page", (long)at[0], (long)word_of(seed, page, versions[page], 0));
+            if (!is_right(at, seed, page, versions[page]))
+                wrong("a page", (long)at[0], (long)word_of(seed, page, versions[page], 0));
             if (next_random(&state) % 8 == 0) {
                 madvise(at, PAGE, MADV_DONTNEED), versions[page] = 0;
             } else {
@@ -108,7 +109,8 @@ static void* forker(void* unused) {
         if (child == 0) _exit(is_right(page, 5, 5, (uint64_t)n) ? (int)(n % 100) : 101);
         write_page(page, 5, 5, (uint64_t)n + 1);
         int status = 0;
-        if (waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != n % 100) wrong("a child", status, n % 100 << 8);
+        if (waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != n % 100)
+            wrong("a child", status, n % 100 << 8);
         atomic_fetch_add(&rounds, 1);
         usleep(20000);
     }
