@@ -235,7 +235,7 @@ Expected<VdsoRange> find_vdso(pid_t pid) {
 Status step_out_of_vdso(pid_t tid, VdsoRange vdso, StopWaiter& waiter) {
     constexpr int kMaxSteps = 4000;
     std::optional<bool> keeps_ignored;  // asked before the first step
-    for (int i = 0; i < kMaxSteps; i++) {
+    for (int i = 0, signal = 0; i < kMaxSteps; i++) {
         TRY_ASSIGN(Registers r, get_registers(tid));
         if (r.rip < vdso.start || r.rip >= vdso.end) {
             if (!keeps_ignored.value_or(false)) return {};
@@ -244,10 +244,12 @@ Status step_out_of_vdso(pid_t tid, VdsoRange vdso, StopWaiter& waiter) {
             return ignore_trap(tid, instruction, below_stack(r), memory, waiter);
         }
         if (!keeps_ignored) keeps_ignored = ignores_trap(tid);
-        TRY(single_step(tid));
+        TRY(single_step(tid, signal));
         // The vDSO waits for nothing: no time limit, and so no naps between two looks.
         TRY_ASSIGN(int status, waiter.wait(tid, -1));
-        if (classify(status).kind == Stop::Kind::Exited) return fail_code(ESRCH, "thread {} ended meanwhile", tid);
+        Stop stop = classify(status);
+        if (stop.kind == Stop::Kind::Exited) return fail_code(ESRCH, "thread {} ended meanwhile", tid);
+        TRY_ASSIGN(signal, signal_to_resume_with(tid, stop));
     }
     return fail("thread {} does not leave the vDSO", tid);
 }

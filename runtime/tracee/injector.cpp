@@ -41,40 +41,19 @@ Expected<int> PlainWaiter::wait(pid_t tid, int timeout_ms) {
     }
 }
 
-// The signal to resume with so that it stays pending, 0 if this stop is none of the program's.
-// When the trap of injected code is pending the kernel takes the first pending fault of all, even a blocked one
-// (dequeue_synchronous_signal in kernel/signal.c): one that the program had met just before it was stopped. Resumed with it the
-// thread finds it blocked and queues it again, behind the trap. A fault of the injected code is not blocked any more: to force it
-// the kernel has unblocked it.
-Expected<int> Injector::signal_to_keep(const Stop& stop) {
-    if (stop.kind != Stop::Kind::Signal || stop.signal == SIGTRAP) return 0;
-    TRY_ASSIGN(uint64_t mask, get_signal_mask(tid_));
-    return (mask & (uint64_t{1} << (stop.signal - 1))) != 0 ? stop.signal : 0;
-}
-
 Status Injector::run_until_trap() {
     TRY(resume(tid_));
     for (;;) {
         TRY_ASSIGN(int status, waiter_.wait(tid_, -1));
         Stop stop = classify(status);
         if (stop.kind == Stop::Kind::Exited) return fail_code(ESRCH, "thread {} ended meanwhile", tid_);
-        TRY_ASSIGN(int to_queue, signal_to_keep(stop));
-        if (to_queue != 0) {
-            TRY(resume(tid_, to_queue));
-            continue;
+        if (stop.kind == Stop::Kind::Signal && stop.signal == SIGTRAP) return {};
+        TRY_ASSIGN(int signal, signal_to_resume_with(tid_, stop));
+        if (stop.kind == Stop::Kind::Signal && signal == 0) {
+            auto regs = get_registers(tid_);
+            return fail("thread {} got signal {} in injected code at {:#x}", tid_, stop.signal, regs ? regs->rip : 0);
         }
-        switch (stop.kind) {
-            case Stop::Kind::Signal:
-                if (stop.signal == SIGTRAP) return {};
-                if (stop.signal == SIGSEGV || stop.signal == SIGILL || stop.signal == SIGBUS) {
-                    auto regs = get_registers(tid_);
-                    return fail("thread {} got signal {} in injected code at {:#x}", tid_, stop.signal, regs ? regs->rip : 0);
-                }
-                deferred_.push_back(stop.signal);
-                break;
-            default: break;  // a group-stop or a pending interrupt: go on, the trap is what counts
-        }
-        TRY(resume(tid_));
+        TRY(resume(tid_, signal));  // after a group-stop or a pending interrupt too: the trap is what counts
     }
 }
 
@@ -100,13 +79,10 @@ Expected<int64_t> Injector::call_at(uint64_t instruction, int64_t nr, const std:
         TRY_ASSIGN(int status, waiter_.wait(tid_, -1));
         Stop stop = classify(status);
         if (stop.kind == Stop::Kind::Exited) return fail_code(ESRCH, "thread {} ended meanwhile", tid_);
-        TRY_ASSIGN(signal, signal_to_keep(stop));
+        TRY_ASSIGN(signal, signal_to_resume_with(tid_, stop));
         if (signal != 0) continue;
-        if (stop.kind == Stop::Kind::Signal && stop.signal != SIGTRAP) {
-            if (stop.signal == SIGSEGV || stop.signal == SIGILL || stop.signal == SIGBUS)
-                return fail("thread {} got signal {} in an injected call", tid_, stop.signal);
-            deferred_.push_back(stop.signal);
-        }
+        if (stop.kind == Stop::Kind::Signal && stop.signal != SIGTRAP)
+            return fail("thread {} got signal {} in an injected call", tid_, stop.signal);
         TRY_ASSIGN(Registers after, get_registers(tid_));
         if (after.rip != instruction) {
             result = static_cast<int64_t>(after.rax);

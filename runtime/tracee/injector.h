@@ -39,15 +39,10 @@ class Injector {
     // in the results. Registers are put back. Error only when the thread itself is lost.
     Status batch(uint64_t agent_base, uint64_t scratch, std::vector<BatchOp>& ops, const RemoteMemory& memory);
 
-    // Signals that can't be blocked (SIGSTOP) and came meanwhile; to be sent again by who called.
-    const std::vector<int>& deferred() const { return deferred_; }
-
   private:
     Status run_until_trap();
-    Expected<int> signal_to_keep(const Stop& stop);
     pid_t tid_;
     StopWaiter& waiter_;
-    std::vector<int> deferred_;
 };
 
 // The address of a `syscall` instruction in the [vdso] of the process.

@@ -60,8 +60,9 @@ Status resume(pid_t tid, int signal) {
     if (call(PTRACE_CONT, tid, 0, static_cast<unsigned long>(signal)) != 0) return fail_errno("resume thread {}", tid);
     return {};
 }
-Status resume_to_call(pid_t tid) {
-    if (call(PTRACE_SYSCALL, tid, 0, 0) != 0) return fail_errno("resume thread {} up to its call", tid);
+Status resume_to_call(pid_t tid, int signal) {
+    if (call(PTRACE_SYSCALL, tid, 0, static_cast<unsigned long>(signal)) != 0)
+        return fail_errno("resume thread {} up to its call", tid);
     return {};
 }
 Status single_step(pid_t tid, int signal) {
@@ -146,6 +147,19 @@ bool trap_is_due(pid_t tid) {
     if (!pending || std::none_of(pending->begin(), pending->end(), is_trap)) return false;
     auto mask = get_signal_mask(tid);
     return mask && (*mask & (uint64_t{1} << (SIGTRAP - 1))) == 0;
+}
+
+// Two signals of the program's come to a thread that has all blocked:
+//   SIGSTOP, which can't be; who calls resumes it once more from the group-stop that follows
+//   a fault that it had met just before it was stopped: when the trap of injected code is pending the kernel takes the first
+//   pending fault of all, even a blocked one (dequeue_synchronous_signal in kernel/signal.c). Resumed with it the thread finds it
+//   blocked and queues it again, behind the trap. A fault of the injected code is not blocked any more: to force it the kernel has
+//   unblocked it.
+Expected<int> signal_to_resume_with(pid_t tid, const Stop& stop) {
+    if (stop.kind != Stop::Kind::Signal || stop.signal == SIGTRAP) return 0;
+    if (stop.signal == SIGSTOP) return SIGSTOP;
+    TRY_ASSIGN(uint64_t mask, get_signal_mask(tid));
+    return (mask & (uint64_t{1} << (stop.signal - 1))) != 0 ? stop.signal : 0;
 }
 
 bool dispatches_own_calls(pid_t tid) {

@@ -33,8 +33,8 @@ Stop classify(int wait_status);
 Status seize(pid_t tid, unsigned long options);
 Status set_options(pid_t tid, unsigned long options);
 Status interrupt(pid_t tid);
-Status resume(pid_t tid, int signal = 0);  // PTRACE_CONT
-Status resume_to_call(pid_t tid);          // PTRACE_SYSCALL: up to the next entry into or exit from a system call
+Status resume(pid_t tid, int signal = 0);          // PTRACE_CONT
+Status resume_to_call(pid_t tid, int signal = 0);  // PTRACE_SYSCALL: up to the next entry into or exit from a system call
 Status single_step(pid_t tid, int signal = 0);
 Status listen_stopped(pid_t tid);  // PTRACE_LISTEN: stay in group-stop
 Status detach(pid_t tid, int signal = 0);
@@ -56,6 +56,10 @@ Expected<std::vector<siginfo_t>> peek_pending(pid_t tid, Pending which);
 // Whether the stopped thread is about to take a SIGTRAP of its own. It has to before it runs injected code, which tells by that
 // signal that it is done: resumed without an INTERRUPT it stops for the signal next.
 bool trap_is_due(pid_t tid);
+// With what signal a thread that runs injected code is resumed after `stop`, 0 for none: so that no signal of the program's is
+// lost, and a stop by job control is in force when the thread is let go (PTRACE_INTERRUPT and PTRACE_DETACH both make it stop
+// then).
+Expected<int> signal_to_resume_with(pid_t tid, const Stop& stop);
 // Whether the stopped thread takes its system calls itself (PR_SET_SYSCALL_USER_DISPATCH), and those of injected code too. False
 // before Linux 6.4, which does not tell.
 bool dispatches_own_calls(pid_t tid);

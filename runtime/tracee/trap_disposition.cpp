@@ -29,11 +29,12 @@ Expected<Stop> next_stop(pid_t tid, StopWaiter& waiter) {
 
 // Twice: at the call's entry, and at its return.
 Status run_to_call_stop(pid_t tid, StopWaiter& waiter) {
-    for (;;) {
-        TRY(resume_to_call(tid));
+    for (int signal = 0;;) {
+        TRY(resume_to_call(tid, signal));
         TRY_ASSIGN(Stop stop, next_stop(tid, waiter));
         TRY_ASSIGN(bool is_it, is_call_stop(tid, stop));
         if (is_it) return {};
+        TRY_ASSIGN(signal, signal_to_resume_with(tid, stop));
     }
 }
 
@@ -56,11 +57,12 @@ Status change_action(pid_t tid, Registers r, uint64_t instruction, uint64_t chan
 
 // From a call's return the thread would go straight on, and what it has yet to restart with it: to the stop of an interruption.
 Status stop_in_between(pid_t tid, StopWaiter& waiter) {
-    TRY(interrupt(tid));
-    for (;;) {
-        TRY(resume(tid));
+    for (int signal = 0;;) {
+        TRY(interrupt(tid));  // any stop takes a pending one away
+        TRY(resume(tid, signal));
         TRY_ASSIGN(Stop stop, next_stop(tid, waiter));
         if (stop.kind == Stop::Kind::Interrupt || stop.kind == Stop::Kind::Group) return {};
+        TRY_ASSIGN(signal, signal_to_resume_with(tid, stop));
     }
 }
 
