@@ -33,6 +33,7 @@ Processes::Processes(control::EventLoop& loop, pid_t program, std::string mark, 
 
 Processes::~Processes() {
     for (auto& [pid, process] : by_pid_) loop_.forget(process->pidfd.get());
+    if (!ended_.empty()) loop_.cancel(forget_ended_);
 }
 
 JobProcess* Processes::hold(pid_t pid, Fd pidfd) {
@@ -121,6 +122,8 @@ void Processes::ended(pid_t pid) {
     by_pid_.erase(it);
     loop_.forget(process->pidfd.get());
     on_ended_(*process);
+    if (ended_.empty()) forget_ended_ = loop_.after(std::chrono::milliseconds(0), [this] { ended_.clear(); });
+    ended_.push_back(std::move(process));
 }
 
 std::string command_line(pid_t pid) {

@@ -65,6 +65,7 @@ class Processes {
 
     // PROGRAM itself, by the pidfd that was opened before it could end.
     void add_program(Fd pidfd);
+    // Pointers are good until control is back in the loop, even if the process is found to have ended meanwhile.
     // A member (looked up if not known yet); else an Error that says what `pid` is instead.
     Expected<JobProcess*> find(pid_t pid);
     JobProcess* known(pid_t pid);
@@ -86,6 +87,9 @@ class Processes {
     std::string mark_;
     OnEnded on_ended_;
     std::map<pid_t, std::unique_ptr<JobProcess>> by_pid_;
+    // That a process has ended may be found out by any look at it: who has it in hand keeps it until the loop's turn is over.
+    std::vector<std::unique_ptr<JobProcess>> ended_;
+    control::EventLoop::TimerId forget_ended_ = 0;
 };
 
 // One line for people; empty if the process is gone.
