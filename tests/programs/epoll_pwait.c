@@ -26,7 +26,7 @@ int main(void) {
     CHECK_EQ(taken, 1);
     int64_t start = now_ns();
     struct timespec limit = {0, 120 * NSEC_PER_MSEC + 1};
-    long result = syscall(SYS_epoll_pwait2, ep, &got, 1, &limit, &block, 8);
+    long result = syscall(SYS_epoll_pwait2, ep, &got, 1, &limit, &block, (size_t)8);
     if (result == -1 && errno == ENOSYS) test_skip("no epoll_pwait2");
     CHECK_EQ(result, 0);
     CHECK_ELAPSED(start, 120);
