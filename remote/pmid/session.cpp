@@ -96,8 +96,8 @@ Status Session::begin(SessionSetup setup, int pages) {
     setup.guest.report_fd = kSessionReportFd;
     setup.guest.pages_fd = -1;  // it is told by the number that it gets
     setup.pmid = ::getpid();
-    TRY_ASSIGN(Fd told, write_session_setup(setup));
-    TRY(send_session_setup(line_.get(), told.get(), pages));
+    TRY_ASSIGN(Fd memory, write_session_setup(setup));
+    TRY(send_session_setup(line_.get(), memory.get(), pages));
     line_.reset();
     report_deadline_ = Deadline(kReportTimeoutMs);
     return {};
