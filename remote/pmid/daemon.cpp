@@ -17,9 +17,6 @@ namespace {
 
 constexpr int kRequestsAtATime = 64;  // then signals and reports get their turn
 constexpr int kEndTimeoutMs = 5000;   // what sessions have to end by themselves
-// A program that has just come needs the CPUs more than the next one.
-constexpr int kStandbyDelayMs = 500;
-constexpr int kStandbyRetryMs = 60000;  // when there could be none
 
 Status watch(int epoll, int fd) {
     epoll_event event{};
@@ -78,7 +75,6 @@ Status Daemon::prepare_events() {
 
 int Daemon::timeout_ms() const {
     int least = ending_ ? end_.left_ms() : -1;
-    if (!ending_ && !standby_) least = standby_due_.left_ms();
     for (auto& [pid, session] : sessions_) {
         if (!session.reporting()) continue;
         int left = session.report_deadline().left_ms();
@@ -101,7 +97,6 @@ Status Daemon::run() {
                 if (session.reporting() && session.report_fd() == fd) handle_report(session);
         }
         expire_reports();
-        keep_standby();
         if (ending_ && end_.over()) {
             for (auto& [pid, session] : sessions_) session.kill_group(SIGKILL);
             end_ = Deadline(kEndTimeoutMs);
@@ -126,8 +121,6 @@ void Daemon::begin_end(const char* why) {
     ending_ = true;
     end_ = Deadline(kEndTimeoutMs);
     for (auto& [pid, session] : sessions_) session.kill_group(SIGTERM);
-    if (standby_) standby_->abandon();
-    standby_.reset();
 }
 
 void Daemon::handle_requests() {
@@ -196,7 +189,7 @@ Status Daemon::start_session(const RequestServer::Incoming& incoming, const wire
     TRY_ASSIGN(setup.guest.cgroups, cgroups_->make());
     setup.guest.memory_max = options_.limits.guest.memory_max;
     GuestGroup group = setup.guest.cgroups;
-    auto spawned = begin_session(setup, shelves_->of(peer));
+    auto spawned = Session::spawn(std::move(setup), shelves_->of(peer));
     if (!spawned) {
         cgroups_->remove(std::move(group));
         return std::move(spawned.error());
@@ -213,39 +206,6 @@ Status Daemon::start_session(const RequestServer::Incoming& incoming, const wire
     int report = session.report_fd();
     sessions_.emplace(pid, std::move(session));
     return watch(epoll_.get(), report);
-}
-
-Expected<Session> Daemon::begin_session(const SessionSetup& setup, int pages) {
-    if (standby_) {
-        Session session = std::move(*standby_);
-        standby_.reset();
-        standby_due_ = Deadline(kStandbyDelayMs);
-        if (session.begin(setup, pages)) return session;
-        session.abandon();  // it has died
-    }
-    TRY_ASSIGN(Session session, Session::spawn());
-    auto begun = session.begin(setup, pages);
-    if (begun) return session;
-    session.abandon();
-    return std::move(begun.error());
-}
-
-void Daemon::keep_standby() {
-    if (ending_ || standby_ || !standby_due_.over()) return;
-    auto spawned = Session::spawn();
-    if (spawned) {
-        standby_ = std::move(*spawned);
-        return;
-    }
-    spdlog::warn("no session on standby: {}", spawned.error().message());
-    standby_due_ = Deadline(kStandbyRetryMs);
-}
-
-void Daemon::reap_standby() {
-    if (!standby_ || ::waitpid(standby_->pid(), nullptr, WNOHANG) != standby_->pid()) return;
-    spdlog::warn("the session on standby has ended");
-    standby_.reset();
-    standby_due_ = Deadline(kStandbyRetryMs);
 }
 
 void Daemon::handle_report(Session& session) {
@@ -278,7 +238,6 @@ void Daemon::expire_reports() {
 }
 
 void Daemon::reap() {
-    reap_standby();
     for (auto entry = sessions_.begin(); entry != sessions_.end();) {
         auto& [pid, session] = *entry;
         siginfo_t dead{};

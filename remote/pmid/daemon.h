@@ -31,9 +31,6 @@ class Daemon {
     void handle_requests();
     void handle_request(const RequestServer::Incoming& incoming);
     Status start_session(const RequestServer::Incoming& incoming, const wire::Request& request);
-    Expected<Session> begin_session(const SessionSetup& setup, int pages);
-    void keep_standby();
-    void reap_standby();
     void handle_signals();
     void handle_report(Session& session);
     void finish_report(Session& session, const wire::Reply& reply);
@@ -52,8 +49,6 @@ class Daemon {
     std::optional<GuestCgroups> cgroups_;
     Fd epoll_, signals_;
     std::map<pid_t, Session> sessions_;
-    std::optional<Session> standby_;  // for the next program that comes
-    Deadline standby_due_{0};
     std::optional<PageShelves> shelves_;
     bool ending_ = false;
     Deadline end_{0};  // when sessions that are still there are killed

@@ -3,8 +3,9 @@
 
 namespace pmi {
 
-constexpr int kSessionLineFd = 3;
+constexpr int kSessionSetupFd = 3;
 constexpr int kSessionReportFd = 4;
+constexpr int kSessionPagesFd = 5;  // where there are any
 
 int guest_process_main(const char* fd_text);
 

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,12 +32,13 @@ class SpawnPlan {
     SpawnPlan& operator=(const SpawnPlan&) = delete;
 
     // stdin and stdout are nothing, stderr stays (the log may go there), and the fds that a session has.
-    void plan_files(int line, int report) {
+    void plan_files(int setup, int report, int pages) {
         ::posix_spawn_file_actions_addopen(&files_, 0, "/dev/null", O_RDONLY, 0);
         ::posix_spawn_file_actions_addopen(&files_, 1, "/dev/null", O_WRONLY, 0);
-        ::posix_spawn_file_actions_adddup2(&files_, line, kSessionLineFd);
+        ::posix_spawn_file_actions_adddup2(&files_, setup, kSessionSetupFd);
         ::posix_spawn_file_actions_adddup2(&files_, report, kSessionReportFd);
-        ::posix_spawn_file_actions_addclosefrom_np(&files_, kSessionReportFd + 1);
+        if (pages >= 0) ::posix_spawn_file_actions_adddup2(&files_, pages, kSessionPagesFd);
+        ::posix_spawn_file_actions_addclosefrom_np(&files_, pages >= 0 ? kSessionPagesFd + 1 : kSessionReportFd + 1);
     }
     // Its own process group, so that a terminal's ^C is pmid's to handle; signals as a fresh process has
     // them.
@@ -53,7 +53,7 @@ class SpawnPlan {
     }
     Expected<pid_t> spawn() {
         char name[] = "pmid", option[] = "--guest-session", fd[] = "3";
-        static_assert(kSessionLineFd == 3);
+        static_assert(kSessionSetupFd == 3);
         char* arguments[] = {name, option, fd, nullptr};
         pid_t pid = -1;
         // /proc/self/exe: the same program, even when the file has been replaced by an update.
@@ -76,37 +76,22 @@ Expected<Fd> move_up(Fd fd) {
 
 }  // namespace
 
-Expected<Session> Session::spawn() {
-    int pipe_fds[2], line_fds[2];
+Expected<Session> Session::spawn(SessionSetup setup, int pages) {
+    int pipe_fds[2];
     if (::pipe2(pipe_fds, O_CLOEXEC) != 0) return fail_errno("pipe");
     Fd read_end(pipe_fds[0]), raw_write_end(pipe_fds[1]);
     if (::fcntl(read_end.get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno("fcntl");
     TRY_ASSIGN(Fd write_end, move_up(std::move(raw_write_end)));
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, line_fds) != 0) return fail_errno("socketpair");
-    Fd ours(line_fds[0]), raw_theirs(line_fds[1]);
-    TRY_ASSIGN(Fd theirs, move_up(std::move(raw_theirs)));
+    setup.guest.report_fd = kSessionReportFd;
+    setup.guest.pages_fd = pages >= 0 ? kSessionPagesFd : -1;
+    setup.pmid = ::getpid();
+    TRY_ASSIGN(Fd raw_memory, write_session_setup(setup));
+    TRY_ASSIGN(Fd memory, move_up(std::move(raw_memory)));
     SpawnPlan plan;
-    plan.plan_files(theirs.get(), write_end.get());
+    plan.plan_files(memory.get(), write_end.get(), pages);
     plan.plan_signals();
     TRY_ASSIGN(pid_t pid, plan.spawn());
-    return Session(pid, std::move(ours), std::move(read_end));
-}
-
-Status Session::begin(SessionSetup setup, int pages) {
-    setup.guest.report_fd = kSessionReportFd;
-    setup.guest.pages_fd = -1;  // it is told by the number that it gets
-    setup.pmid = ::getpid();
-    TRY_ASSIGN(Fd memory, write_session_setup(setup));
-    TRY(send_session_setup(line_.get(), memory.get(), pages));
-    line_.reset();
-    report_deadline_ = Deadline(kReportTimeoutMs);
-    return {};
-}
-
-void Session::abandon() {
-    kill_group(SIGKILL);
-    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-    }
+    return Session(pid, std::move(read_end));
 }
 
 Expected<std::optional<wire::Reply>> Session::read_report() {

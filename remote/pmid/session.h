@@ -1,4 +1,4 @@
-// A guest session as pmid sees it: a child process that is told once what for, reports once, and later ends.
+// A guest session as pmid sees it: a child process that reports once, and later ends.
 #pragma once
 #include <sys/types.h>
 
@@ -19,14 +19,8 @@ constexpr int kReportTimeoutMs = 5000;
 
 class Session {
   public:
-    // Starts the process, which waits to be told what for: to exec pmid and to load its libraries takes longer than to move a small
-    // program.
-    static Expected<Session> spawn();
-    // Tells it, once; its report is due from now on. `setup.guest`'s descriptors and `setup.pmid` are filled in here. `pages`: -1
-    // for none.
-    Status begin(SessionSetup setup, int pages);
-    // Of one that has not begun: kills and reaps it.
-    void abandon();
+    // Starts the process. `setup.guest`'s descriptors and `setup.pmid` are filled in here. `pages`: -1 for none.
+    static Expected<Session> spawn(SessionSetup setup, int pages);
 
     // For whom it is.
     std::string client, peer, program;
@@ -45,13 +39,12 @@ class Session {
     void kill_group(int signal) const;
 
   private:
-    Session(pid_t pid, Fd line, Fd report) : pid_(pid), line_(std::move(line)), report_(std::move(report)) {}
+    Session(pid_t pid, Fd report) : pid_(pid), report_(std::move(report)) {}
 
     pid_t pid_;
-    Fd line_;  // to tell it by; closed as soon as that is done
     Fd report_;
     std::string received_;
-    Deadline report_deadline_{0};
+    Deadline report_deadline_{kReportTimeoutMs};
 };
 
 // "exited with status 1", "killed by signal 9".

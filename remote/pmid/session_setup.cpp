@@ -2,10 +2,8 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstring>
 
 namespace pmi {
@@ -112,49 +110,6 @@ Expected<SessionSetup> read_session_setup(int fd) {
         bytes.append(buffer, static_cast<size_t>(n));
     }
     return decode_session_setup(bytes);
-}
-
-Status send_session_setup(int socket, int setup, int pages) {
-    int fds[] = {setup, pages};
-    size_t size = (pages >= 0 ? 2 : 1) * sizeof(int);
-    char byte = 0;
-    iovec iov{&byte, sizeof byte};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof fds)]{};
-    msghdr m{};
-    m.msg_iov = &iov;
-    m.msg_iovlen = 1;
-    m.msg_control = control;
-    m.msg_controllen = CMSG_SPACE(size);
-    cmsghdr* c = CMSG_FIRSTHDR(&m);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(size);
-    std::memcpy(CMSG_DATA(c), fds, size);
-    if (::sendmsg(socket, &m, MSG_NOSIGNAL) < 0) return fail_errno("tell a guest session what it is for");
-    return {};
-}
-
-Expected<std::optional<SessionSetup>> receive_session_setup(int socket) {
-    int fds[] = {-1, -1};
-    char byte = 0;
-    iovec iov{&byte, sizeof byte};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof fds)];
-    msghdr m{};
-    m.msg_iov = &iov;
-    m.msg_iovlen = 1;
-    m.msg_control = control;
-    m.msg_controllen = sizeof control;
-    ssize_t n = 0;
-    do n = ::recvmsg(socket, &m, MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
-    if (n < 0) return fail_errno("guest session: wait for pmid");
-    if (n == 0) return std::optional<SessionSetup>();
-    cmsghdr* c = CMSG_FIRSTHDR(&m);
-    if (c != nullptr && c->cmsg_type == SCM_RIGHTS) std::memcpy(fds, CMSG_DATA(c), std::min(sizeof fds, c->cmsg_len - CMSG_LEN(0)));
-    Fd memory(fds[0]), pages(fds[1]);
-    TRY_ASSIGN(SessionSetup setup, read_session_setup(memory.get()));
-    setup.guest.pages_fd = pages.release();
-    return std::optional<SessionSetup>(std::move(setup));
 }
 
 }  // namespace pmi
