@@ -93,7 +93,12 @@ Status Worker::with_stopped_deputy(HomePid pid, const std::function<Status(pid_t
         TRY(set_signal_mask(t.tid.value, kInjectionMask));
         Status done = work(t.tid.value);
         TRY(set_signal_mask(t.tid.value, mask));
-        TRY(stop.kind == Stop::Kind::Group ? go_on(*p, t) : handle_stop(t.tid.value, stop));
+        if (stop.kind == Stop::Kind::Group) {  // it stops again, and is seen to
+            TRY(interrupt(t.tid.value));
+            TRY(let_run(t));
+        } else {
+            TRY(handle_stop(t.tid.value, stop));
+        }
         return done;
     }
 }

@@ -170,13 +170,14 @@ Status Worker::make_quiet(DeputyProcess& p) {
 
 // Deputies take signals again: with the masks of the image, or (null) those that the guest still has.
 Status Worker::end_quiet(DeputyProcess& p, const wire::Image* image) {
+    bool looked = false;
     for (auto& [tid, t] : p.threads) {
         t.wants_quiet = false;
         if (!t.quiet) continue;
-        if (!t.stopped) {
-            TRY(interrupt(tid.value));
-            TRY(wait(tid.value, kFreezeTimeoutMs));
-        }
+        // A stop by job control that came while one ran injected code shows at the next.
+        bool looks = !std::exchange(looked, true);
+        if (t.stopped && looks) TRY(resume(tid.value));
+        if (!t.stopped || looks) TRY(stop_deputy(p, tid));
         t.quiet = false;
         uint64_t mask = t.mask_before_quiet;
         for (int i = 0; image != nullptr && i < image->threads_size(); i++)
@@ -190,6 +191,7 @@ Status Worker::end_quiet(DeputyProcess& p, const wire::Image* image) {
 Status Worker::give_up_return(DeputyProcess& p, const Error& why) {
     spdlog::warn("process {} stays on node {}: {}", p.pid.value, p.session->node(), why.message());
     TRY(end_quiet(p, nullptr));
+    if (p.job_stopped) TRY(p.session->send(FrameType::Stop, ProcessHead{p.pid.value}));
     return p.session->send(FrameType::Thaw, ProcessHead{p.pid.value});
 }
 
@@ -223,12 +225,25 @@ Expected<wire::Image> Worker::receive_image(DeputyProcess& p) {
     return image;
 }
 
+// One that is quiet. SIGSTOP is what may still come to it: the node is told with what it is told next.
+Status Worker::stop_deputy(DeputyProcess& p, HomePid tid) {
+    TRY(interrupt(tid.value));
+    for (;;) {
+        TRY_ASSIGN(int status, wait(tid.value, kFreezeTimeoutMs));
+        Stop stop = classify(status);
+        if (stop.kind == Stop::Kind::Exited) return fail("the program was killed");
+        if (stop.kind == Stop::Kind::Group) p.job_stopped = true;
+        if (stop.kind != Stop::Kind::Signal) return {};
+        TRY_ASSIGN(int signal, signal_to_resume_with(tid.value, stop));
+        TRY(interrupt(tid.value));  // any stop takes a pending one away
+        TRY(resume(tid.value, signal));
+    }
+}
+
 Status Worker::stop_deputies(DeputyProcess& p) {
     for (auto& [tid, t] : p.threads) {
         if (t.stopped || t.exiting) continue;
-        TRY(interrupt(tid.value));
-        TRY_ASSIGN(int status, wait(tid.value, kFreezeTimeoutMs));
-        if (classify(status).kind == Stop::Kind::Exited) return fail("the program was killed");
+        TRY(stop_deputy(p, tid));
         t.stopped = true;
     }
     return {};

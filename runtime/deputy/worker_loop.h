@@ -297,6 +297,7 @@ class Worker : private StopWaiter {
     Status make_quiet(DeputyProcess& p);
     Status end_quiet(DeputyProcess& p, const wire::Image* image);
     Expected<wire::Image> receive_image(DeputyProcess& p);
+    Status stop_deputy(DeputyProcess& p, HomePid tid);
     Status stop_deputies(DeputyProcess& p);
     // `Round`: what only the whole of a file's contents could fill is left out. `plan`: what was done, null if nobody asks.
     enum class ShapeFor { Return, Round };

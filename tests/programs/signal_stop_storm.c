@@ -1,0 +1,44 @@
+// Stopped and continued over and over, whatever else is done to it meanwhile: every stop stops it, and is seen by its parent.
+#include "pmi_test.h"
+static void child_counts(int out) {
+    for (uint64_t n = 0;; n++) {
+        CHECK_EQ(write(out, &n, sizeof n), sizeof n);
+        usleep(500);
+    }
+}
+static uint64_t drain(int in, uint64_t next) {
+    uint64_t n;
+    while (read(in, &n, sizeof n) == sizeof n) {
+        CHECK_EQ(n, next);
+        next++;
+    }
+    CHECK_EQ(errno, EAGAIN);
+    return next;
+}
+int main(void) {
+    int ends[2];
+    CHECK_SYS(pipe(ends));
+    pid_t child = CHECK_SYS(fork());
+    if (child == 0) child_counts(ends[1]);
+    CHECK_SYS(fcntl(ends[0], F_SETFL, O_NONBLOCK));
+    uint64_t next = 0;
+    for (int round = 0; round < 200; round++) {
+        int status;
+        CHECK_SYS(kill(child, SIGSTOP));
+        CHECK_EQ(waitpid(child, &status, WUNTRACED), child);
+        CHECK(WIFSTOPPED(status));
+        if (round % 50 == 25) MIGRATE_POINT_OF(child);
+        uint64_t stopped_at = drain(ends[0], next);
+        usleep(2000);
+        CHECK_EQ(drain(ends[0], stopped_at), stopped_at);  // nothing since
+        CHECK_SYS(kill(child, SIGCONT));
+        CHECK_EQ(waitpid(child, &status, WCONTINUED), child);
+        CHECK(WIFCONTINUED(status));
+        struct pollfd readable = {ends[0], POLLIN, 0};
+        CHECK_EQ(poll(&readable, 1, 10000), 1);
+        next = drain(ends[0], stopped_at);
+    }
+    CHECK_SYS(kill(child, SIGKILL));
+    CHECK_EQ(waitpid(child, NULL, 0), child);
+    test_done();
+}
