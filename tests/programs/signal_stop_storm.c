@@ -1,25 +1,10 @@
 // Stopped and continued over and over, whatever else is done to it meanwhile: every stop stops it, and is seen by its parent.
-#include "pmi_test.h"
-static void child_counts(int out) {
-    for (uint64_t n = 0;; n++) {
-        CHECK_EQ(write(out, &n, sizeof n), sizeof n);
-        usleep(500);
-    }
-}
-static uint64_t drain(int in, uint64_t next) {
-    uint64_t n;
-    while (read(in, &n, sizeof n) == sizeof n) {
-        CHECK_EQ(n, next);
-        next++;
-    }
-    CHECK_EQ(errno, EAGAIN);
-    return next;
-}
+#include "counting_child.h"
 int main(void) {
     int ends[2];
     CHECK_SYS(pipe(ends));
     pid_t child = CHECK_SYS(fork());
-    if (child == 0) child_counts(ends[1]);
+    if (child == 0) child_counts(ends[1], 500);
     CHECK_SYS(fcntl(ends[0], F_SETFL, O_NONBLOCK));
     uint64_t next = 0;
     for (int round = 0; round < 200; round++) {
