@@ -1,5 +1,5 @@
 // A guest's vDSO. At home's [vdso] address stands a private copy of home's image, since the program, its libraries and
-// its stacks hold addresses of it. Its functions begin with a jump to shims: a little code in the agent's page that calls
+// its stacks hold addresses of it. Its functions begin with jumps to shims: a little code in the agent's page that calls
 // the vDSO of the node's own kernel (which is moved out of the way, into the agent's place) and adds to the wall clocks
 // what home's differ by. So every guest has one path, whatever the two kernels are.
 //

@@ -3,6 +3,7 @@
 #include <elf.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <optional>
 
@@ -114,6 +115,57 @@ std::string_view plain_name(std::string_view name) {
 // They read nothing of the kernel's data, so that they work where they are.
 bool works_anywhere(std::string_view plain) { return plain == "sgx_enter_enclave"; }
 
+std::optional<Shim> find_shim(std::string_view plain) {
+    for (const Shim& shim : shims())
+        if (shim.name == plain) return shim;
+    return std::nullopt;
+}
+
+// Instructions of one byte that fault in 64-bit user mode, whatever follows: all but HLT are no instructions there at all
+// (Intel's manual, volume 2, appendix A: "i64"; D6 is UDB). The first one fills: it also makes `ff` before it no instruction.
+constexpr std::array<unsigned char, 20> kFaults = {0x3f, 0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 0x2f,
+                                                   0x37, 0x60, 0x61, 0x82, 0x9a, 0xce, 0xd4, 0xd6, 0xea, 0xf4};
+
+// The distances are 0xffffXXYY: `ff ff` and `ff 3f` are no instructions, and XX and YY are of the above.
+std::optional<uint64_t> free_place(uint64_t function, const std::vector<Trampoline>& placed, uint64_t room) {
+    for (uint64_t high : kFaults)
+        for (uint64_t low : kFaults) {
+            uint64_t back = 0x10000 - (high << 8 | low), from = function + kEntryJump;
+            if (back < from + kTrampoline || back - from > room) continue;
+            uint64_t below = back - from;
+            auto overlaps = [below](const Trampoline& t) { return below < t.below + kTrampoline && t.below < below + kTrampoline; };
+            if (std::none_of(placed.begin(), placed.end(), overlaps)) return below;
+        }
+    return std::nullopt;
+}
+
+struct Extent {
+    uint64_t offset, size;
+};
+
+// Sections tell of code that is not exported, too; an image that has lost them has its functions.
+std::vector<Extent> code_of(std::span<const std::byte> bytes, const std::vector<VdsoFunction>& functions) {
+    std::vector<Extent> code;
+    for (const auto& f : functions) code.push_back({f.offset, f.size});
+    Reader image(bytes);
+    auto header = image.at<Elf64_Ehdr>(0);
+    for (unsigned i = 0; header && header->e_shentsize == sizeof(Elf64_Shdr) && i < header->e_shnum; i++) {
+        auto section = image.at<Elf64_Shdr>(header->e_shoff + i * sizeof(Elf64_Shdr));
+        if (!section) break;
+        bool is_code = (section->sh_flags & SHF_EXECINSTR) != 0 && section->sh_type == SHT_PROGBITS;
+        bool is_inside = section->sh_offset <= image.size() && section->sh_size <= image.size() - section->sh_offset;
+        if (is_code && is_inside) code.push_back({section->sh_offset, section->sh_size});
+    }
+    return code;
+}
+
+void fill_code(std::span<std::byte> image, const std::vector<VdsoFunction>& functions) {
+    std::vector<std::byte> before(image.begin(), image.end());
+    for (const auto& code : code_of(before, functions)) std::memset(image.data() + code.offset, kFaults.front(), code.size);
+    for (const auto& f : functions)
+        if (works_anywhere(plain_name(f.name))) std::memcpy(image.data() + f.offset, before.data() + f.offset, f.size);
+}
+
 }  // namespace
 
 Expected<std::vector<VdsoFunction>> vdso_functions(std::span<const std::byte> bytes) {
@@ -143,23 +195,38 @@ uint64_t offset_of(const std::vector<VdsoFunction>& functions, std::string_view 
     return 0;
 }
 
-Status patch_vdso(std::span<std::byte> image, uint64_t agent_base) {
-    TRY_ASSIGN(auto functions, vdso_functions(image));
+Expected<std::vector<Trampoline>> place_trampolines(const std::vector<VdsoFunction>& functions, uint64_t room) {
+    std::vector<Trampoline> placed;
     for (const auto& f : functions) {
         auto plain = plain_name(f.name);
-        if (works_anywhere(plain)) continue;
-        auto all = shims();
-        auto shim = std::find_if(all.begin(), all.end(), [&](const Shim& s) { return s.name == plain; });
-        if (shim == all.end()) return fail("home's vDSO has a function {}, which pmi does not know", f.name.substr(0, 40));
-        if (f.size < kShimJump) return fail("{} of home's vDSO has {} bytes only", f.name, f.size);
-        uint64_t target = agent_base + kShimsOffset + shim->entry;
-        std::byte* at = image.data() + f.offset;
-        constexpr unsigned char kMovabsR11[] = {0x49, 0xbb}, kJumpR11[] = {0x41, 0xff, 0xe3};
+        if (works_anywhere(plain) || (!placed.empty() && placed.back().function == f.offset)) continue;
+        auto shim = find_shim(plain);
+        if (!shim) return fail("home's vDSO has a function {}, which pmi does not know", f.name.substr(0, 40));
+        if (f.size < kEntryJump) return fail("{} of home's vDSO has {} bytes only", f.name, f.size);
+        auto below = free_place(f.offset, placed, room);
+        if (!below) return fail("no jump of {} of home's vDSO reaches the {} bytes below it", f.name.substr(0, 40), room);
+        placed.push_back({f.offset, *below, shim->entry});
+    }
+    return placed;
+}
+
+Expected<std::string> patch_vdso(std::span<std::byte> image, uint64_t agent_base, uint64_t room) {
+    TRY_ASSIGN(auto functions, vdso_functions(image));
+    TRY_ASSIGN(auto trampolines, place_trampolines(functions, room));
+    fill_code(image, functions);
+    std::string below(room, static_cast<char>(kFaults.front()));
+    for (const auto& t : trampolines) {
+        uint64_t target = agent_base + kShimsOffset + t.shim;
+        constexpr unsigned char kJump = 0xe9, kMovabsR11[] = {0x49, 0xbb}, kJumpR11[] = {0x41, 0xff, 0xe3};
+        auto distance = static_cast<int32_t>(-static_cast<int64_t>(t.below + t.function + kEntryJump));
+        image[t.function] = std::byte{kJump};
+        std::memcpy(&image[t.function + 1], &distance, sizeof distance);
+        char* at = below.data() + (room - t.below);
         std::memcpy(at, kMovabsR11, sizeof kMovabsR11);
         std::memcpy(at + sizeof kMovabsR11, &target, sizeof target);
-        std::memcpy(at + kShimJumpSecond, kJumpR11, sizeof kJumpR11);
+        std::memcpy(at + kTrampolineSecond, kJumpR11, sizeof kJumpR11);
     }
-    return {};
+    return below;
 }
 
 }  // namespace pmi

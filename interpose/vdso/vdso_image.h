@@ -22,11 +22,25 @@ Expected<std::vector<VdsoFunction>> vdso_functions(std::span<const std::byte> im
 // 0 when there is no such function.
 uint64_t offset_of(const std::vector<VdsoFunction>& functions, std::string_view name);
 
-// The jump that a function of the copy begins with: movabs r11, SHIM; jmp r11. No argument is passed in r11.
-constexpr size_t kShimJump = 13;
-constexpr size_t kShimJumpSecond = 10;  // where its second instruction is
+// What a copy of home's vDSO is made into for a guest. A function begins with a jump of 5 bytes to a trampoline, which is
+// `movabs r11, SHIM; jmp r11` (no argument is passed in r11). All other code of home's, and the jump from its second byte on,
+// faults at that instruction (SIGILL or SIGSEGV) and does nothing: a handler's frame may hold an address in there, when the
+// signal came there at home and the program moved before the handler returned. What is left of such a function runs at home.
+//
+// A jump whose distance consists of bytes that fault reaches few places. Directly below the image, where home's kernel has
+// its data (vvar), there are always some.
+constexpr size_t kEntryJump = 5, kTrampoline = 13;
+constexpr size_t kTrampolineSecond = 10;  // where its second instruction is
+struct Trampoline {
+    uint64_t function = 0;  // offset from the image's beginning
+    uint64_t below = 0;     // it begins so many bytes below the image
+    uint64_t shim = 0;      // where it leads to: offset from kShimsOffset
+};
+// One for each function that has a shim, none of them over another, all within `room` bytes below the image. Error: a
+// function that there is no shim for, or no place in the room.
+Expected<std::vector<Trampoline>> place_trampolines(const std::vector<VdsoFunction>& functions, uint64_t room);
 
-// Puts in the jumps, for shims of an agent at `agent_base`. Error for a function that there is no shim for.
-Status patch_vdso(std::span<std::byte> image, uint64_t agent_base);
+// Patches the copy, for shims of an agent at `agent_base`. Returns what has to stand in the `room` bytes below it.
+Expected<std::string> patch_vdso(std::span<std::byte> image, uint64_t agent_base, uint64_t room);
 
 }  // namespace pmi

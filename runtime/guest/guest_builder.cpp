@@ -160,7 +160,7 @@ Status GuestBuilder::find_node_functions() {
 
 // Home's functions at their addresses, and nothing where home's kernel has its data.
 Status GuestBuilder::place_home_vdso() {
-    TRY_ASSIGN(std::string copy, vdso_copy(image_));
+    TRY_ASSIGN(std::string copy, vdso_copy(vdso_, image_));
     Batch batch(outer_, outer_, agent(), waiter_);
     std::vector<std::pair<size_t, std::string>> calls;
     for (const auto& r : image_.regions()) {
@@ -172,10 +172,13 @@ Status GuestBuilder::place_home_vdso() {
                            fmt::format("map home's {}", r.name()));
     }
     if (calls.empty()) return {};
-    if (calls.size() >= kOpsAtOnce) return fail("an image with {} parts of a vDSO", calls.size());
+    if (calls.size() >= kOpsAtOnce - 1) return fail("an image with {} parts of a vDSO", calls.size());
+    auto [start, end] = vdso_.trampolines;
+    if (start < end)
+        calls.emplace_back(batch.call(SYS_mprotect, start, end - start, PROT_READ | PROT_EXEC), "open the trampolines' place");
     TRY(batch.run());
     TRY(all_worked(batch, calls));
-    return RemoteMemory(outer_).write(vdso_.copy.start, std::as_bytes(std::span(copy)));
+    return RemoteMemory(outer_).write(start, std::as_bytes(std::span(copy)));
 }
 
 Status GuestBuilder::clear_address_space() {

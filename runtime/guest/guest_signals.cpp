@@ -102,7 +102,8 @@ Status GuestSupervisor::handle_signal_stop(GuestThread& t, int signal) {
     if (info.si_code == SI_QUEUE) return go_on(t);  // not from home: nobody's
     if (is_fault(signal, info)) {
         TRY_ASSIGN(Registers r, get_registers(t.outer));
-        if (signal == SIGSEGV && vdso_.needs_home(r.rip, reinterpret_cast<uint64_t>(info.si_addr), t.process->image)) {
+        if ((signal == SIGSEGV || signal == SIGILL) &&
+            vdso_.needs_home(r.rip, reinterpret_cast<uint64_t>(info.si_addr), t.process->image)) {
             t.stopped = true;
             return go_home(t, -1, "what its kernel has put into its memory");
         }

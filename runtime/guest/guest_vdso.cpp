@@ -30,16 +30,33 @@ Expected<bool> begin_again(const GuestVdso& vdso, const Shim& shim, Registers& r
     return true;
 }
 
+// Which function's trampoline is there; null: none's.
+const Trampoline* trampoline_at(const GuestVdso& vdso, uint64_t address) {
+    for (const auto& t : vdso.entries) {
+        uint64_t start = vdso.copy.start - t.below;
+        if (address == start || address == start + kTrampolineSecond) return &t;
+    }
+    return nullptr;
+}
+
+// Home's data below its vDSO, or as much of it as is needed: the rest stays out of reach.
+AddressRange trampoline_room(uint64_t vdso_start, const wire::Image& image) {
+    constexpr uint64_t kEnough = 2 * kPage;
+    for (const auto& r : image.regions())
+        if (r.kind() == wire::Region::VDSO && r.end() == vdso_start) return {std::max(r.start(), vdso_start - kEnough), vdso_start};
+    return {vdso_start, vdso_start};
+}
+
 }  // namespace
 
 bool GuestVdso::is_inside(uint64_t address) const {
     uint64_t shims_at = agent_base + kShimsOffset;
-    bool in_jump = address >= copy.start + kShimJumpSecond && function_at(*this, address - kShimJumpSecond) != nullptr;
-    return (address >= shims_at && address < shims_at + shims_size()) || local.overlaps(address, address + 1) || in_jump;
+    bool in_shims = address >= shims_at && address < shims_at + shims_size();
+    return in_shims || local.overlaps(address, address + 1) || trampolines.overlaps(address, address + 1);
 }
 
 bool GuestVdso::needs_home(uint64_t instruction, uint64_t accessed, const wire::Image& image) const {
-    if (copy.overlaps(instruction, instruction + 1)) return !is_inside(instruction) && function_at(*this, instruction) == nullptr;
+    if (copy.overlaps(instruction, instruction + 1)) return function_at(*this, instruction) == nullptr;
     for (const auto& r : image.regions())
         if (r.kind() == wire::Region::VDSO && r.name() != "[vdso]" && accessed >= r.start() && accessed < r.end()) return true;
     return false;
@@ -57,13 +74,17 @@ Expected<GuestVdso> describe_vdso(const wire::Image& image) {
     if (image.vdso().size() != vdso.copy.end - vdso.copy.start) return fail("an image with {} bytes of vDSO", image.vdso().size());
     if (image.vdso().empty()) return vdso;
     TRY_ASSIGN(vdso.functions, vdso_functions(std::as_bytes(std::span(image.vdso()))));
+    vdso.trampolines = trampoline_room(vdso.copy.start, image);
+    TRY_ASSIGN(vdso.entries, place_trampolines(vdso.functions, vdso.trampolines.end - vdso.trampolines.start));
     return vdso;
 }
 
-Expected<std::string> vdso_copy(const wire::Image& image) {
-    std::string bytes = image.vdso();
-    if (!bytes.empty()) TRY(patch_vdso(std::as_writable_bytes(std::span(bytes)), image.agent_base()));
-    return bytes;
+Expected<std::string> vdso_copy(const GuestVdso& vdso, const wire::Image& image) {
+    std::string copy = image.vdso();
+    if (copy.empty()) return copy;
+    TRY_ASSIGN(std::string bytes, patch_vdso(std::as_writable_bytes(std::span(copy)), image.agent_base(),
+                                             vdso.trampolines.end - vdso.trampolines.start));
+    return bytes + copy;
 }
 
 bool is_kernel_code(const std::string& name) { return name == "[vdso]" || name.starts_with("[vvar"); }
@@ -79,8 +100,8 @@ AddressRange kernel_block(const std::vector<MapsEntry>& maps) {
 }
 
 Expected<bool> put_outside(const GuestVdso& vdso, Registers& r, const RemoteMemory& memory) {
-    if (r.rip >= kShimJumpSecond && function_at(vdso, r.rip - kShimJumpSecond) != nullptr) {
-        r.rip -= kShimJumpSecond;
+    if (const Trampoline* t = trampoline_at(vdso, r.rip)) {
+        r.rip = vdso.copy.start + t->function;
         return true;
     }
     uint64_t at = r.rip - (vdso.agent_base + kShimsOffset);

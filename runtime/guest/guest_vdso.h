@@ -22,18 +22,21 @@ struct GuestVdso {
     uint64_t agent_base = 0;
     AddressRange copy;                    // of home's vDSO, where home has it
     std::vector<VdsoFunction> functions;  // of home's
+    AddressRange trampolines;             // directly below the copy
+    std::vector<Trampoline> entries;      // in there
     AddressRange local;                   // the node's own, with its data
 
     // Code that has to be left before anybody else may see the thread's registers.
     bool is_inside(uint64_t address) const;
-    // Whether it runs what home's functions are besides the jumps, or looks at home's data, which is not here.
+    // Whether a fault (SIGILL or SIGSEGV) is that of somebody who runs what home's functions are besides the jumps, or looks
+    // at home's data, which is not here.
     bool needs_home(uint64_t instruction, uint64_t accessed, const wire::Image& image) const;
 };
 
 // The image's [vdso] and what the guest has to have there. The image is a peer's.
 Expected<GuestVdso> describe_vdso(const wire::Image& image);
-// Home's bytes, with the jumps. Empty: home has no vDSO.
-Expected<std::string> vdso_copy(const wire::Image& image);
+// The bytes from trampolines.start to copy.end. Empty: home has no vDSO.
+Expected<std::string> vdso_copy(const GuestVdso& vdso, const wire::Image& image);
 
 // The kernel's own mappings: all of [vvar...] and [vdso].
 bool is_kernel_code(const std::string& name);

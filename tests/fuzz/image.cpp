@@ -48,7 +48,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         if (check_image(image)) std::abort();
         return 0;
     }
-    if (data[0] % 2 == 0 && describe_vdso(image)) (void)vdso_copy(image);
+    if (data[0] % 2 == 0)
+        if (auto vdso = describe_vdso(image)) (void)vdso_copy(*vdso, image);
     check_runs(image);
     check_plan(image, image);
     wire::Image other = image;

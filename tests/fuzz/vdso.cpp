@@ -9,6 +9,7 @@
 #include <cstring>
 #include <vector>
 
+#include "interpose/vdso/shims.h"
 #include "interpose/vdso/vdso_image.h"
 
 namespace {
@@ -46,6 +47,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!functions) return 0;
     for (const auto& f : *functions)
         if (f.offset > image.size() || f.size > image.size() - f.offset) std::abort();
-    (void)patch_vdso(image, uint64_t{0x1000} << 32);
+    (void)patch_vdso(image, uint64_t{0x1000} << 32, 2 * kPage);
     return 0;
 }

@@ -73,12 +73,26 @@ class Shims : public testing::Test {
         ASSERT_NE(::mmap(place_.data() + kClockPageOffset, kPage, PROT_READ, MAP_SHARED | MAP_FIXED, clock_->read_only_fd(), 0),
                   MAP_FAILED);
         // The copy, at an address of its own: as a program that kept a pointer to home's vDSO calls it.
-        ASSERT_TRUE(patch_vdso(vdso_, base_));
-        void* copy = ::mmap(nullptr, vdso_.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        ASSERT_NE(copy, MAP_FAILED);
-        copy_ = Mapping(copy, vdso_.size());
-        std::memcpy(copy, vdso_.data(), vdso_.size());
-        ASSERT_EQ(::mprotect(copy, vdso_.size(), PROT_READ | PROT_EXEC), 0);
+        auto below = patch_vdso(vdso_, base_, kRoom);
+        ASSERT_TRUE(below) << below.error().message();
+        ASSERT_EQ(below->size(), kRoom);
+        void* memory = ::mmap(nullptr, kRoom + vdso_.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        ASSERT_NE(memory, MAP_FAILED);
+        memory_ = Mapping(memory, kRoom + vdso_.size());
+        copy_ = std::span(memory_.data(), memory_.size()).subspan(kRoom);
+        std::memcpy(memory, below->data(), kRoom);
+        std::memcpy(copy_.data(), vdso_.data(), vdso_.size());
+        ASSERT_EQ(::mprotect(memory, memory_.size(), PROT_READ | PROT_EXEC), 0);
+    }
+    GuestVdso description() const {
+        GuestVdso vdso;
+        vdso.agent_base = base_;
+        auto start = reinterpret_cast<uint64_t>(copy_.data());
+        vdso.copy = {start, start + copy_.size()};
+        vdso.trampolines = {start - kRoom, start};
+        vdso.functions = functions_;
+        vdso.entries = place_trampolines(functions_, kRoom).value_or({});
+        return vdso;
     }
     template <typename Function>
     Function function(const char* name) {
@@ -93,7 +107,9 @@ class Shims : public testing::Test {
         return t.tv_sec * kSecond + t.tv_nsec;
     }
 
-    Mapping place_, copy_;
+    static constexpr size_t kRoom = 2 * kPage;
+    Mapping place_, memory_;
+    std::span<std::byte> copy_;  // with the trampolines before it
     uint64_t base_ = 0;
     std::optional<GuestClock> clock_;
     std::vector<std::byte> vdso_;
@@ -200,10 +216,7 @@ TEST_F(Shims, SlewedNeverGoesBack) {
 // The registers of a thread at any instruction of a shim, and where it has to go on.
 TEST_F(Shims, ThreadsArePutOutside) {
     start(0);
-    GuestVdso vdso;
-    vdso.agent_base = base_;
-    vdso.copy = {reinterpret_cast<uint64_t>(copy_.data()), reinterpret_cast<uint64_t>(copy_.data()) + copy_.size()};
-    vdso.functions = functions_;
+    GuestVdso vdso = description();
     uint64_t stack[2] = {0x1234567, 0};
     RemoteMemory memory(::getpid());
     for (const Shim& shim : shims()) {
@@ -239,13 +252,74 @@ TEST_F(Shims, ThreadsArePutOutside) {
         if (shim.work != shim.stores) {
             EXPECT_EQ(put(shim.work + 4, -1, 5).rip, 0u) << "is to be stepped";
         }
-        Registers jump{};
-        jump.rip = function + kShimJumpSecond;
-        EXPECT_TRUE(vdso.is_inside(jump.rip));
-        EXPECT_TRUE(*put_outside(vdso, jump, memory));
-        EXPECT_EQ(jump.rip, function);
+        auto entry = std::find_if(vdso.entries.begin(), vdso.entries.end(),
+                                  [&](const auto& t) { return vdso.copy.start + t.function == function; });
+        ASSERT_NE(entry, vdso.entries.end());
+        for (uint64_t instruction : {uint64_t{0}, uint64_t{kTrampolineSecond}}) {
+            Registers jump{};
+            jump.rip = vdso.copy.start - entry->below + instruction;
+            EXPECT_TRUE(vdso.is_inside(jump.rip));
+            EXPECT_TRUE(*put_outside(vdso, jump, memory));
+            EXPECT_EQ(jump.rip, function);
+        }
         EXPECT_FALSE(vdso.is_inside(function));
     }
+}
+
+// Where code of home's has run to here; the handler makes it return from the call.
+uint64_t faulted_at;
+void note_fault(int, siginfo_t*, void* context) {
+    auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+    faulted_at = static_cast<uint64_t>(registers[REG_RIP]);
+    std::memcpy(&registers[REG_RIP], reinterpret_cast<const void*>(registers[REG_RSP]), sizeof(uint64_t));
+    registers[REG_RSP] += static_cast<greg_t>(sizeof(uint64_t));
+}
+
+// A handler's frame may hold the address of any instruction of home's functions. None of them may do anything here.
+TEST_F(Shims, WhatIsBehindTheJumpsFaults) {
+    start(0);
+    GuestVdso vdso = description();
+    struct sigaction action {
+    }, ill{}, segv{};
+    action.sa_sigaction = note_fault;
+    action.sa_flags = SA_SIGINFO;
+    ASSERT_EQ(::sigaction(SIGILL, &action, &ill), 0);
+    ASSERT_EQ(::sigaction(SIGSEGV, &action, &segv), 0);
+    wire::Image image;
+    unsigned done = 0;
+    for (const auto& f : functions_)
+        for (uint64_t i = 0; i < f.size; i++) {
+            uint64_t at = vdso.copy.start + f.offset + i;
+            if (i == 0) {
+                EXPECT_FALSE(vdso.needs_home(at, at, image));
+                continue;
+            }
+            faulted_at = 0;
+            reinterpret_cast<void (*)()>(at)();
+            EXPECT_EQ(faulted_at, at) << f.name << " + " << i;
+            EXPECT_TRUE(vdso.needs_home(at, at, image));
+            done++;
+        }
+    ::sigaction(SIGILL, &ill, nullptr);
+    ::sigaction(SIGSEGV, &segv, nullptr);
+    EXPECT_GT(done, 100u);
+}
+
+TEST(VdsoImage, TrampolinesFitIntoAPageOrTwo) {
+    std::vector<VdsoFunction> functions;
+    const char* names[] = {"__vdso_gettimeofday", "__vdso_time", "__vdso_clock_gettime", "__vdso_clock_getres", "__vdso_getcpu"};
+    for (uint64_t offset = 0x400; offset < 0x1c00; offset += 16) {
+        functions.clear();
+        for (uint64_t i = 0; i < 5; i++) functions.push_back({names[i], offset + i * 0x30, 0x28});
+        auto placed = place_trampolines(functions, 2 * kPage);
+        ASSERT_TRUE(placed) << offset << ": " << placed.error().message();
+        for (size_t i = 0; i < placed->size(); i++)
+            for (size_t j = 0; j < i; j++)
+                EXPECT_GE(std::max((*placed)[i].below, (*placed)[j].below) - std::min((*placed)[i].below, (*placed)[j].below),
+                          kTrampoline);
+    }
+    EXPECT_FALSE(place_trampolines(functions, 0));
+    EXPECT_FALSE(place_trampolines(functions, 64));
 }
 
 TEST(VdsoImage, KnowsItsFunctions) {
@@ -294,7 +368,7 @@ TEST(VdsoImage, HostileBytes) {
     EXPECT_FALSE(vdso_functions(std::vector<std::byte>(kMaxVdso + 1)));
     for (size_t length = 0; length < image.size(); length += 7) {
         auto part = std::vector<std::byte>(image.begin(), image.begin() + static_cast<ptrdiff_t>(length));
-        (void)patch_vdso(part, 0x10000);
+        (void)patch_vdso(part, 0x10000, 2 * kPage);
     }
     std::mt19937_64 random(1);
     for (int round = 0; round < 20000; round++) {
@@ -305,7 +379,7 @@ TEST(VdsoImage, HostileBytes) {
             changed[at] = static_cast<std::byte>(random());
             if (random() % 4 == 0) std::memset(changed.data() + (at & ~size_t{7}), 0xff, 8);
         }
-        (void)patch_vdso(changed, 0x10000);
+        (void)patch_vdso(changed, 0x10000, 2 * kPage);
     }
 }
 
@@ -316,7 +390,7 @@ TEST(VdsoImage, UnknownFunctionsAreRefused) {
     size_t at = text.find("__vdso_gettimeofday");
     ASSERT_NE(at, std::string_view::npos);
     image[at + 7] = std::byte{'G'};
-    auto patched = patch_vdso(image, 0x10000);
+    auto patched = patch_vdso(image, 0x10000, 2 * kPage);
     ASSERT_FALSE(patched);
     EXPECT_NE(patched.error().message().find("__vdso_Gettimeofday"), std::string::npos);
 }
