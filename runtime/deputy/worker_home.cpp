@@ -191,7 +191,8 @@ Status Worker::end_quiet(DeputyProcess& p, const wire::Image* image) {
 Status Worker::give_up_return(DeputyProcess& p, const Error& why) {
     spdlog::warn("process {} stays on node {}: {}", p.pid.value, p.session->node(), why.message());
     TRY(end_quiet(p, nullptr));
-    if (p.job_stopped) TRY(p.session->send(FrameType::Stop, ProcessHead{p.pid.value}));
+    // It may have been stopped or continued since it was frozen there, and another node been told.
+    TRY(p.session->send(p.job_stopped ? FrameType::Stop : FrameType::Continue, ProcessHead{p.pid.value}));
     return p.session->send(FrameType::Thaw, ProcessHead{p.pid.value});
 }
 
@@ -227,6 +228,7 @@ Expected<wire::Image> Worker::receive_image(DeputyProcess& p) {
 
 // One that is quiet. SIGSTOP is what may still come to it: the node is told with what it is told next.
 Status Worker::stop_deputy(DeputyProcess& p, HomePid tid) {
+    InjectedRun run(tid.value);
     TRY(interrupt(tid.value));
     for (;;) {
         TRY_ASSIGN(int status, wait(tid.value, kFreezeTimeoutMs));
@@ -234,7 +236,7 @@ Status Worker::stop_deputy(DeputyProcess& p, HomePid tid) {
         if (stop.kind == Stop::Kind::Exited) return fail("the program was killed");
         if (stop.kind == Stop::Kind::Group) p.job_stopped = true;
         if (stop.kind != Stop::Kind::Signal) return {};
-        TRY_ASSIGN(int signal, signal_to_resume_with(tid.value, stop));
+        TRY_ASSIGN(int signal, run.signal_after(stop));
         TRY(interrupt(tid.value));  // any stop takes a pending one away
         TRY(resume(tid.value, signal));
     }

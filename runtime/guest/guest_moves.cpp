@@ -87,6 +87,7 @@ Status GuestSupervisor::arrived() {
     if (process->image.cpu_account() != 0) TRY(clear_cpu_account(*process->memory, process->image.cpu_account()));
     TRY(limit_cpu(*process));
     process->follower = std::move(arrival_->follower);
+    process->arriving = true;
     ReadyNote note{process->follower != nullptr, 0};
     processes_[process->pid] = std::move(process);
     had_guest_ = true;
@@ -126,6 +127,7 @@ Status GuestSupervisor::go(const ProcessHead& head) {
         if (thread.ended) continue;
         TRY(assist_->release_thread(thread.outer, t, *p->memory, now, GoesOn::Away));
     }
+    p->arriving = false;
     for (auto& [tid, t] : p->threads)
         if (!t->ended) TRY(go_on(*t));
     arrival_.reset();

@@ -124,6 +124,7 @@ struct GuestProcess {
     bool stores_in_files = false;  // maps a file shared that it can write to
     bool shares_memory = false;    // a vfork child that runs in its parent's memory
     int vfork_children = 0;        // its threads that wait for one can't be stopped
+    bool arriving = false;         // until Go, which says that it runs nowhere else
     bool job_stopped = false;
     bool freezing = false;  // asked to stop for a move
     bool acknowledged = false;
@@ -139,7 +140,7 @@ struct GuestProcess {
             if (!t->ended) return t->outer;
         return outer;
     }
-    bool held() const { return freezing || job_stopped || !patches.waiting.empty(); }
+    bool held() const { return arriving || freezing || job_stopped || !patches.waiting.empty(); }
     // No thread runs any of its code.
     bool stands_still() const {
         for (const auto& [tid, t] : threads)

@@ -235,9 +235,11 @@ Expected<VdsoRange> find_vdso(pid_t pid) {
 Status step_out_of_vdso(pid_t tid, VdsoRange vdso, StopWaiter& waiter) {
     constexpr int kMaxSteps = 4000;
     std::optional<bool> keeps_ignored;  // asked before the first step
+    InjectedRun run(tid);
     for (int i = 0, signal = 0; i < kMaxSteps; i++) {
         TRY_ASSIGN(Registers r, get_registers(tid));
         if (r.rip < vdso.start || r.rip >= vdso.end) {
+            TRY(run.end());
             if (!keeps_ignored.value_or(false)) return {};
             RemoteMemory memory(tid);
             TRY_ASSIGN(uint64_t instruction, find_syscall_instruction(memory, vdso.start, vdso.end));
@@ -249,7 +251,7 @@ Status step_out_of_vdso(pid_t tid, VdsoRange vdso, StopWaiter& waiter) {
         TRY_ASSIGN(int status, waiter.wait(tid, -1));
         Stop stop = classify(status);
         if (stop.kind == Stop::Kind::Exited) return fail_code(ESRCH, "thread {} ended meanwhile", tid);
-        TRY_ASSIGN(signal, signal_to_resume_with(tid, stop));
+        TRY_ASSIGN(signal, run.signal_after(stop));
     }
     return fail("thread {} does not leave the vDSO", tid);
 }

@@ -42,13 +42,14 @@ Expected<int> PlainWaiter::wait(pid_t tid, int timeout_ms) {
 }
 
 Status Injector::run_until_trap() {
+    InjectedRun run(tid_);
     TRY(resume(tid_));
     for (;;) {
         TRY_ASSIGN(int status, waiter_.wait(tid_, -1));
         Stop stop = classify(status);
         if (stop.kind == Stop::Kind::Exited) return fail_code(ESRCH, "thread {} ended meanwhile", tid_);
-        if (stop.kind == Stop::Kind::Signal && stop.signal == SIGTRAP) return {};
-        TRY_ASSIGN(int signal, signal_to_resume_with(tid_, stop));
+        if (stop.kind == Stop::Kind::Signal && stop.signal == SIGTRAP) return run.end();
+        TRY_ASSIGN(int signal, run.signal_after(stop));
         if (stop.kind == Stop::Kind::Signal && signal == 0) {
             auto regs = get_registers(tid_);
             return fail("thread {} got signal {} in injected code at {:#x}", tid_, stop.signal, regs ? regs->rip : 0);
@@ -74,12 +75,13 @@ Expected<int64_t> Injector::call_at(uint64_t instruction, int64_t nr, const std:
     // There is no trap instruction behind someone else's `syscall`: single-step over it. The step's SIGTRAP
     // arrives after the call has returned.
     int64_t result = 0;
+    InjectedRun run(tid_);
     for (int signal = 0;;) {
         TRY(single_step(tid_, signal));
         TRY_ASSIGN(int status, waiter_.wait(tid_, -1));
         Stop stop = classify(status);
         if (stop.kind == Stop::Kind::Exited) return fail_code(ESRCH, "thread {} ended meanwhile", tid_);
-        TRY_ASSIGN(signal, signal_to_resume_with(tid_, stop));
+        TRY_ASSIGN(signal, run.signal_after(stop));
         if (signal != 0) continue;
         if (stop.kind == Stop::Kind::Signal && stop.signal != SIGTRAP)
             return fail("thread {} got signal {} in an injected call", tid_, stop.signal);
@@ -89,6 +91,7 @@ Expected<int64_t> Injector::call_at(uint64_t instruction, int64_t nr, const std:
             break;
         }
     }
+    TRY(run.end());
     TRY(set_registers(tid_, saved));
     if (keeps_ignored) TRY(ignore_trap(tid_, instruction, below_stack(saved), RemoteMemory(tid_), waiter_));
     return result;

@@ -28,17 +28,18 @@ Expected<Stop> next_stop(pid_t tid, StopWaiter& waiter) {
 }
 
 // Twice: at the call's entry, and at its return.
-Status run_to_call_stop(pid_t tid, StopWaiter& waiter) {
+Status run_to_call_stop(pid_t tid, InjectedRun& run, StopWaiter& waiter) {
     for (int signal = 0;;) {
         TRY(resume_to_call(tid, signal));
         TRY_ASSIGN(Stop stop, next_stop(tid, waiter));
         TRY_ASSIGN(bool is_it, is_call_stop(tid, stop));
         if (is_it) return {};
-        TRY_ASSIGN(signal, signal_to_resume_with(tid, stop));
+        TRY_ASSIGN(signal, run.signal_after(stop));
     }
 }
 
-Status change_action(pid_t tid, Registers r, uint64_t instruction, uint64_t change, uint64_t old, StopWaiter& waiter) {
+Status change_action(pid_t tid, Registers r, uint64_t instruction, uint64_t change, uint64_t old, InjectedRun& run,
+                     StopWaiter& waiter) {
     r.rip = instruction;
     r.rax = SYS_rt_sigaction;
     r.orig_rax = static_cast<uint64_t>(-1);
@@ -47,8 +48,8 @@ Status change_action(pid_t tid, Registers r, uint64_t instruction, uint64_t chan
     r.rdx = old;
     r.r10 = sizeof(uint64_t);
     TRY(set_registers(tid, r));
-    TRY(run_to_call_stop(tid, waiter));
-    TRY(run_to_call_stop(tid, waiter));
+    TRY(run_to_call_stop(tid, run, waiter));
+    TRY(run_to_call_stop(tid, run, waiter));
     TRY_ASSIGN(Registers after, get_registers(tid));
     auto result = static_cast<int64_t>(after.rax);
     if (result < 0) return fail_code(static_cast<int>(-result), "disposition of SIGTRAP of thread {}", tid);
@@ -56,13 +57,13 @@ Status change_action(pid_t tid, Registers r, uint64_t instruction, uint64_t chan
 }
 
 // From a call's return the thread would go straight on, and what it has yet to restart with it: to the stop of an interruption.
-Status stop_in_between(pid_t tid, StopWaiter& waiter) {
+Status stop_in_between(pid_t tid, InjectedRun& run, StopWaiter& waiter) {
     for (int signal = 0;;) {
         TRY(interrupt(tid));  // any stop takes a pending one away
         TRY(resume(tid, signal));
         TRY_ASSIGN(Stop stop, next_stop(tid, waiter));
-        if (stop.kind == Stop::Kind::Interrupt || stop.kind == Stop::Kind::Group) return {};
-        TRY_ASSIGN(signal, signal_to_resume_with(tid, stop));
+        TRY_ASSIGN(signal, run.signal_after(stop));
+        if (stop.kind == Stop::Kind::Interrupt || stop.kind == Stop::Kind::Group) return run.end();
     }
 }
 
@@ -76,13 +77,14 @@ bool ignores_trap(pid_t tid) {
 Status ignore_trap(pid_t tid, uint64_t instruction, uint64_t place, const RemoteMemory& memory, StopWaiter& waiter) {
     TRY_ASSIGN(Registers saved, get_registers(tid));
     TRY_ASSIGN(Action there, memory.get<Action>(place));
-    TRY(change_action(tid, saved, instruction, 0, place, waiter));
+    InjectedRun run(tid);
+    TRY(change_action(tid, saved, instruction, 0, place, run, waiter));
     TRY_ASSIGN(Action action, memory.get<Action>(place));
     action.handler = kIgnore;
     TRY(memory.put(place, action));
-    TRY(change_action(tid, saved, instruction, place, 0, waiter));
+    TRY(change_action(tid, saved, instruction, place, 0, run, waiter));
     TRY(memory.put(place, there));
-    TRY(stop_in_between(tid, waiter));
+    TRY(stop_in_between(tid, run, waiter));
     return set_registers(tid, saved);
 }
 
