@@ -43,7 +43,8 @@ Status GuestSupervisor::handle_notification(const Notification& n) {
     t->given.reset();
     t->went_home = false;
     t->began_ns = monotonic_ns();
-    t->signalled = t->cut_short = false;
+    t->signalled = t->signalled && t->interrupted;  // one that it has not stopped for yet: the kernel lets it wait for the answer
+    t->cut_short = false;
     if (t->reissued && t->reissued->nr != n.nr) t->reissued.reset();
     if (t->process->held()) return run_again(*t);
     return dispatch(*t);
@@ -181,7 +182,15 @@ Status GuestSupervisor::forward_call(GuestThread& t, const Row* row, CallKind ki
     CallHead head{t.process->pid.value, t.tid.value, next_call_++, kind, 0, 0, again, 0, {}, 0};
     t.call = CallInFlight{head.id, kind, row, std::move(flat), std::move(bytes), t.process->changes, std::move(then)};
     t.went_home = true;
-    return parts_.channel->send(static_cast<uint8_t>(FrameType::Call), head_bytes(head), t.call->question);
+    TRY(parts_.channel->send(static_cast<uint8_t>(FrameType::Call), head_bytes(head), t.call->question));
+    return t.signalled ? cancel_call(t) : Status();
+}
+
+// A signal waits for its end.
+Status GuestSupervisor::cancel_call(const GuestThread& t) {
+    if (!t.call || t.call->kind == CallKind::ExitGroup || t.call->kind == CallKind::ExitThread) return {};
+    CallHead cancel{t.process->pid.value, t.tid.value, t.call->id, t.call->kind, 0, 0, 0, 0, {}, 0};
+    return parts_.channel->send(static_cast<uint8_t>(FrameType::Cancel), head_bytes(cancel));
 }
 
 Status GuestSupervisor::handle_reply(std::span<const std::byte> body) {
@@ -268,8 +277,8 @@ Status GuestSupervisor::keep_given(GuestThread& t) {
 void GuestSupervisor::name_interruption(const GuestThread& t, Registers& r) {
     constexpr uint16_t kSyscallInstruction = 0x050f;
     if (static_cast<int64_t>(r.orig_rax) < 0) {
-        bool is_about_to_reissue = t.reissued && static_cast<int64_t>(r.rax) == t.reissued->nr &&
-                                   t.process->memory->get<uint16_t>(r.rip).value_or(0) == kSyscallInstruction;
+        bool is_about_to_reissue =
+            t.reissued && t.reissued->is_at(r) && t.process->memory->get<uint16_t>(r.rip).value_or(0) == kSyscallInstruction;
         if (!is_about_to_reissue) return;
         r.orig_rax = r.rax;
         r.rax = static_cast<uint64_t>(t.reissued->result);
@@ -277,11 +286,13 @@ void GuestSupervisor::name_interruption(const GuestThread& t, Registers& r) {
         return;
     }
     const Row* row = find_row(static_cast<int64_t>(r.orig_rax));
-    if (row != nullptr && row->route == Route::Local) return;
+    bool is_local = row != nullptr && row->route == Route::Local;
+    if (is_local && !(t.reissued && is_wall_wait(r))) return;
     if (static_cast<int64_t>(r.rax) == kErestartSys) r.rax = static_cast<uint64_t>(kErestartNoIntr);
     bool not_made_again =
         static_cast<int64_t>(r.rax) == kErestartNoIntr && t.reissued && static_cast<int64_t>(r.orig_rax) == t.reissued->nr;
     if (not_made_again) r.rax = static_cast<uint64_t>(t.reissued->result);
+    if (is_local) return;
     if (static_cast<int64_t>(r.rax) == kErestartNoHand && t.home_result == kErestartSys)
         r.rax = static_cast<uint64_t>(kErestartSys);
 }
@@ -291,9 +302,9 @@ void GuestSupervisor::note_reissued(GuestThread& t, const Registers& r) {
     t.reissued.reset();
     auto nr = static_cast<int64_t>(r.orig_rax), result = static_cast<int64_t>(r.rax);
     const Row* row = nr < 0 ? nullptr : find_row(nr);
-    if (row == nullptr || row->route == Route::Local) return;
+    if (row == nullptr) return;
     bool waited = result == kErestartSys || result == kErestartNoHand || (result == kErestartNoIntr && t.transferred != 0);
-    if (waited) t.reissued = GuestThread::Reissued{nr, result};
+    if (waited) t.reissued = GuestThread::Reissued{nr, result, r.rip - kSyscallSize, r.rsi};
 }
 
 Status GuestSupervisor::answer(GuestThread& t, int64_t result) {

@@ -69,9 +69,7 @@ Expected<bool> GuestSupervisor::queue_signal(GuestThread& t, const siginfo_t& tr
         return true;
     }
     t.signalled = t.interrupted = true;
-    if (!t.call || t.call->kind == CallKind::ExitGroup || t.call->kind == CallKind::ExitThread) return true;
-    CallHead cancel{t.process->pid.value, t.tid.value, t.call->id, t.call->kind, 0, 0, 0, 0, {}, 0};
-    TRY(parts_.channel->send(static_cast<uint8_t>(FrameType::Cancel), head_bytes(cancel)));
+    TRY(cancel_call(t));
     return true;
 }
 

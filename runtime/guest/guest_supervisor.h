@@ -100,6 +100,7 @@ class GuestSupervisor : private StopWaiter {
     Status dispatch_both(GuestThread& t, const Row& row);
     Status forward(GuestThread& t, const Row& row, CallKind kind, ReplyHandler then = {});
     Status forward_call(GuestThread& t, const Row* row, CallKind kind, Flattened flat, ReplyHandler then);
+    Status cancel_call(const GuestThread& t);
     Status handle_reply(std::span<const std::byte> body);
     static int64_t add_transferred(GuestThread& t, int64_t value, bool partial);
     Status finish(GuestThread& t, int64_t result);
@@ -241,6 +242,7 @@ class GuestSupervisor : private StopWaiter {
     int wait_for_clock_ms() const;
 
     // -- guest_wall_wait.cpp
+    static bool is_wall_wait(Registers registers);  // on a futex: as called, behind its `syscall`
     Status wait_by_wall_clock(GuestThread& t);
     Status begin_wall_wait(GuestThread& t);
     Expected<bool> wall_wait_stop(GuestThread& t, const Stop& stop);

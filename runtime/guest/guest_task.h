@@ -69,6 +69,9 @@ struct GuestThread {
     // have where it waited.
     struct Reissued {
         int64_t nr = 0, result = 0;  // -ERESTART...
+        // A call that no notification tells of is known by these: the second argument of none is a timeout, which changes.
+        uint64_t rip = 0, rsi = 0;
+        bool is_at(const Registers& r) const { return static_cast<int64_t>(r.rax) == nr && r.rip == rip && r.rsi == rsi; }
     };
     std::optional<Reissued> reissued;
     // It waits on a futex by the wall clock (guest_wall_wait.cpp): its registers before the call, which is to be issued again.

@@ -47,7 +47,14 @@ std::optional<int64_t> deadline_at(const RemoteMemory& memory, uint64_t address)
     return t->tv_sec * kSecond + t->tv_nsec;
 }
 
+bool is_futex_wait(int64_t nr) { return nr == SYS_futex || nr == kFutexWaitv || nr == kFutexWait; }
+
 }  // namespace
+
+bool GuestSupervisor::is_wall_wait(Registers r) {
+    auto nr = static_cast<int64_t>(r.orig_rax);
+    return is_futex_wait(nr) && timeout_of(r, nr) != 0 && by_monotonic_clock(r, nr);
+}
 
 Status GuestSupervisor::wait_by_wall_clock(GuestThread& t) {
     const auto& args = t.notification->args;
@@ -68,9 +75,8 @@ Status GuestSupervisor::begin_wall_wait(GuestThread& t) {
     TRY_ASSIGN(Registers as_called, get_registers(t.outer));
     auto nr = static_cast<int64_t>(as_called.orig_rax);
     Registers r = as_called;
-    bool is_asked = nr == SYS_futex || nr == kFutexWaitv || nr == kFutexWait;
     std::optional<int64_t> deadline;
-    if (is_asked && !t.process->held()) deadline = deadline_at(*t.process->memory, timeout_of(r, nr));
+    if (is_futex_wait(nr) && !t.process->held()) deadline = deadline_at(*t.process->memory, timeout_of(r, nr));
     if (!deadline || !by_monotonic_clock(r, nr)) return go_on(t);
     int64_t when = std::max<int64_t>(0, parts_.clock.monotonic_at(*deadline, guest_clock_ns(CLOCK_MONOTONIC)));
     // Below the red zone nobody keeps anything; the kernel reads it once, at the beginning.
@@ -102,6 +108,7 @@ Expected<bool> GuestSupervisor::wall_wait_stop(GuestThread& t, const Stop& stop)
         return false;
     }
     if (!std::exchange(t.wall_wait->entered, true)) {
+        t.reissued.reset();
         t.stopped = false;
         TRY(resume_to_call(t.outer));
         return true;

@@ -74,14 +74,19 @@ Expected<int64_t> asleep_since(pid_t pid, pid_t tid) {
     // That clock is each CPU's own, and stands still while the hypervisor or an interrupt has the CPU. Our own
     // thread's exec_start on the same CPU, made fresh by a yield, ties it to CLOCK_MONOTONIC; what time it lost since
     // makes the sleep look shorter, never longer.
-    if (waits_for_no_time(pid, tid)) return monotonic_ns();
-    TRY_ASSIGN(int cpu, last_cpu(pid, tid));
-    OnCpu here(cpu);
-    ::syscall(SYS_sched_yield);
-    TRY_ASSIGN(int64_t own, exec_start_ns(::getpid(), static_cast<pid_t>(::syscall(SYS_gettid))));
-    int64_t now = monotonic_ns();
-    TRY_ASSIGN(int64_t then, exec_start_ns(pid, tid));
-    return now - std::max<int64_t>(0, own - then);
+    constexpr int kMostLooks = 4;
+    for (int i = 0; i < kMostLooks && !waits_for_no_time(pid, tid); i++) {
+        TRY_ASSIGN(int cpu, last_cpu(pid, tid));
+        OnCpu here(cpu);
+        ::syscall(SYS_sched_yield);
+        TRY_ASSIGN(int64_t own, exec_start_ns(::getpid(), static_cast<pid_t>(::syscall(SYS_gettid))));
+        int64_t now = monotonic_ns();
+        TRY_ASSIGN(int64_t then, exec_start_ns(pid, tid));
+        // Awake meanwhile, on another CPU: the two clocks may be seconds apart.
+        TRY_ASSIGN(int cpu_then, last_cpu(pid, tid));
+        if (cpu_then == cpu) return now - std::max<int64_t>(0, own - then);
+    }
+    return monotonic_ns();
 }
 
 }  // namespace pmi
