@@ -146,6 +146,7 @@ struct Extent {
 // Sections tell of code that is not exported, too; an image that has lost them has its functions.
 std::vector<Extent> code_of(std::span<const std::byte> bytes, const std::vector<VdsoFunction>& functions) {
     std::vector<Extent> code;
+    code.reserve(functions.size());
     for (const auto& f : functions) code.push_back({f.offset, f.size});
     Reader image(bytes);
     auto header = image.at<Elf64_Ehdr>(0);

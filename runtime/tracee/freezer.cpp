@@ -276,7 +276,7 @@ Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int t
                 if (!attempt.attached().contains(tid) && !attempt.is_ended_leader(tid)) continue;
                 auto thread = take(pid, tid, attempt, block, vdso, waiter);
                 if (thread)
-                    frozen.threads.push_back(std::move(*thread));
+                    frozen.threads.push_back(*thread);
                 else
                     status = std::move(thread.error());
             }

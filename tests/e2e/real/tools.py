@@ -143,3 +143,28 @@ def case_configure(c):
     c.write("p/p.c", "#include <stdio.h>\nint main(void) { puts(\"made\"); return 0; }\n")
     run = ["sh", "-c", "cd p && autoreconf -fi >/dev/null 2>&1 && ./configure -q && make -s 2>&1 | grep -v '^ ' ; ./p && grep -c yes config.log"]
     _same_often(c, run)
+
+
+def case_apt_cache(c):
+    """Children that decompress package lists into pipes, of which it builds a cache in memory."""
+    c.need("apt-cache")
+    _same_often(c, ["sh", "-c", "apt-cache depends --recurse bash | md5sum"])
+
+
+def case_git(c):
+    """A repository: many short children, packing on several threads, locks, renames."""
+    c.need("git")
+    script = c.write("work.sh", r"""
+set -e
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null HOME=$PWD
+export GIT_AUTHOR_DATE='2020-01-01T00:00:00Z' GIT_COMMITTER_DATE='2020-01-01T00:00:00Z'
+rm -rf r clone; git init -q -b main r; cd r; git config user.name N; git config user.email e@example.org
+for n in 1 2 3 4 5 6; do
+    for f in $(seq 1 40); do seq $f $n $((f * n * 50)) > file$f.txt; done
+    git add -A; git commit -qm "commit $n"; git branch b$n
+done
+git checkout -q b3; echo side > side.txt; git add side.txt; git commit -qm side; git checkout -q main; git merge -q -m merge b3
+git repack -adq --threads=3 --window=20; git fsck --strict --no-progress; git log --stat --format=%H | md5sum
+git clone -q . ../clone; cd ../clone; git log -p --format=%s | md5sum; git grep -c 99 HEAD | md5sum; git archive HEAD | md5sum
+""")
+    _same_often(c, ["sh", script])
