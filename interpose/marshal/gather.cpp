@@ -42,7 +42,7 @@ void Gather::run_locally() {
 }
 
 bool Gather::readable(uint64_t address) const {
-    std::byte byte;
+    std::byte byte{};
     return memory_.read(address, {&byte, 1}) == 1;
 }
 

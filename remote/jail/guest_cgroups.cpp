@@ -187,7 +187,7 @@ Status GuestCgroups::own_group(const CgroupHierarchy& h) {
     TRY(make_directory(directory + "/self"));
     TRY(write_value(directory + "/self/cgroup.procs", "0"));
     std::string all;
-    for (const auto& c : h.controllers) all += (all.empty() ? "+" : " +") + c;
+    for (const auto& c : h.controllers) all.append(all.empty() ? "+" : " +").append(c);
     // Fails where the group above has processes of its own and is not the topmost.
     TRY(write_value(h.own + "/cgroup.subtree_control", all));
     return write_value(directory + "/cgroup.subtree_control", all);
@@ -200,7 +200,7 @@ void GuestCgroups::remove_left_over(const std::string& parent) {
         std::string path = parent + "/" + name;
         auto fd = open_file(path, O_RDONLY | O_DIRECTORY);
         if (!fd || ::flock(fd->get(), LOCK_EX | LOCK_NB) != 0) continue;
-        for (const auto& inside : directories_in(path)) ::rmdir((path + "/" + inside).c_str());
+        for (const auto& inside : directories_in(path)) ::rmdir(fmt::format("{}/{}", path, inside).c_str());
         ::rmdir(path.c_str());
     }
 }

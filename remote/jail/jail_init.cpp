@@ -178,7 +178,7 @@ void move_out_of_the_way(int* fds, int count) {
         ssize_t n = ::recvmsg(socket, &m, MSG_CMSG_CLOEXEC);
         if (n < 0 && errno == EINTR) continue;
         if (n != sizeof command) ::_exit(0);
-        int fds[kMaxJailFds];
+        int fds[kMaxJailFds]{};
         int count = 0;
         for (cmsghdr* c = CMSG_FIRSTHDR(&m); c != nullptr; c = CMSG_NXTHDR(&m, c)) {
             count = static_cast<int>((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));

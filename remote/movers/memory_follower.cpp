@@ -188,7 +188,7 @@ Expected<MoveTotals> MemoryFollower::send(const SendOrder& order, Stream& stream
 }
 
 // What the tracker does not tell of is as it was when it was taken: it need not be looked at if it is known.
-Expected<MemoryFollower::Seen> MemoryFollower::look(const wire::Image& image, PageSet all) const {
+Expected<MemoryFollower::Seen> MemoryFollower::look(const wire::Image& image, const PageSet& all) const {
     PageSet where = all;
     if (!all_is_news_ && !known_.empty()) {
         std::vector<PageRun> anonymous;
@@ -209,6 +209,7 @@ Expected<MemoryFollower::Seen> MemoryFollower::look(const wire::Image& image, Pa
 
 void MemoryFollower::note_dropped(const std::vector<AddressRange>& ranges) {
     std::vector<PageRun> runs;
+    runs.reserve(ranges.size());
     for (const auto& r : ranges) runs.push_back({r.start, r.end});
     PageSet gone(std::move(runs));
     PageSet still(std::exchange(installed_, {}));

@@ -70,7 +70,7 @@ class MemoryFollower : public Mover {
     struct Seen {
         PageSet looked, own, clean;
     };
-    Expected<Seen> look(const wire::Image& image, PageSet all) const;
+    Expected<Seen> look(const wire::Image& image, const PageSet& all) const;
     void start_sending(const SendOrder& order, Stream& stream);
     void plan_files(const SendOrder& order);
     void plan_pages(const wire::Image& image, const PageSet& pages);
