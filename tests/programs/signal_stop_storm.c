@@ -1,29 +1,15 @@
 // Stopped and continued over and over, whatever else is done to it meanwhile: every stop stops it, and is seen by its parent.
 #include "counting_child.h"
 int main(void) {
-    int ends[2];
-    CHECK_SYS(pipe(ends));
-    pid_t child = CHECK_SYS(fork());
-    if (child == 0) child_counts(ends[1], 500);
-    CHECK_SYS(fcntl(ends[0], F_SETFL, O_NONBLOCK));
-    uint64_t next = 0;
+    CountingChild child = start_counting(500);
     for (int round = 0; round < 200; round++) {
-        int status;
-        CHECK_SYS(kill(child, SIGSTOP));
-        CHECK_EQ(waitpid(child, &status, WUNTRACED), child);
-        CHECK(WIFSTOPPED(status));
-        if (round % 50 == 25) MIGRATE_POINT_OF(child);
-        uint64_t stopped_at = drain(ends[0], next);
+        stop_counting(&child);
+        if (round % 50 == 25) MIGRATE_POINT_OF(child.pid);
+        drain(&child);
         usleep(2000);
-        CHECK_EQ(drain(ends[0], stopped_at), stopped_at);  // nothing since
-        CHECK_SYS(kill(child, SIGCONT));
-        CHECK_EQ(waitpid(child, &status, WCONTINUED), child);
-        CHECK(WIFCONTINUED(status));
-        struct pollfd readable = {ends[0], POLLIN, 0};
-        CHECK_EQ(poll(&readable, 1, 10000), 1);
-        next = drain(ends[0], stopped_at);
+        check_nothing_counted(&child);
+        continue_counting(&child);
     }
-    CHECK_SYS(kill(child, SIGKILL));
-    CHECK_EQ(waitpid(child, NULL, 0), child);
+    end_counting(&child);
     test_done();
 }
