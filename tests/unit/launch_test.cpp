@@ -175,12 +175,30 @@ bool soon(const std::function<bool()>& condition) {
     return false;
 }
 
-std::vector<pid_t> supervisors() {
+// As /proc/PID/fd has them: the listening and connected Unix sockets of names in `directory`, also of names that are gone.
+Words sockets_named_in(const std::string& directory) {
+    Words out;
+    std::ifstream lines("/proc/net/unix");
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::string number, references, protocol, flags, type, state, inode, path;
+        words >> number >> references >> protocol >> flags >> type >> state >> inode >> path;
+        if (path.starts_with(directory)) out.push_back("socket:[" + inode + "]");
+    }
+    return out;
+}
+
+// Those whose control sockets are in `directory`: other tests may be running beside this one.
+std::vector<pid_t> supervisors_in(const std::string& directory) {
     std::vector<pid_t> out;
+    Words names = sockets_named_in(directory);
     auto pids = list_processes();
     for (pid_t pid : *pids) {
         auto stat = read_stat(pid);
-        if (stat && stat->comm == "pmi-supervisor" && stat->state != 'Z') out.push_back(pid);
+        if (!stat || stat->comm != "pmi-supervisor" || stat->state == 'Z') continue;
+        auto fds = list_fds(pid);
+        auto is_ours = [&](const auto& fd) { return std::count(names.begin(), names.end(), fd.target) != 0; };
+        if (fds && std::any_of(fds->begin(), fds->end(), is_ours)) out.push_back(pid);
     }
     return out;
 }
@@ -243,9 +261,8 @@ TEST_F(Launch, ItsOwnFailures) {
 }
 
 TEST_F(Launch, LeavesNoSupervisorBehindAFailure) {
-    auto before = supervisors();
     for (int i = 0; i < 5; i++) (void)run({PMIRUN, "no-such-program-at-all"});
-    EXPECT_TRUE(soon([&] { return supervisors().size() <= before.size(); }));
+    EXPECT_TRUE(soon([&] { return supervisors_in(directory).empty(); }));
     EXPECT_TRUE(sockets().empty());
 }
 
@@ -416,12 +433,9 @@ TEST_F(Launch, JobControlReachesTheParent) {
 }
 
 TEST_F(Launch, TheSupervisorIsDetachedAndEndsWithTheJob) {
-    auto before = supervisors();
     pid_t pid = start({PMIRUN, "sleep", "30"});
-    ASSERT_TRUE(soon([&] { return supervisors().size() > before.size() && read_stat(pid)->comm == "sleep"; }));
-    pid_t supervisor = 0;
-    for (pid_t one : supervisors())
-        if (std::count(before.begin(), before.end(), one) == 0) supervisor = one;
+    ASSERT_TRUE(soon([&] { return supervisors_in(directory).size() == 1 && read_stat(pid)->comm == "sleep"; }));
+    pid_t supervisor = supervisors_in(directory).front();
     auto stat = read_stat(supervisor);
     ASSERT_TRUE(stat);
     EXPECT_EQ(stat->session, supervisor);
