@@ -211,9 +211,8 @@ Expected<std::vector<Trampoline>> place_trampolines(const std::vector<VdsoFuncti
     return placed;
 }
 
-Expected<std::string> patch_vdso(std::span<std::byte> image, uint64_t agent_base, uint64_t room) {
-    TRY_ASSIGN(auto functions, vdso_functions(image));
-    TRY_ASSIGN(auto trampolines, place_trampolines(functions, room));
+std::string patch_vdso(std::span<std::byte> image, const std::vector<VdsoFunction>& functions,
+                       const std::vector<Trampoline>& trampolines, uint64_t agent_base, uint64_t room) {
     fill_code(image, functions);
     std::string below(room, static_cast<char>(kFaults.front()));
     for (const auto& t : trampolines) {

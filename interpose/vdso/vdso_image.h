@@ -40,7 +40,9 @@ struct Trampoline {
 // function that there is no shim for, or no place in the room.
 Expected<std::vector<Trampoline>> place_trampolines(const std::vector<VdsoFunction>& functions, uint64_t room);
 
-// Patches the copy, for shims of an agent at `agent_base`. Returns what has to stand in the `room` bytes below it.
-Expected<std::string> patch_vdso(std::span<std::byte> image, uint64_t agent_base, uint64_t room);
+// Patches the copy, of which these are vdso_functions() and place_trampolines(), for shims of an agent at `agent_base`. Returns
+// what has to stand in the `room` bytes below it.
+std::string patch_vdso(std::span<std::byte> image, const std::vector<VdsoFunction>& functions,
+                       const std::vector<Trampoline>& trampolines, uint64_t agent_base, uint64_t room);
 
 }  // namespace pmi

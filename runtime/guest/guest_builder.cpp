@@ -160,7 +160,7 @@ Status GuestBuilder::find_node_functions() {
 
 // Home's functions at their addresses, and nothing where home's kernel has its data.
 Status GuestBuilder::place_home_vdso() {
-    TRY_ASSIGN(std::string copy, vdso_copy(vdso_, image_));
+    std::string copy = vdso_copy(vdso_, image_);
     Batch batch(outer_, outer_, agent(), waiter_);
     std::vector<std::pair<size_t, std::string>> calls;
     for (const auto& r : image_.regions()) {

@@ -43,7 +43,8 @@ const Trampoline* trampoline_at(const GuestVdso& vdso, uint64_t address) {
 AddressRange trampoline_room(uint64_t vdso_start, const wire::Image& image) {
     constexpr uint64_t kEnough = 2 * kPage;
     for (const auto& r : image.regions())
-        if (r.kind() == wire::Region::VDSO && r.end() == vdso_start) return {std::max(r.start(), vdso_start - kEnough), vdso_start};
+        if (r.kind() == wire::Region::VDSO && r.end() == vdso_start)
+            return {std::max(r.start(), vdso_start - std::min(vdso_start, kEnough)), vdso_start};
     return {vdso_start, vdso_start};
 }
 
@@ -79,12 +80,13 @@ Expected<GuestVdso> describe_vdso(const wire::Image& image) {
     return vdso;
 }
 
-Expected<std::string> vdso_copy(const GuestVdso& vdso, const wire::Image& image) {
+std::string vdso_copy(const GuestVdso& vdso, const wire::Image& image) {
     std::string copy = image.vdso();
     if (copy.empty()) return copy;
-    TRY_ASSIGN(std::string bytes, patch_vdso(std::as_writable_bytes(std::span(copy)), image.agent_base(),
-                                             vdso.trampolines.end - vdso.trampolines.start));
-    return bytes + copy;
+    uint64_t room = vdso.trampolines.end - vdso.trampolines.start;
+    auto bytes = std::as_writable_bytes(std::span(copy));
+    std::string below = patch_vdso(bytes, vdso.functions, vdso.entries, image.agent_base(), room);
+    return below + copy;
 }
 
 bool is_kernel_code(const std::string& name) { return name == "[vdso]" || name.starts_with("[vvar"); }

@@ -35,8 +35,8 @@ struct GuestVdso {
 
 // The image's [vdso] and what the guest has to have there. The image is a peer's.
 Expected<GuestVdso> describe_vdso(const wire::Image& image);
-// The bytes from trampolines.start to copy.end. Empty: home has no vDSO.
-Expected<std::string> vdso_copy(const GuestVdso& vdso, const wire::Image& image);
+// The bytes from trampolines.start to copy.end. `image` is the one described. Empty: home has no vDSO.
+std::string vdso_copy(const GuestVdso& vdso, const wire::Image& image);
 
 // The kernel's own mappings: all of [vvar...] and [vdso].
 bool is_kernel_code(const std::string& name);

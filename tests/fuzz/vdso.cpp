@@ -47,6 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!functions) return 0;
     for (const auto& f : *functions)
         if (f.offset > image.size() || f.size > image.size() - f.offset) std::abort();
-    (void)patch_vdso(image, uint64_t{0x1000} << 32, 2 * kPage);
+    auto trampolines = place_trampolines(*functions, 2 * kPage);
+    if (trampolines) (void)patch_vdso(image, *functions, *trampolines, uint64_t{0x1000} << 32, 2 * kPage);
     return 0;
 }

@@ -37,6 +37,12 @@ std::vector<std::byte> own_vdso(uint64_t* start) {
     return {};
 }
 
+Expected<std::string> patch(std::span<std::byte> image, uint64_t agent_base, uint64_t room) {
+    TRY_ASSIGN(auto functions, vdso_functions(image));
+    TRY_ASSIGN(auto trampolines, place_trampolines(functions, room));
+    return patch_vdso(image, functions, trampolines, agent_base, room);
+}
+
 // A guest's layout in this process: shims in one page, the clock page at its distance, and a patched copy of the vDSO.
 class Shims : public testing::Test {
   protected:
@@ -73,7 +79,7 @@ class Shims : public testing::Test {
         ASSERT_NE(::mmap(place_.data() + kClockPageOffset, kPage, PROT_READ, MAP_SHARED | MAP_FIXED, clock_->read_only_fd(), 0),
                   MAP_FAILED);
         // The copy, at an address of its own: as a program that kept a pointer to home's vDSO calls it.
-        auto below = patch_vdso(vdso_, base_, kRoom);
+        auto below = patch(vdso_, base_, kRoom);
         ASSERT_TRUE(below) << below.error().message();
         ASSERT_EQ(below->size(), kRoom);
         void* memory = ::mmap(nullptr, kRoom + vdso_.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -368,7 +374,7 @@ TEST(VdsoImage, HostileBytes) {
     EXPECT_FALSE(vdso_functions(std::vector<std::byte>(kMaxVdso + 1)));
     for (size_t length = 0; length < image.size(); length += 7) {
         auto part = std::vector<std::byte>(image.begin(), image.begin() + static_cast<ptrdiff_t>(length));
-        (void)patch_vdso(part, 0x10000, 2 * kPage);
+        (void)patch(part, 0x10000, 2 * kPage);
     }
     std::mt19937_64 random(1);
     for (int round = 0; round < 20000; round++) {
@@ -379,7 +385,7 @@ TEST(VdsoImage, HostileBytes) {
             changed[at] = static_cast<std::byte>(random());
             if (random() % 4 == 0) std::memset(changed.data() + (at & ~size_t{7}), 0xff, 8);
         }
-        (void)patch_vdso(changed, 0x10000, 2 * kPage);
+        (void)patch(changed, 0x10000, 2 * kPage);
     }
 }
 
@@ -390,7 +396,7 @@ TEST(VdsoImage, UnknownFunctionsAreRefused) {
     size_t at = text.find("__vdso_gettimeofday");
     ASSERT_NE(at, std::string_view::npos);
     image[at + 7] = std::byte{'G'};
-    auto patched = patch_vdso(image, 0x10000, 2 * kPage);
+    auto patched = patch(image, 0x10000, 2 * kPage);
     ASSERT_FALSE(patched);
     EXPECT_NE(patched.error().message().find("__vdso_Gettimeofday"), std::string::npos);
 }
