@@ -3,7 +3,7 @@
         .intel_syntax noprefix
         .section .rodata.pmi_agent, "a", @progbits
         .balign 4096
-        .globl pmi_agent_begin, pmi_agent_end, pmi_agent_syscall, pmi_agent_batch, pmi_agent_loop
+        .globl pmi_agent_begin, pmi_agent_end, pmi_agent_syscall, pmi_agent_batch, pmi_agent_batch_end, pmi_agent_loop
         .globl pmi_agent_idle_end, pmi_agent_call_begin, pmi_agent_call_end, pmi_agent_cancel
 
         .set SLOT_STATE, 0
@@ -34,6 +34,7 @@ pmi_agent_batch:
         dec     r13
         jnz     1b
 2:      int3
+pmi_agent_batch_end:
 
 /* rbx: struct Slot *, r14: struct AgentHeader *. */
 pmi_agent_loop:

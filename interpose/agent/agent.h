@@ -57,6 +57,7 @@ extern "C" {
 extern const char pmi_agent_begin[], pmi_agent_end[];
 extern const char pmi_agent_syscall[];     // syscall; int3
 extern const char pmi_agent_batch[];       // runs a batch; int3
+extern const char pmi_agent_batch_end[];   // behind its int3
 extern const char pmi_agent_loop[];        // the deputy's loop: rbx = Slot, r14 = AgentHeader
 extern const char pmi_agent_idle_end[];    // behind the loop's futex wait
 extern const char pmi_agent_call_begin[];  // from here to call_end a request has been taken

@@ -237,6 +237,7 @@ Status Worker::stop_deputy(DeputyProcess& p, HomePid tid) {
         if (stop.kind == Stop::Kind::Group) p.job_stopped = true;
         if (stop.kind != Stop::Kind::Signal) return {};
         TRY_ASSIGN(int signal, run.signal_after(stop));
+        if (stop.signal == SIGTRAP) return run.end(*this);
         TRY(interrupt(tid.value));  // any stop takes a pending one away
         TRY(resume(tid.value, signal));
     }

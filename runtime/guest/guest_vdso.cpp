@@ -122,17 +122,16 @@ Expected<bool> put_outside(const GuestVdso& vdso, Registers& r, const RemoteMemo
 
 Status leave_vdso(pid_t tid, const GuestVdso& vdso, const RemoteMemory& memory, StopWaiter& waiter) {
     constexpr int kMaxSteps = 4000;
+    InjectedRun run(tid);
     for (int i = 0; i < kMaxSteps; i++) {
         TRY_ASSIGN(Registers r, get_registers(tid));
-        if (!vdso.is_inside(r.rip)) return {};
+        if (!vdso.is_inside(r.rip)) return run.end(waiter);
         TRY_ASSIGN(bool is_outside, put_outside(vdso, r, memory));
-        if (is_outside) return set_registers(tid, r);
-        TRY(single_step(tid));
-        TRY_ASSIGN(int status, waiter.wait(tid, -1));
-        Stop stop = classify(status);
-        if (stop.kind == Stop::Kind::Exited) return fail_code(ESRCH, "thread {} ended meanwhile", tid);
-        bool faulted = stop.kind == Stop::Kind::Signal && stop.signal != SIGTRAP;
-        if (faulted) return fail("thread {} gets signal {} in the vDSO", tid, stop.signal);
+        if (is_outside) {
+            TRY(set_registers(tid, r));
+            return run.end(waiter);
+        }
+        TRY(step(tid, run, waiter));
     }
     return fail("thread {} does not leave the vDSO", tid);
 }

@@ -125,15 +125,13 @@ class Attempt {
             Stop s = classify(status);
             switch (s.kind) {
                 case Stop::Kind::Exited: attached_.erase(tid); return list_changed();
+                case Stop::Kind::Group:
                 case Stop::Kind::Interrupt:
+                    if (s.kind == Stop::Kind::Group) job_stopped_ = true;
                     if (trap_is_due(tid)) {
                         TRY(resume(tid));
                         break;
                     }
-                    stopped_.insert(tid);
-                    return {};
-                case Stop::Kind::Group:
-                    job_stopped_ = true;
                     stopped_.insert(tid);
                     return {};
                 default:
@@ -236,22 +234,17 @@ Status step_out_of_vdso(pid_t tid, VdsoRange vdso, StopWaiter& waiter) {
     constexpr int kMaxSteps = 4000;
     std::optional<bool> keeps_ignored;  // asked before the first step
     InjectedRun run(tid);
-    for (int i = 0, signal = 0; i < kMaxSteps; i++) {
+    for (int i = 0; i < kMaxSteps; i++) {
         TRY_ASSIGN(Registers r, get_registers(tid));
         if (r.rip < vdso.start || r.rip >= vdso.end) {
-            TRY(run.end());
+            TRY(run.end(waiter));
             if (!keeps_ignored.value_or(false)) return {};
             RemoteMemory memory(tid);
             TRY_ASSIGN(uint64_t instruction, find_syscall_instruction(memory, vdso.start, vdso.end));
             return ignore_trap(tid, instruction, below_stack(r), memory, waiter);
         }
         if (!keeps_ignored) keeps_ignored = ignores_trap(tid);
-        TRY(single_step(tid, signal));
-        // The vDSO waits for nothing: no time limit, and so no naps between two looks.
-        TRY_ASSIGN(int status, waiter.wait(tid, -1));
-        Stop stop = classify(status);
-        if (stop.kind == Stop::Kind::Exited) return fail_code(ESRCH, "thread {} ended meanwhile", tid);
-        TRY_ASSIGN(signal, run.signal_after(stop));
+        TRY(step(tid, run, waiter));
     }
     return fail("thread {} does not leave the vDSO", tid);
 }

@@ -10,23 +10,10 @@
 
 #include "interpose/agent/agent.h"
 #include "runtime/base/error.h"
+#include "runtime/tracee/injected_run.h"
 #include "runtime/tracee/memory.h"
-#include "runtime/tracee/ptrace.h"
 
 namespace pmi {
-
-// How to wait until a thread stops. A guest supervisor has to serve the thread's own notifications meanwhile.
-class StopWaiter {
-  public:
-    virtual ~StopWaiter() = default;
-    // The thread's next wait status. Error ETIMEDOUT after timeout_ms (negative: none), ESRCH when there is none.
-    virtual Expected<int> wait(pid_t tid, int timeout_ms) = 0;
-};
-// waitpid(2) with __WALL.
-class PlainWaiter : public StopWaiter {
-  public:
-    Expected<int> wait(pid_t tid, int timeout_ms) override;
-};
 
 class Injector {
   public:
@@ -40,7 +27,7 @@ class Injector {
     Status batch(uint64_t agent_base, uint64_t scratch, std::vector<BatchOp>& ops, const RemoteMemory& memory);
 
   private:
-    Status run_until_trap();
+    Status run_until(uint64_t end);
     pid_t tid_;
     StopWaiter& waiter_;
 };

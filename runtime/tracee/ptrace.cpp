@@ -149,25 +149,11 @@ bool trap_is_due(pid_t tid) {
     return mask && (*mask & (uint64_t{1} << (SIGTRAP - 1))) == 0;
 }
 
-// Two signals of the program's come to a thread that has all blocked:
-//   SIGSTOP, which can't be; it is resumed once more from the group-stop that follows
-//   a fault that it had met just before it was stopped: when the trap of injected code is pending the kernel takes the first
-//   pending fault of all, even a blocked one (dequeue_synchronous_signal in kernel/signal.c). Resumed with it the thread finds it
-//   blocked and queues it again, behind the trap. A fault of the injected code is not blocked any more: to force it the kernel has
-//   unblocked it.
-Expected<int> InjectedRun::signal_after(const Stop& stop) {
-    if (stop.kind == Stop::Kind::Group) met_group_stop_ = true;
-    if (stop.kind != Stop::Kind::Signal || stop.signal == SIGTRAP) return 0;
-    if (stop.signal == SIGSTOP) {
-        met_group_stop_ = true;
-        return SIGSTOP;
-    }
-    TRY_ASSIGN(uint64_t mask, get_signal_mask(tid_));
-    return (mask & (uint64_t{1} << (stop.signal - 1))) != 0 ? stop.signal : 0;
+Expected<bool> is_own_trap(pid_t tid, const Stop& stop) {
+    if (stop.kind != Stop::Kind::Signal || stop.signal != SIGTRAP) return false;
+    TRY_ASSIGN(siginfo_t info, get_signal_info(tid));
+    return info.si_code > 0;
 }
-
-// The group-stop is over for a thread that was resumed from it, until an INTERRUPT makes it look again. It is pending until then.
-Status InjectedRun::end() const { return met_group_stop_ ? interrupt(tid_) : Status(); }
 
 bool dispatches_own_calls(pid_t tid) {
     constexpr int kGetDispatch = 0x4211;  // PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG

@@ -56,20 +56,8 @@ Expected<std::vector<siginfo_t>> peek_pending(pid_t tid, Pending which);
 // Whether the stopped thread is about to take a SIGTRAP of its own. It has to before it runs injected code, which tells by that
 // signal that it is done: resumed without an INTERRUPT it stops for the signal next.
 bool trap_is_due(pid_t tid);
-// A stretch that a stopped thread runs for us: injected code, or steps out of some. No signal of the program's is lost by it,
-// and no stop by job control.
-class InjectedRun {
-  public:
-    explicit InjectedRun(pid_t tid) : tid_(tid) {}
-    // With what signal the thread is resumed after `stop`, 0 for none.
-    Expected<int> signal_after(const Stop& stop);
-    // The thread is stopped again. A stop by job control that it has met, and run on from, shows at once when it is resumed.
-    Status end() const;
-
-  private:
-    pid_t tid_;
-    bool met_group_stop_ = false;
-};
+// Whether a stop is for a SIGTRAP of the thread's own (a breakpoint, a step), and not for one that somebody has sent.
+Expected<bool> is_own_trap(pid_t tid, const Stop& stop);
 // Whether the stopped thread takes its system calls itself (PR_SET_SYSCALL_USER_DISPATCH), and those of injected code too. False
 // before Linux 6.4, which does not tell.
 bool dispatches_own_calls(pid_t tid);

@@ -20,13 +20,6 @@ Expected<bool> is_call_stop(pid_t tid, const Stop& stop) {
     return (info.si_code & 0x7f) == SIGTRAP;
 }
 
-Expected<Stop> next_stop(pid_t tid, StopWaiter& waiter) {
-    TRY_ASSIGN(int status, waiter.wait(tid, -1));
-    Stop stop = classify(status);
-    if (stop.kind == Stop::Kind::Exited) return fail_code(ESRCH, "thread {} ended meanwhile", tid);
-    return stop;
-}
-
 // Twice: at the call's entry, and at its return.
 Status run_to_call_stop(pid_t tid, InjectedRun& run, StopWaiter& waiter) {
     for (int signal = 0;;) {
@@ -63,7 +56,7 @@ Status stop_in_between(pid_t tid, InjectedRun& run, StopWaiter& waiter) {
         TRY(resume(tid, signal));
         TRY_ASSIGN(Stop stop, next_stop(tid, waiter));
         TRY_ASSIGN(signal, run.signal_after(stop));
-        if (stop.kind == Stop::Kind::Interrupt || stop.kind == Stop::Kind::Group) return run.end();
+        if (stop.kind == Stop::Kind::Interrupt || stop.kind == Stop::Kind::Group) return run.end(waiter);
     }
 }
 
