@@ -27,9 +27,9 @@
 
 namespace pmi::control {
 
-constexpr size_t kMaxLine = 64 * 1024;         // of a request
-constexpr size_t kMaxReply = 8 * 1024 * 1024;  // a ps of a job with tens of thousands of processes
-constexpr int kMaxNesting = 16;                // of arrays and objects in a request
+constexpr size_t kMaxLine = size_t{64} * 1024;         // of a request
+constexpr size_t kMaxReply = size_t{8} * 1024 * 1024;  // a ps of a job with tens of thousands of processes
+constexpr int kMaxNesting = 16;                        // of arrays and objects in a request
 constexpr size_t kMaxClients = 256;
 constexpr size_t kMaxPendingRequests = 64;  // of one client
 constexpr const char* kHome = "home";       // the name of home wherever a place is named

@@ -348,13 +348,8 @@ Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, s
 // The node has it all: from now on signals are passed on.
 Status Worker::start_deputies(DeputyProcess& p) {
     TRY(p.session->start(p.server, *events_));
-    bool asked = false;
-    for (auto& [tid, t] : p.threads) {
-        if (t.untraced) continue;
-        // A stop by job control that came while threads ran injected code shows at the next interruption of one.
-        if (!std::exchange(asked, true)) TRY(interrupt(tid.value));
-        TRY(go_on(p, t));
-    }
+    for (auto& [tid, t] : p.threads)
+        if (!t.untraced) TRY(go_on(p, t));
     // A stopped program takes no signals before it is continued.
     return p.job_stopped ? Status() : settle_pending_signals(p);
 }

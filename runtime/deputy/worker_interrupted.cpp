@@ -103,7 +103,7 @@ Status Worker::issue_again(const DeputyProcess& p, const DeputyThread& t, Slot& 
     if (static_cast<int64_t>(r.rax) == -EINTR) return {};
     if (timeout.kind != Timeout::None) {
         auto slot_index = p.server->slot_of(t.tid);
-        r.rsp = p.region().arena_address(kMaxSlots - 1) + kArenaSize - (slot_index.value_or(0) + 1) * 128;
+        r.rsp = p.region().arena_address(kMaxSlots - 1) + kArenaSize - (uint64_t{slot_index.value_or(0)} + 1) * 128;
         TRY(write_timeout(r, timeout, monotonic_ns(), memory, 0));
         p.server->note_issued_again(t.tid);
         const uint64_t arguments[] = {r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9};

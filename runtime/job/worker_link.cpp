@@ -15,7 +15,7 @@ using nlohmann::json;
 
 namespace {
 
-constexpr size_t kMaxPacket = 64 * 1024;
+constexpr size_t kMaxPacket = size_t{64} * 1024;
 constexpr int kChannel = 3;
 
 // The worker is a fork without exec: close-on-exec doesn't keep the supervisor's sockets and clients out of

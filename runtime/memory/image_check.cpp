@@ -15,7 +15,7 @@ namespace pmi {
 namespace {
 
 constexpr uint64_t kHighest = uint64_t{1} << 47;  // the first address that no program has
-constexpr size_t kSigactions = 64 * 32;
+constexpr size_t kSigactions = size_t{64} * 32;
 constexpr size_t kMaxAuxv = 4096;
 constexpr uint32_t kLastArgument = 5;
 

@@ -85,7 +85,7 @@ uint64_t PageSet::bytes() const {
 }
 
 std::vector<PageRun> close_runs(const PageSet& pages) {
-    constexpr uint64_t kGap = 64 * 4096;  // bytes
+    constexpr uint64_t kGap = uint64_t{64} * 4096;  // bytes
     std::vector<PageRun> runs;
     for (const auto& run : pages.runs()) {
         if (!runs.empty() && run.start - runs.back().end <= kGap)
