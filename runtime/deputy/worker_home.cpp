@@ -245,9 +245,10 @@ Status Worker::stop_deputy(DeputyProcess& p, HomePid tid) {
 
 Status Worker::stop_deputies(DeputyProcess& p) {
     for (auto& [tid, t] : p.threads) {
-        if (t.stopped || t.exiting) continue;
-        TRY(stop_deputy(p, tid));
+        if (t.exiting) continue;
+        if (!t.stopped) TRY(stop_deputy(p, tid));
         t.stopped = true;
+        TRY(set_signal_mask(tid.value, kInjectionMask));
     }
     return {};
 }

@@ -91,7 +91,7 @@ Status Worker::make_quiet_now(const DeputyProcess& p, DeputyThread& t) {
     t.wants_quiet = false;
     t.quiet = true;
     TRY_ASSIGN(t.mask_before_quiet, get_signal_mask(t.tid.value));
-    TRY(set_signal_mask(t.tid.value, kInjectionMask));
+    TRY(set_signal_mask(t.tid.value, kEverySignal));
     return settle_call(p, t, Interrupted::DeliverResult, true);
 }
 

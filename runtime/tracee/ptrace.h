@@ -50,7 +50,8 @@ Expected<siginfo_t> get_signal_info(pid_t tid);
 Status set_signal_info(pid_t tid, const siginfo_t& info);
 // What is blocked while a thread runs injected code: everything but SIGTRAP, by which it tells that it is done. (The
 // kernel resets the disposition of a blocked signal that it has to force: force_sig in kernel/signal.c.)
-constexpr uint64_t kInjectionMask = ~(uint64_t{1} << (SIGTRAP - 1));
+constexpr uint64_t kEverySignal = ~uint64_t{0};
+constexpr uint64_t kInjectionMask = kEverySignal & ~(uint64_t{1} << (SIGTRAP - 1));
 enum class Pending { Thread, Process };
 Expected<std::vector<siginfo_t>> peek_pending(pid_t tid, Pending which);
 // Whether the stopped thread is about to take a SIGTRAP of its own. It has to before it runs injected code, which tells by that
