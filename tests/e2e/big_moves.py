@@ -396,7 +396,8 @@ def case_follow_ends(t, chance):
 
 
 def expect_killed(t, why):
-    status = t.job.wait(60)
+    # A network that has died with its machine refuses nothing: then home tries for all of its 60 s.
+    status = t.job.wait(90)
     if status != -signal.SIGKILL:
         return f"ended with {status}: {t.job.output()[-100:]!r} {t.job.errors()[-300:]}"
     if not re.search(why, t.job.errors()):
