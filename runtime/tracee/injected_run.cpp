@@ -72,7 +72,7 @@ Status InjectedRun::end(StopWaiter& waiter) {
 Status InjectedRun::put_back_trap(StopWaiter& waiter) {
     TRY_ASSIGN(uint64_t mask, get_signal_mask(tid_));
     TRY(set_signal_info(tid_, *std::exchange(trap_, std::nullopt)));
-    TRY(set_signal_mask(tid_, mask | uint64_t{1} << (SIGTRAP - 1)));
+    TRY(set_signal_mask(tid_, kEverySignal));
     for (int signal = SIGTRAP;;) {
         TRY(interrupt(tid_));
         TRY(resume(tid_, signal));

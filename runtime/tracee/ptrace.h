@@ -48,9 +48,9 @@ Expected<uint64_t> get_signal_mask(pid_t tid);
 Status set_signal_mask(pid_t tid, uint64_t mask);
 Expected<siginfo_t> get_signal_info(pid_t tid);
 Status set_signal_info(pid_t tid, const siginfo_t& info);
+constexpr uint64_t kEverySignal = ~uint64_t{0};
 // What is blocked while a thread runs injected code: everything but SIGTRAP, by which it tells that it is done. (The
 // kernel resets the disposition of a blocked signal that it has to force: force_sig in kernel/signal.c.)
-constexpr uint64_t kEverySignal = ~uint64_t{0};
 constexpr uint64_t kInjectionMask = kEverySignal & ~(uint64_t{1} << (SIGTRAP - 1));
 enum class Pending { Thread, Process };
 Expected<std::vector<siginfo_t>> peek_pending(pid_t tid, Pending which);
