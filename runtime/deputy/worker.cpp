@@ -80,7 +80,8 @@ Status Worker::run() {
         TRY(serve_returns());
         // Whoever asks for more finds that it has ended, and that the program is home.
         if (had_process_ && processes_.empty() && unfinished_.empty()) return {};
-        if (fds[0].revents != 0) TRY(handle_packets());
+        // Some may have been received while a program returned by itself.
+        if (fds[0].revents != 0 || !requests_.empty()) TRY(handle_packets());
         if (had_process_ && processes_.empty() && unfinished_.empty()) return {};
     }
     return {};
