@@ -40,6 +40,7 @@ struct WorkerSetup {
     bool insecure = false;
     uint32_t reconnect_seconds = 0;  // for how long a cut connection is tried to be had again
     bool signals_trapped = false;    // another tracer has the program while this one has not (runtime/job/signal_trap.h)
+    int own_filters = 0;             // seccomp filters that pmirun itself put in place
     bool free_home_memory = false;   // home keeps nothing of the memory of who is away
     std::string job;                 // for the log
 };

@@ -21,6 +21,7 @@
 #include "remote/wire/xstate.h"
 #include "runtime/base/log.h"
 #include "runtime/base/phases.h"
+#include "runtime/deputy/movable.h"
 #include "runtime/deputy/worker_loop.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/memory/pages.h"
@@ -119,6 +120,12 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
     Phases phases;
     TRY_ASSIGN(Frozen frozen, freeze_home(pid));
     phases.mark("freeze");
+    // It has run since the supervisor looked.
+    if (auto why = cantmove_reason(pid.value, {{::getpid()}, setup_.own_filters, true})) {
+        TRY(thaw_home(frozen));
+        return fail("cantmove: {}", *why);
+    }
+    phases.mark("look");
     std::shared_ptr<AgentRegion> region;
     auto image = capture(frozen, pid, session->machine(), early.get(), &region);
     phases.mark("capture");

@@ -13,8 +13,8 @@
 
 #include "runtime/control/event_loop.h"
 #include "runtime/control/server.h"
+#include "runtime/deputy/movable.h"
 #include "runtime/job/destination.h"
-#include "runtime/job/movable.h"
 #include "runtime/job/processes.h"
 #include "runtime/job/signal_trap.h"
 #include "runtime/job/supervisor_options.h"

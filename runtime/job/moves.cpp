@@ -150,6 +150,7 @@ Expected<WorkerLink*> Job::start_worker() {
     setup.job = options_.name;
     setup.free_home_memory = options_.free_home_memory;
     setup.signals_trapped = trap_ != nullptr;
+    setup.own_filters = movable_context().own_filters;
     WorkerLink::Events events;
     events.on_event = [this](WorkerLink& w, const json& event) { on_worker_event(w, event); };
     events.on_end = [this](WorkerLink& w, const std::string& how) { on_worker_end(w, how); };

@@ -286,6 +286,18 @@ pid_t thread_with_memory(pid_t pid) {
 
 Expected<std::vector<pid_t>> list_processes() { return list_numbers("/proc"); }
 
+Expected<std::vector<pid_t>> list_children(pid_t pid) {
+    TRY_ASSIGN(auto threads, list_threads(pid));
+    std::vector<pid_t> children;
+    for (pid_t tid : threads) {
+        TRY_ASSIGN(std::string text, read_file(fmt::format("/proc/{}/task/{}/children", pid, tid)));
+        char* end = nullptr;
+        for (const char* at = text.c_str(); long child = std::strtol(at, &end, 10); at = end)
+            children.push_back(static_cast<pid_t>(child));
+    }
+    return children;
+}
+
 Expected<std::vector<FdEntry>> list_fds(pid_t pid) {
     std::string directory = fmt::format("/proc/{}/fd", pid);
     TRY_ASSIGN(auto numbers, list_numbers(directory));

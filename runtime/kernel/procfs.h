@@ -75,6 +75,8 @@ Expected<std::vector<pid_t>> list_threads(pid_t pid);
 pid_t thread_with_memory(pid_t pid);
 // All processes that this /proc shows.
 Expected<std::vector<pid_t>> list_processes();
+// Those of which a thread of this process is the parent. Error ENOENT: a kernel without CONFIG_PROC_CHILDREN.
+Expected<std::vector<pid_t>> list_children(pid_t pid);
 
 struct FdEntry {
     int fd;

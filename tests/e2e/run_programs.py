@@ -59,8 +59,8 @@ def reason_for(rows, *words):
 class Mover:
     """What one mode does at points, and what it remembers for the verdict."""
 
-    def __init__(self, job, mode, nodes):
-        self.job, self.mode, self.nodes = job, mode, nodes
+    def __init__(self, job, mode, nodes, may_stay):
+        self.job, self.mode, self.nodes, self.may_stay = job, mode, nodes, may_stay
         self.refused, self.errors, self.moves = [], [], 0
         self.ready = threading.Event()  # the first point may come before Popen returns
 
@@ -102,7 +102,8 @@ class Mover:
             if not e.is_gone():  # killed meanwhile by another process of the test
                 raise
             return
-        if now not in ((HOME,) if to == HOME else (to.name, to.address)):
+        by_itself = now == HOME and self.may_stay  # what can't leave can't stay away either
+        if now not in ((HOME,) if to == HOME else (to.name, to.address)) and not by_itself:
             self.errors.append(f"PID {pid}: pmictl moved it to {getattr(to, 'name', to)}, then where said {now}")
 
 
@@ -119,7 +120,7 @@ def run_one(run, my_nodes, task, options):
     os.mkdir(directory, 0o700)
     env, server, mover, problems = {}, None, None, []
     point_path = os.path.join(run.directory, f"point-{task['number']}")
-    mover = Mover(None, mode, my_nodes)
+    mover = Mover(None, mode, my_nodes, task["may_stay"])
     server = PointServer(point_path, mover.at_point)
     env["PMI_MIGRATE_POINT"] = point_path
     binary = task["binary"] if run.user is None else run.take(task["binary"], directory)

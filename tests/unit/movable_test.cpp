@@ -1,5 +1,5 @@
 // cantmove reasons, each against a real process that does the thing.
-#include "runtime/job/movable.h"
+#include "runtime/deputy/movable.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@
 
 #include "runtime/kernel/shared_memory.h"
 
-namespace pmi::job {
+namespace pmi {
 namespace {
 
 // A child that has run `prepare` and now sleeps; ended and reaped at the end.
@@ -167,6 +167,33 @@ TEST(Movable, SharedAddressSpace) {
     if (other > 1) ::kill(other, SIGKILL);
 }
 
+// What is looked for once more when it stands still.
+TEST(Movable, WhatHasComeSince) {
+    MovableContext again;
+    again.again = true;
+    Child quiet([] {});
+    EXPECT_FALSE(cantmove_reason(quiet.pid, again));
+    Child sharing([] {
+        shared_map(4096);
+        if (::fork() == 0) {
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+            for (;;) ::pause();
+        }
+    });
+    EXPECT_TRUE(contains(cantmove_reason(sharing.pid, again).value_or(""), "memory shared with PID"));
+    Child with_address_space([] {
+        static char stack[65536];
+        ::clone(
+            [](void*) {
+                ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+                for (;;) ::pause();
+                return 0;
+            },
+            stack + sizeof stack, CLONE_VM, nullptr);
+    });
+    EXPECT_TRUE(contains(cantmove_reason(with_address_space.pid, again).value_or(""), "the whole address space"));
+}
+
 TEST(Movable, Traced) {
     Child child([] {});
     ASSERT_EQ(::ptrace(PTRACE_SEIZE, child.pid, 0, 0), 0);
@@ -272,4 +299,4 @@ TEST(CantmoveDescriptor, ByLink) {
 }
 
 }  // namespace
-}  // namespace pmi::job
+}  // namespace pmi

@@ -10,11 +10,14 @@
 #include "runtime/base/error.h"
 #include "runtime/kernel/procfs.h"
 
-namespace pmi::job {
+namespace pmi {
 
 struct MovableContext {
     std::vector<pid_t> own_tracers;  // being traced by these is no obstacle: they are the supervisor's helpers
     int own_filters = 0;             // seccomp filters that pmirun itself put in place
+    // It has been looked at before, has run since, and stands still now: what can have become true meanwhile is looked for, in a
+    // fraction of the time.
+    bool again = false;
 };
 
 std::optional<std::string> cantmove_reason(pid_t pid);
@@ -25,4 +28,4 @@ std::optional<std::string> cantmove_mapping(const MapsEntry& entry);
 // Judges one descriptor by what its /proc link says.
 std::optional<std::string> cantmove_descriptor(const std::string& target);
 
-}  // namespace pmi::job
+}  // namespace pmi

@@ -1,4 +1,4 @@
-#include "runtime/job/movable.h"
+#include "runtime/deputy/movable.h"
 
 #include <fcntl.h>
 #include <linux/kcmp.h>
@@ -15,7 +15,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/kernel/shared_memory.h"
 
-namespace pmi::job {
+namespace pmi {
 namespace {
 
 using Reason = std::optional<std::string>;
@@ -144,10 +144,8 @@ bool has_same_address_space(pid_t a, pid_t b) { return ::syscall(SYS_kcmp, a, b,
 
 // vfork and clone(CLONE_VM) without CLONE_THREAD. The numbers of one address space are equal in all its
 // users, which spares most of the kcmp calls.
-Reason check_shared_address_space(const Subject& s) {
-    auto all = list_processes();
-    if (!all) return std::nullopt;
-    for (pid_t other : *all) {
+Reason check_shared_address_space(const Subject& s, const std::vector<pid_t>& others) {
+    for (pid_t other : others) {
         if (other == s.pid) continue;
         auto stat = read_stat(other);
         if (!stat || stat->state == 'Z' || stat->arg_start != s.stat.arg_start || stat->arg_start == 0) continue;
@@ -180,11 +178,15 @@ Reason check_own_limits() {
     return std::nullopt;
 }
 
-Reason check_memory(const Subject& s) {
-    auto maps = read_smaps(s.memory_of);
+Reason check_memory(const Subject& s, const MovableContext& context) {
+    auto maps = context.again ? read_maps(s.memory_of) : read_smaps(s.memory_of);
     if (!maps) return std::nullopt;  // it ended just now; the move itself will say so
     if (auto reason = check_mappings(*maps)) return reason;
-    if (auto reason = check_shared_address_space(s)) return reason;
+    // Whoever has come to share its address space since is a child of it.
+    auto others = context.again ? list_children(s.pid) : list_processes();
+    if (!others) others = list_processes();
+    if (others)
+        if (auto reason = check_shared_address_space(s, *others)) return reason;
     return check_shared_mappings(s, *maps);
 }
 
@@ -226,7 +228,7 @@ std::optional<std::string> cantmove_reason(pid_t pid, const MovableContext& cont
     if (auto r = check_descriptors(*subject)) return r;
     if (auto r = check_timers(*subject)) return r;
     if (auto r = check_own_limits()) return r;
-    return check_memory(*subject);
+    return check_memory(*subject, context);
 }
 
-}  // namespace pmi::job
+}  // namespace pmi
