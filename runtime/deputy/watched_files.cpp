@@ -2,6 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -12,6 +15,7 @@
 #include <optional>
 #include <utility>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/kernel/shared_memory.h"
@@ -20,6 +24,9 @@
 
 namespace pmi {
 namespace {
+
+constexpr int64_t kLookForNs = 1'000'000'000;  // after somebody has opened a file
+constexpr int64_t kLookEveryNs = 100'000'000;
 
 std::string fd_link(HomePid tid, int fd) { return fmt::format("/proc/{}/fd/{}", tid.value, fd); }
 
@@ -90,6 +97,30 @@ Fd open_mapped(HomePid alive, const wire::Image& image, const wire::MappedFile& 
     return {};
 }
 
+// What a shared mapping of the file would look like. `link`: to its path.
+MapsEntry shared_mapping_of(const struct stat& st, const std::string& link, bool writable) {
+    MapsEntry mapping;
+    mapping.shared = true;
+    mapping.write = writable;
+    mapping.dev_major = major(st.st_dev);
+    mapping.dev_minor = minor(st.st_dev);
+    mapping.inode = st.st_ino;
+    char path[4096];
+    ssize_t n = ::readlink(link.c_str(), path, sizeof path);
+    mapping.name.assign(path, static_cast<size_t>(std::max<ssize_t>(n, 0)));
+    return mapping;
+}
+
+// Who waits for these words here was to be woken by the program, which has woken those on its node. One too many does no harm:
+// futex(2) has callers look again. Nobody moves data in pieces as small as locks are.
+void wake_waiters(std::span<std::byte> stored) {
+    constexpr size_t kLargestLock = 256;
+    if (stored.size() > kLargestLock) return;
+    auto first = reinterpret_cast<uintptr_t>(stored.data()) & ~uintptr_t{3};
+    for (uintptr_t word = first; word < reinterpret_cast<uintptr_t>(stored.data()) + stored.size(); word += 4)
+        (void)::syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+}
+
 // A sealed memfd takes stores, but no write(2).
 bool takes_writes(int fd) {
     int seals = ::fcntl(fd, F_GET_SEALS);
@@ -127,15 +158,7 @@ Status WatchedFiles::watch_shared(HomePid pid, HomePid tid, int fd) {
     if (!S_ISREG(st.st_mode)) return fail("a shared mapping of what is no file");
     if ((flags & O_ACCMODE) == O_WRONLY || (flags & O_PATH) != 0) return {};
     bool writable = (flags & O_ACCMODE) == O_RDWR;
-    MapsEntry ours;
-    ours.shared = true;
-    ours.write = writable;
-    ours.dev_major = major(st.st_dev);
-    ours.dev_minor = minor(st.st_dev);
-    ours.inode = st.st_ino;
-    char link[4096];
-    ssize_t n = ::readlink(fd_link(tid, fd).c_str(), link, sizeof link);
-    ours.name.assign(link, static_cast<size_t>(std::max<ssize_t>(n, 0)));
+    MapsEntry ours = shared_mapping_of(st, fd_link(tid, fd), writable);
     if (auto sharer = find_sharer(pid.value, {ours})) return fail("a mapping of a file that PID {} maps too", sharer->pid);
     Fd opened(::open(fd_link(tid, fd).c_str(), (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC));
     if (!opened.valid() || (writable && !takes_writes(opened.get())))
@@ -180,9 +203,12 @@ Status WatchedFiles::add(HomePid pid, Fd fd, bool writable, uint32_t* number) {
     std::lock_guard lock(mutex_);
     if (!events_.valid()) events_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
     if (!events_.valid()) return fail_errno("watch mapped files");
-    file.watch = ::inotify_add_watch(events_.get(), fmt::format("/proc/self/fd/{}", file.fd.get()).c_str(), IN_MODIFY);
+    if (!look_.valid()) look_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!look_.valid()) return fail_errno("eventfd");
+    file.watch = ::inotify_add_watch(events_.get(), fmt::format("/proc/self/fd/{}", file.fd.get()).c_str(), IN_MODIFY | IN_MASK_ADD | (writable ? IN_OPEN : 0U));
     if (file.watch < 0) return fail_errno("watch a mapped file");
     if (writable) file.number = next_number_++;
+    if (writable) look_soon(file);
     *number = file.number;
     files_.push_back(std::move(file));
     return {};
@@ -234,11 +260,57 @@ void WatchedFiles::read_events() {
     while (events_.valid() && (n = ::read(events_.get(), buffer, sizeof buffer)) > 0) {
         for (char* at = buffer; at < buffer + n;) {
             const auto& event = *reinterpret_cast<inotify_event*>(at);
-            bool lost_some = (event.mask & IN_Q_OVERFLOW) != 0;
-            for (auto& f : files_)
-                if (lost_some || (f.watch == event.wd && (event.mask & IN_MODIFY) != 0)) f.changed = true;
+            note_event(event.mask, event.wd);
             at += sizeof event + event.len;
         }
+    }
+}
+
+void WatchedFiles::note_event(uint32_t mask, int watch) {
+    bool lost_some = (mask & IN_Q_OVERFLOW) != 0;
+    for (auto& f : files_) {
+        if (!lost_some && f.watch != watch) continue;
+        if (lost_some || (mask & IN_MODIFY) != 0) f.changed = true;
+        if (f.number != 0 && (mask & IN_OPEN) != 0) look_soon(f);
+    }
+}
+
+void WatchedFiles::look_soon(File& file) {
+    file.look_until_ns = monotonic_ns() + kLookForNs;
+    uint64_t one = 1;
+    (void)!::write(look_.get(), &one, sizeof one);
+}
+
+int WatchedFiles::look_fd() const {
+    std::lock_guard lock(mutex_);
+    return look_.get();
+}
+
+int64_t WatchedFiles::next_look_ns() const {
+    std::lock_guard lock(mutex_);
+    int64_t now = monotonic_ns();
+    bool any = std::any_of(files_.begin(), files_.end(), [&](const File& f) { return !f.changed && f.look_until_ns > now; });
+    return any ? looked_ns_ + kLookEveryNs : INT64_MAX;
+}
+
+void WatchedFiles::look_for_sharers() {
+    int64_t now = monotonic_ns();
+    if (next_look_ns() > now) return;
+    std::vector<std::pair<HomePid, MapsEntry>> opened;
+    {
+        std::lock_guard lock(mutex_);
+        uint64_t count = 0;
+        (void)!::read(look_.get(), &count, sizeof count);
+        looked_ns_ = now;
+        for (const auto& f : files_)
+            if (f.look_until_ns > now) opened.emplace_back(f.pid, shared_mapping_of(f.identity, fmt::format("/proc/self/fd/{}", f.fd.get()), true));
+    }
+    // Not under the lock: calls wait for it.
+    for (const auto& [pid, mapping] : opened) {
+        if (!find_sharer(pid.value, {mapping})) continue;
+        std::lock_guard lock(mutex_);
+        for (auto& f : files_)
+            if (f.pid == pid && f.identity.st_ino == mapping.inode) f.changed = true;
     }
 }
 
@@ -314,6 +386,7 @@ Status WatchedFiles::store(const File& file, std::span<const FileRun> runs, std:
         if (run.offset - start + part.size() > view.size()) return fail("runs of a file that are far from each other");
         // Through the kernel: where the file ends early, or its disk is full, this is an error and no SIGBUS.
         TRY(self.write(reinterpret_cast<uint64_t>(view.data()) + (run.offset - start), part));
+        wake_waiters(std::span(view.data() + (run.offset - start), part.size()));
     }
     return {};
 }

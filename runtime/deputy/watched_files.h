@@ -1,7 +1,9 @@
 // Files that a program maps while it is away. What it stores in a shared mapping comes home before each of its calls
 // and is written into the file here; a file that anybody changes here takes the program home. So a program sees no
-// difference between the mapping and the file, whoever reads or writes it, as far as it can tell by its calls.
-// Changes are told by inotify(7), which says nothing of stores through mappings: so that is how stores are written back.
+// difference between the mapping and the file, whoever reads or writes it, as far as it can tell by its calls. Another process
+// that maps the file takes the program home too, and who waits there on a futex in it is woken by what is stored.
+// Changes are told by inotify(7), which says nothing of stores through mappings: so that is how stores are written back. Nor of
+// being mapped: whoever wants to has to open the file first.
 // All methods are thread-safe.
 #pragma once
 #include <sys/stat.h>
@@ -41,8 +43,14 @@ class WatchedFiles {
 
     // Becomes readable when a file has been changed; -1: none is watched.
     int fd() const;
+    // The same when look_for_sharers() has something to do, whoever has noticed it.
+    int look_fd() const;
     // Has a file that pid maps been changed here? Once so, until it is forgotten.
     bool changed(HomePid pid);
+    // Looks for other processes that map a file that a program stores in; has them count as a change. From time to time, for a
+    // while after it has been mapped or opened: next_look_ns() (CLOCK_MONOTONIC) says when. One thread.
+    void look_for_sharers();
+    int64_t next_look_ns() const;  // INT64_MAX: no need
     // Would this call change, by a descriptor, a file that pid stores in?
     bool would_change(HomePid pid, HomePid tid, const Call& call) const;
 
@@ -69,20 +77,25 @@ class WatchedFiles {
         uint32_t number = 0;  // 0: only watched
         int watch = -1;
         bool changed = false;
-        bool lost = false;  // some of what was stored in it
+        int64_t look_until_ns = 0;  // whether others map it
+        bool lost = false;          // some of what was stored in it
     };
     static Status store(const File& file, std::span<const FileRun> runs, std::span<const std::byte> bytes);
     Status add(HomePid pid, Fd fd, bool writable, uint32_t* number);
     void read_events();
+    void note_event(uint32_t mask, int watch);
+    void look_soon(File& file);
     const File* find(HomePid pid, const struct stat& st) const;
 
     mutable std::mutex mutex_;
     std::condition_variable flushed_;
     Fd events_;  // inotify
+    Fd look_;    // eventfd
     std::list<File> files_;
     std::set<HomePid> awaited_;
     std::vector<LostStores> lost_;  // to be told
     uint32_t next_number_ = 1;
+    int64_t looked_ns_ = 0;
 };
 
 }  // namespace pmi

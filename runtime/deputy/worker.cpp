@@ -66,10 +66,11 @@ Status Worker::run() {
     if (auto ready = set_up(); !ready) return refuse(ready.error());
     // A worker without a program is of no use, once it had one; nor is one whose supervisor is gone and that has none.
     while (!supervisor_gone_ || !processes_.empty() || !unfinished_.empty()) {
-        std::array<pollfd, 5> fds{{{supervisor_gone_ ? -1 : setup_.channel, POLLIN, 0},
+        std::array<pollfd, 6> fds{{{supervisor_gone_ ? -1 : setup_.channel, POLLIN, 0},
                                    {children_.get(), POLLIN, 0},
                                    {events_->fd(), POLLIN, 0},
                                    {files_.fd(), POLLIN, 0},
+                                   {files_.look_fd(), POLLIN, 0},
                                    {clock_watch_->fd(), POLLIN, 0}}};
         if (::poll(fds.data(), fds.size(), children_changed_ ? 0 : wait_ms()) < 0 && errno != EINTR) return fail_errno("poll");
         TRY(one_event(0));
@@ -312,7 +313,7 @@ DeputyProcess* Worker::next_to_return() {
 }
 
 int Worker::wait_ms() const {
-    int64_t next = unfinished_.next_deadline_ns();
+    int64_t next = std::min(unfinished_.next_deadline_ns(), files_.next_look_ns());
     for (const auto& [pid, p] : processes_) {
         if (p->keeps_copy && p->running) next = std::min(next, memory_check_at_ns_);
         if (p->job_stopped) continue;
@@ -409,6 +410,7 @@ void Worker::tell_lost_stores() {
 // What changes while the program makes no calls.
 void Worker::check_files() {
     tell_lost_stores();
+    files_.look_for_sharers();
     for (auto& [pid, p] : processes_) {
         if (!files_.changed(pid) || !p->running || p->job_stopped || !p->wants_home.empty()) continue;
         p->wants_home = "a file that it maps and that was changed";

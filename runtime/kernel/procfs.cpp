@@ -298,6 +298,15 @@ Expected<std::vector<pid_t>> list_children(pid_t pid) {
     return children;
 }
 
+Expected<std::vector<pid_t>> list_descendants(pid_t pid) {
+    TRY_ASSIGN(auto all, list_children(pid));
+    for (size_t i = 0; i < all.size(); i++) {
+        auto more = list_children(all[i]);
+        if (more) all.insert(all.end(), more->begin(), more->end());  // else it has ended
+    }
+    return all;
+}
+
 Expected<std::vector<FdEntry>> list_fds(pid_t pid) {
     std::string directory = fmt::format("/proc/{}/fd", pid);
     TRY_ASSIGN(auto numbers, list_numbers(directory));

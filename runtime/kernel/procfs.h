@@ -77,6 +77,7 @@ pid_t thread_with_memory(pid_t pid);
 Expected<std::vector<pid_t>> list_processes();
 // Those of which a thread of this process is the parent. Error ENOENT: a kernel without CONFIG_PROC_CHILDREN.
 Expected<std::vector<pid_t>> list_children(pid_t pid);
+Expected<std::vector<pid_t>> list_descendants(pid_t pid);
 
 struct FdEntry {
     int fd;

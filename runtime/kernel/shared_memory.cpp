@@ -1,5 +1,7 @@
 #include "runtime/kernel/shared_memory.h"
 
+#include <unistd.h>
+
 namespace pmi {
 
 bool is_same_live_memory(const MapsEntry& a, const MapsEntry& b) {
@@ -12,11 +14,9 @@ bool is_same_live_memory(const MapsEntry& a, const MapsEntry& b) {
     return a.write || b.write;  // only readers: nobody sees a difference
 }
 
-std::optional<Sharer> find_sharer(pid_t pid, const std::vector<MapsEntry>& ours) {
+std::optional<Sharer> find_sharer(pid_t pid, const std::vector<MapsEntry>& ours, const std::vector<pid_t>& others) {
     if (ours.empty()) return std::nullopt;
-    auto all = list_processes();
-    if (!all) return std::nullopt;
-    for (pid_t other : *all) {
+    for (pid_t other : others) {
         if (other == pid) continue;
         auto theirs = read_maps(other);
         if (!theirs) continue;  // gone, or another user's
@@ -25,6 +25,13 @@ std::optional<Sharer> find_sharer(pid_t pid, const std::vector<MapsEntry>& ours)
                 if (is_same_live_memory(our, their)) return Sharer{other, our};
     }
     return std::nullopt;
+}
+
+std::optional<Sharer> find_sharer(pid_t pid, const std::vector<MapsEntry>& ours) {
+    auto all = list_processes();
+    if (!all) return std::nullopt;
+    std::erase(*all, ::getpid());
+    return find_sharer(pid, ours, *all);
 }
 
 }  // namespace pmi

@@ -16,7 +16,9 @@ struct Sharer {
     pid_t pid;
     MapsEntry mapping;  // ours
 };
-// Another process than `pid` that has mapped what `ours` are mappings of.
+// One of `others`, without `pid`, that has mapped what `ours` are mappings of.
+std::optional<Sharer> find_sharer(pid_t pid, const std::vector<MapsEntry>& ours, const std::vector<pid_t>& others);
+// Of all processes but the calling one.
 std::optional<Sharer> find_sharer(pid_t pid, const std::vector<MapsEntry>& ours);
 
 }  // namespace pmi
