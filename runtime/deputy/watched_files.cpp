@@ -195,20 +195,39 @@ uint32_t WatchedFiles::number_of(HomePid pid, HomePid tid, int fd) const {
     return file == nullptr ? 0 : file->number;
 }
 
+Status WatchedFiles::open_events() {
+    look_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!look_.valid()) return fail_errno("eventfd");
+    events_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    if (!events_.valid()) return fail_errno("watch mapped files");
+    if (where_ == Programs::Away) gate_ = OpenGate::create([this](pid_t opener, const struct stat& st) { return must_wait(opener, st); });
+    return {};
+}
+
+// The program itself may open what it maps.
+bool WatchedFiles::must_wait(pid_t opener, const struct stat& st) {
+    std::lock_guard lock(mutex_);
+    bool waits = false;
+    for (auto& f : files_) {
+        if (f.number == 0 || f.pid.value == opener || !same_file(f.identity, st)) continue;
+        f.changed = waits = true;
+        look_soon(f);
+    }
+    return waits;
+}
+
 Status WatchedFiles::add(HomePid pid, Fd fd, bool writable, uint32_t* number) {
     File file;
     file.pid = pid;
     file.fd = std::move(fd);
     if (::fstat(file.fd.get(), &file.identity) != 0) return fail_errno("stat a mapped file");
     std::lock_guard lock(mutex_);
-    if (!events_.valid()) events_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-    if (!events_.valid()) return fail_errno("watch mapped files");
-    if (!look_.valid()) look_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!look_.valid()) return fail_errno("eventfd");
+    if (!events_.valid()) TRY(open_events());
     file.watch = ::inotify_add_watch(events_.get(), fmt::format("/proc/self/fd/{}", file.fd.get()).c_str(), IN_MODIFY | IN_MASK_ADD | (writable ? IN_OPEN : 0U));
     if (file.watch < 0) return fail_errno("watch a mapped file");
     if (writable) file.number = next_number_++;
     if (writable) look_soon(file);
+    if (writable && gate_) gate_->guard(file.fd.get());
     *number = file.number;
     files_.push_back(std::move(file));
     return {};
@@ -243,8 +262,13 @@ void WatchedFiles::forget(HomePid pid) {
     std::set<int> unused;
     for (const auto& f : files_)
         if (f.pid == pid) unused.insert(f.watch);
+    for (const auto& f : files_)
+        if (f.pid == pid && f.number != 0 && gate_) gate_->unguard(f.fd.get());
     files_.remove_if([&](const File& f) { return f.pid == pid; });
-    for (const auto& f : files_) unused.erase(f.watch);
+    for (const auto& f : files_) {
+        unused.erase(f.watch);
+        if (f.number != 0 && gate_) gate_->guard(f.fd.get());  // where both had the same one
+    }
     for (int watch : unused) ::inotify_rm_watch(events_.get(), watch);
     awaited_.erase(pid);
 }

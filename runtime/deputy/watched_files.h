@@ -3,7 +3,8 @@
 // difference between the mapping and the file, whoever reads or writes it, as far as it can tell by its calls. Another process
 // that maps the file takes the program home too, and who waits there on a futex in it is woken by what is stored.
 // Changes are told by inotify(7), which says nothing of stores through mappings: so that is how stores are written back. Nor of
-// being mapped: whoever wants to has to open the file first.
+// being mapped: whoever wants to has to open the file first. Where that may be done (open_gate.h), it waits for the program to be
+// home; else there is a moment in which the two see memories of their own.
 // All methods are thread-safe.
 #pragma once
 #include <sys/stat.h>
@@ -11,6 +12,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <span>
@@ -23,11 +25,16 @@
 #include "runtime/base/error.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/ids.h"
+#include "runtime/deputy/open_gate.h"
 
 namespace pmi {
 
 class WatchedFiles {
   public:
+    // Of programs that are still at home nobody has to wait for.
+    enum class Programs { Away, AtHome };
+    explicit WatchedFiles(Programs where = Programs::Away) : where_(where) {}
+
     // The files that the regions of a program map that is about to leave; `alive`: a thread that has them. Those that it can store
     // in are given numbers (image.files.written_back). Error: it can't leave.
     Status watch_image(HomePid pid, HomePid alive, wire::Image& image);
@@ -85,12 +92,16 @@ class WatchedFiles {
     void read_events();
     void note_event(uint32_t mask, int watch);
     void look_soon(File& file);
+    Status open_events();
+    bool must_wait(pid_t opener, const struct stat& st);
     const File* find(HomePid pid, const struct stat& st) const;
 
+    const Programs where_;
     mutable std::mutex mutex_;
     std::condition_variable flushed_;
     Fd events_;  // inotify
     Fd look_;    // eventfd
+    std::unique_ptr<OpenGate> gate_;  // null: not permitted
     std::list<File> files_;
     std::set<HomePid> awaited_;
     std::vector<LostStores> lost_;  // to be told

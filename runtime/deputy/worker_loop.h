@@ -100,7 +100,7 @@ struct DeputyProcess {
 // What has travelled of a program's memory while it ran at home. When it goes the program is not followed any more.
 struct EarlyCopy {
     std::unique_ptr<MemoryFollower> follower;
-    WatchedFiles files;  // those whose contents have been sent
+    WatchedFiles files{WatchedFiles::Programs::AtHome};  // those whose contents have been sent
     uint64_t agent_base = 0;
     wire::Image layout;  // as the last round found it
     std::vector<Round> rounds;

@@ -35,15 +35,21 @@ int main(void) {
     if (child == 0) answer(to_child[0]);
     sem_t *there = open_one(0, O_CREAT | O_EXCL), *back = open_one(1, O_CREAT | O_EXCL);
     MIGRATE_POINT();
-    CHECK_SYS(sem_post(there));
     write_all(to_child[1], "g", 1);
-    wait_for(back);
-    for (int i = 1; i < TURNS; i++) {
-        if (i == TURNS / 2) MIGRATE_POINT();
+    for (int i = 0; i < TURNS / 4; i++) CHECK_SYS(sem_post(there));
+    for (int i = 0; i < TURNS / 4; i++) wait_for(back);
+    for (int i = TURNS / 4; i < TURNS / 2; i++) {
         CHECK_SYS(sem_post(there));
         wait_for(back);
     }
+    MIGRATE_POINT();
+    for (int i = TURNS / 2; i < TURNS; i++) CHECK_SYS(sem_post(there));
+    for (int i = TURNS / 2; i < TURNS; i++) wait_for(back);
     CHECK_EXITED(child, 0);
+    for (int i = 0, value = 1; i < 2; i++) {
+        CHECK_SYS(sem_getvalue(i == 0 ? there : back, &value));
+        CHECK_EQ(value, 0);
+    }
     MIGRATE_POINT();
     for (int i = 0; i < 2; i++) CHECK_SYS(sem_unlink(names[i]));
     test_done();
