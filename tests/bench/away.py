@@ -18,6 +18,8 @@ CLOCKS = {"realtime": "CLOCK_REALTIME", "monotonic": "CLOCK_MONOTONIC", "coarse"
 CLOCK_READINGS = 200000
 PATCHED = 0.2  # of a system call
 ASKED = 200000
+LOCAL = 1.6
+LOOPS = {"futex": ("futex", 100000), "mmap": ("mmap, munmap", 20000), "yield": ("sched_yield", 100000), "mask": ("rt_sigprocmask", 2000)}
 CLONE_NEWNET = 0x40000000
 
 
@@ -69,13 +71,14 @@ class Link:
                         os._exit(125)
         return Talker.start([self.program, *map(str, arguments)], preexec_fn=enter)
 
-    def client(self, command, from_side, argument):
+    def client(self, command, from_side, *arguments):
         """Of the server on the other side."""
         to = "home" if from_side == "node" else "node"
-        return self._start(from_side, command, self.node.host if to == "node" else self.home_address, self.ports[to], argument)
+        return self._start(from_side, command, self.node.host if to == "node" else self.home_address, self.ports[to], *arguments)
 
-    def ping(self, from_side, count):
-        client = self.client("ping", from_side, count)
+    def ping(self, from_side, count, more=0):
+        """With so many bytes more in each answer."""
+        client = self.client("ping", from_side, count, more)
         answer = client.read()
         client.end()
         return answer
@@ -133,6 +136,21 @@ def patched(run, node, programs, repeat):
         got = take_turns({"native": lambda: native.number(line), "away": lambda: away.talk.number(f"ask getuid {ASKED}"),
                           "again": lambda: again.number(line)}, SHORT * repeat)
         rows = [compare("getuid, patched / native getpid", "ns", got, "away", "native", "again", at_most=PATCHED)]
+    native.end(), again.end()
+    return rows
+
+
+def local(run, node, programs, repeat):
+    """Calls that the guest's own kernel performs."""
+    rows = []
+    native, again = (Talker.start([os.path.join(programs, "resident")]) for _ in range(2))
+    with Resident(run, node, programs) as away:
+        talkers = {"native": native, "away": away.talk, "again": again}
+        away.leave()
+        for name, (title, count) in LOOPS.items():
+            line = f"loop {name} {count}"
+            got = take_turns({side: lambda t=t, line=line: t.number(line) for side, t in talkers.items()}, SHORT * repeat)
+            rows.append(compare(title, "ns", got, "away", "native", "again", at_most=LOCAL))
     native.end(), again.end()
     return rows
 

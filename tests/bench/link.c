@@ -1,7 +1,9 @@
 // What the link gives without pmi: plain TCP, in clear, blocking.
 //   link serve ADDRESS               prints its port; serves one connection after the other until it is killed
-//   link ping ADDRESS PORT COUNT     p50, p99 and mean of COUNT round trips, in nanoseconds, with frames as large as those
-//                                    of a forwarded getppid
+//   link ping ADDRESS PORT COUNT [BYTES]  p50, p99 and mean of COUNT round trips, in nanoseconds, with frames as large as those
+//                                    of a forwarded getppid; with BYTES more in each answer
+//   link fetch ADDRESS PORT BYTES    stays; for each line on its standard input it receives BYTES into the same 1 MiB, and prints
+//                                    the milliseconds
 //   link copy ADDRESS PORT BYTES     stays; for each line on its standard input it copies BYTES of its anonymous memory
 //                                    into fresh anonymous memory of the server, and prints the milliseconds
 #include <arpa/inet.h>
@@ -17,9 +19,12 @@
 
 enum { CALL = 121, REPLY = 65 };  // bytes of a sealed getppid and its reply on the call channel
 
+enum kind { PING, COPY, FETCH };
 struct order {
-    uint64_t copy_bytes;  // 0: a ping
+    uint64_t kind, bytes;
 };
+
+static char block[1 << 20];
 
 static struct sockaddr_in address_of(const char* host, int port) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
@@ -58,16 +63,18 @@ static void serve_one(int fd) {
     struct order order;
     char frame[CALL];
     while (get(fd, &order, sizeof order)) {
-        if (order.copy_bytes == 0) {
-            if (!get(fd, frame, CALL)) return;
-            put(fd, frame, REPLY);
-            while (get(fd, frame, CALL)) put(fd, frame, REPLY);
+        if (order.kind == PING) {
+            while (get(fd, frame, CALL)) put(fd, block, REPLY + order.bytes);
             return;
         }
-        void* fresh = anonymous(order.copy_bytes);
-        if (!get(fd, fresh, order.copy_bytes)) return;
+        if (order.kind == FETCH) {
+            for (uint64_t sent = 0; sent < order.bytes; sent += sizeof block) put(fd, block, sizeof block);
+            continue;
+        }
+        void* fresh = anonymous(order.bytes);
+        if (!get(fd, fresh, order.bytes)) return;
         put(fd, frame, 1);
-        munmap(fresh, order.copy_bytes);
+        munmap(fresh, order.bytes);
     }
 }
 
@@ -94,8 +101,8 @@ static int dial(const char* host, const char* port) {
     return fd;
 }
 
-static int ping(int fd, size_t count) {
-    struct order order = {0};
+static int ping(int fd, size_t count, size_t more) {
+    struct order order = {PING, more};
     char frame[CALL] = {0};
     int64_t* took = new_samples(count);
     put(fd, &order, sizeof order);
@@ -103,7 +110,7 @@ static int ping(int fd, size_t count) {
     for (size_t i = 0; i < count; i++) {
         int64_t before = now_ns();
         put(fd, frame, CALL);
-        if (!get(fd, frame, REPLY)) die("the server ended");
+        if (!get(fd, block, REPLY + more)) die("the server ended");
         took[i] = now_ns() - before;
     }
     double mean = (double)(now_ns() - began) / (double)count;
@@ -111,8 +118,21 @@ static int ping(int fd, size_t count) {
     return 0;
 }
 
+static int fetch(int fd, size_t size) {
+    struct order order = {FETCH, size};
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    for (char line[10]; fgets(line, sizeof line, stdin) != NULL;) {
+        int64_t began = now_ns();
+        put(fd, &order, sizeof order);
+        for (size_t have = 0; have < size; have += sizeof block)
+            if (!get(fd, block, sizeof block)) die("the server ended");
+        printf("%.3f\n", (double)(now_ns() - began) / 1e6);
+    }
+    return 0;
+}
+
 static int copy(int fd, size_t size) {
-    struct order order = {size};
+    struct order order = {COPY, size};
     uint64_t *memory = anonymous(size), state = 1;
     for (size_t i = 0; i < size / 8; i++) memory[i] = state = state * 6364136223846793005ULL + 1442695040888963407ULL;
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -129,8 +149,10 @@ static int copy(int fd, size_t size) {
 int main(int argc, char** argv) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (argc == 3 && strcmp(argv[1], "serve") == 0) serve(argv[2]);
-    if (argc == 5 && strcmp(argv[1], "ping") == 0) return ping(dial(argv[2], argv[3]), (size_t)atol(argv[4]));
+    if (argc >= 5 && strcmp(argv[1], "ping") == 0)
+        return ping(dial(argv[2], argv[3]), (size_t)atol(argv[4]), argc > 5 ? (size_t)atol(argv[5]) : 0);
+    if (argc == 5 && strcmp(argv[1], "fetch") == 0) return fetch(dial(argv[2], argv[3]), (size_t)atol(argv[4]));
     if (argc == 5 && strcmp(argv[1], "copy") == 0) return copy(dial(argv[2], argv[3]), (size_t)atol(argv[4]));
-    fprintf(stderr, "usage: link serve ADDRESS | ping ADDRESS PORT COUNT | copy ADDRESS PORT BYTES\n");
+    fprintf(stderr, "usage: link serve ADDRESS | ping ADDRESS PORT COUNT [BYTES] | fetch ADDRESS PORT BYTES | copy ADDRESS PORT BYTES\n");
     return 2;
 }

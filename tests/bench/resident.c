@@ -7,7 +7,13 @@
 //   clock NAME N nanoseconds that reading a clock takes, of N readings: realtime, monotonic, coarse
 //   ask NAME N   nanoseconds that a call takes, of N: getpid (syscall(2)), getuid (the C library's)
 //   call NAME N  p50, p99 and mean of N calls, in nanoseconds: getppid (sent home), or
-//                sigaction (which asks for a disposition: the node lets the guest's own kernel answer)
+//                sigaction (which asks for a disposition: the node lets the guest's own kernel answer),
+//                read (4 KiB of the file that was read last)
+//   read BLOCK PATH  milliseconds that reading a file takes, in blocks of so many bytes
+//   loop NAME N  nanoseconds that a call takes that needs nothing of home, of N: futex, mmap (with munmap), yield, mask
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -108,14 +114,52 @@ static void ask(const char* name, long count) {
     printf("%.3f\n", (double)(now_ns() - began) / (double)count);
 }
 
+static char block[1 << 20];
+static int file = -1;
+
+static void read_file(size_t size, const char* path) {
+    if (size > sizeof block) die("read in blocks of more than 1 MiB");
+    if (file >= 0) close(file);
+    int64_t began = now_ns();
+    file = (int)MUST(open(path, O_RDONLY));
+    while (MUST(read(file, block, size)) > 0) {
+    }
+    printf("%.3f\n", (double)(now_ns() - began) / 1e6);
+}
+
+static uint32_t word;
+static void turn_futex(void) { syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0); }
+static void turn_mmap(void) {
+    munmap(mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 16384);
+}
+static void turn_yield(void) { sched_yield(); }
+static void turn_mask(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static void loop(const char* name, long count) {
+    void (*turn)(void) = strcmp(name, "futex") == 0   ? turn_futex
+                         : strcmp(name, "mmap") == 0  ? turn_mmap
+                         : strcmp(name, "yield") == 0 ? turn_yield
+                                                      : turn_mask;
+    int64_t began = now_ns();
+    for (long n = 0; n < count; n++) turn();
+    printf("%.3f\n", (double)(now_ns() - began) / (double)count);
+}
+
 static void call(const char* name, size_t count) {
-    bool is_local = strcmp(name, "sigaction") == 0;
+    bool is_local = strcmp(name, "sigaction") == 0, is_read = strcmp(name, "read") == 0;
     int64_t* took = new_samples(count);
     int64_t began = now_ns();
     for (size_t i = 0; i < count; i++) {
         int64_t before = now_ns();
         if (is_local)
             syscall(SYS_rt_sigaction, SIGUSR1, NULL, NULL, 8);
+        else if (is_read)
+            MUST(pread(file, block, 4096, (off_t)(i % 256 * 4096)));
         else
             syscall(SYS_getppid);
         took[i] = now_ns() - before;
@@ -126,7 +170,7 @@ static void call(const char* name, size_t count) {
 }
 
 int main(void) {
-    char line[100], name[20];
+    char line[300], name[20], path[256];
     long n;
     setvbuf(stdout, NULL, _IOLBF, 0);
     while (fgets(line, sizeof line, stdin) != NULL) {
@@ -144,6 +188,10 @@ int main(void) {
             read_clock(name, n);
         else if (sscanf(line, "ask %19s %ld", name, &n) == 2)
             ask(name, n);
+        else if (sscanf(line, "read %ld %255s", &n, path) == 2)
+            read_file((size_t)n, path);
+        else if (sscanf(line, "loop %19s %ld", name, &n) == 2)
+            loop(name, n);
         else if (sscanf(line, "call %19s %ld", name, &n) == 2)
             call(name, (size_t)n);
         else

@@ -18,10 +18,12 @@ import away  # noqa: E402
 import follow  # noqa: E402
 import moves  # noqa: E402
 import nodes  # noqa: E402
+import reading  # noqa: E402
 import system  # noqa: E402
 from measure import FAIL, Table  # noqa: E402
 
-BENCHES = [*at_home.NAMES, *away.COMPUTE, "clocks", "patched", "calls", *moves.SIZES, *follow.SIZES]
+AWAY = {"clocks": away.clocks, "patched": away.patched, "local": away.local, "calls": away.calls}
+BENCHES = [*at_home.NAMES, *away.COMPUTE, *AWAY, *reading.NAMES, *moves.SIZES, *follow.SIZES]
 MODE_NAMES = {"namespace": "joined by veth", "plain": "over loopback"}
 
 
@@ -57,18 +59,18 @@ def measure_home(table, options):
 
 
 def measure_away(table, options, mode):
-    compute = [n for n in away.COMPUTE if n in options.benches]
-    if compute or any(name in options.benches for name in ("clocks", "patched", "calls")):
-        with nodes.Run(options.build, mode) as run, nodes.Node(run, 1, log_level="warn") as node:
-            table.title(f"Away, nodes {MODE_NAMES[run.mode]}: native or plain TCP, away")
-            if compute:
-                table.add(*away.compute(run, node, options.programs, options.repeat, compute))
-            if "clocks" in options.benches:
-                table.add(*away.clocks(run, node, options.programs, options.repeat))
-            if "patched" in options.benches:
-                table.add(*away.patched(run, node, options.programs, options.repeat))
-            if "calls" in options.benches:
-                table.add(*away.calls(run, node, options.programs, options.repeat))
+    names = [n for n in (*away.COMPUTE, *AWAY, *reading.NAMES) if n in options.benches]
+    if not names:
+        return
+    with nodes.Run(options.build, mode) as run, nodes.Node(run, 1, log_level="warn") as node:
+        here = (run, node, options.programs, options.repeat)
+        table.title(f"Away, nodes {MODE_NAMES[run.mode]}: native or plain TCP, away")
+        for measure, its in ((away.compute, away.COMPUTE), (reading.reading, reading.NAMES)):
+            wanted = [n for n in its if n in names]
+            if wanted:
+                table.add(*measure(*here, wanted))
+        for name in [n for n in AWAY if n in names]:
+            table.add(*AWAY[name](*here))
 
 
 def measure_moves(table, options, mode):
