@@ -17,6 +17,8 @@ constexpr uint64_t kAgentCode = kPage;  // bytes
 constexpr uint64_t kAgentData = kAgentCode;
 constexpr uint32_t kMaxSlots = 512;
 constexpr uint64_t kArenaSize = 128 << 10;
+constexpr uint32_t kLargeArenas = 4;
+constexpr uint64_t kLargeArenaSize = (4 << 20) + kArenaSize;
 constexpr uint64_t kGuestScratch = 256 << 10;
 
 enum SlotState : uint32_t { kSlotIdle = 0, kSlotRequest = 1, kSlotRunning = 2, kSlotDone = 3 };
@@ -42,7 +44,8 @@ static_assert(sizeof(AgentHeader) == kPage);
 
 constexpr uint64_t kSlotsOffset = kAgentData + sizeof(AgentHeader);
 constexpr uint64_t kArenasOffset = kSlotsOffset + ((kMaxSlots * sizeof(Slot) + kPage - 1) & ~(kPage - 1));
-constexpr uint64_t kAgentSize = kArenasOffset + kMaxSlots * kArenaSize;  // the whole range that is taken
+constexpr uint64_t kLargeArenasOffset = kArenasOffset + kMaxSlots * kArenaSize;
+constexpr uint64_t kAgentSize = kLargeArenasOffset + kLargeArenas * kLargeArenaSize;  // the whole range that is taken
 
 // One system call of a batch (agent_batch): r12 = first op, r13 = how many.
 struct BatchOp {

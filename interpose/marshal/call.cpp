@@ -21,7 +21,7 @@ constexpr uint32_t kBulk = 256u << 10;
 // earlier call.)
 std::vector<Interval> need_no_zeros(const Call& call) {
     std::vector<Interval> covered;
-    for (const InData& in : call.in) covered.push_back({in.offset, in.offset + in.bytes.size()});
+    for (const Piece& in : call.in) covered.push_back({in.offset, in.offset + in.bytes.size()});
     for (const OutRange& out : call.out)
         if (out.size > kBulk && out.when == OutWhen::Result) covered.push_back({out.offset, uint64_t{out.offset} + out.size});
     std::sort(covered.begin(), covered.end(), [](auto& a, auto& b) { return a.begin < b.begin; });
@@ -63,7 +63,7 @@ uint64_t bytes_to_return(const OutRange& range, std::span<const std::byte> memor
 std::array<uint64_t, 6> lay_out(const Call& call, std::span<std::byte> memory, uint64_t base) {
     PMI_ASSERT(memory.size() >= call.arena_size);
     zero_the_rest(call, memory);
-    for (const InData& in : call.in) copy_bytes(memory.data() + in.offset, in.bytes.data(), in.bytes.size());
+    for (const Piece& in : call.in) copy_bytes(memory.data() + in.offset, in.bytes.data(), in.bytes.size());
     std::array<uint64_t, 6> args = call.args;
     for (const Reloc& reloc : call.relocs) {
         uint64_t address = base + reloc.target;
@@ -83,8 +83,7 @@ Reply collect(const Call& call, std::span<const std::byte> memory, int64_t resul
     for (const OutRange& range : call.out) {
         uint64_t size = bytes_to_return(range, memory, result, units_left);
         if (size == 0) continue;
-        const std::byte* from = memory.data() + range.offset;
-        reply.out.push_back({range.offset, std::vector<std::byte>(from, from + size)});
+        reply.out.push_back({range.offset, memory.subspan(range.offset, size)});
     }
     return reply;
 }

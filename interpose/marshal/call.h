@@ -3,6 +3,8 @@
 // into memory of the deputy, adds that memory's base to each relocation, and lets the deputy thread perform the
 // call. So home executes without knowing any call's meaning, and all marshalling is on one side.
 // These types cross the network: decode() takes hostile bytes and either gives a well-formed value or an Error.
+// What is transferred may be large, and is copied as seldom as can be: pieces point to where the bytes are. Both are moved,
+// not copied.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -11,6 +13,7 @@
 #include <vector>
 
 #include "interpose/syscall/row.h"
+#include "runtime/base/byte_buffer.h"
 #include "runtime/base/error.h"
 
 namespace pmi {
@@ -26,9 +29,10 @@ struct Reloc {
     uint32_t target;  // arena offset, <= arena_size
 };
 
-struct InData {
+// Bytes of an arena, in memory of whoever made the call or reply, or in `kept` of it.
+struct Piece {
     uint32_t offset;  // in the arena
-    std::vector<std::byte> bytes;
+    std::span<const std::byte> bytes;
 };
 
 // Arena bytes to send back. Ranges with OutWhen::Result share out the result in their order: the first
@@ -45,29 +49,36 @@ struct Call {
     int32_t nr = 0;
     std::array<uint64_t, 6> args{};
     uint32_t arena_size = 0;  // bytes the deputy must provide (zero-filled where no InData covers it)
-    std::vector<InData> in;
+    std::vector<Piece> in;
     std::vector<Reloc> relocs;
     std::vector<OutRange> out;
-};
+    std::vector<ByteBuffer> kept;
 
-struct OutData {
-    uint32_t offset;  // in the arena
-    std::vector<std::byte> bytes;
+    void put_in(uint32_t offset, ByteBuffer bytes);
 };
 
 struct Reply {
     int64_t result = 0;  // as the kernel gives it: -errno on failure, -512.. -516 when interrupted
-    std::vector<OutData> out;
+    std::vector<Piece> out;
+    std::vector<ByteBuffer> kept = {};
 };
 
-std::vector<std::byte> encode(const Call& call);
-std::vector<std::byte> encode(const Reply& reply);
+// As one after the other in `parts`: what precedes the pieces, which is in `head`, and the pieces, where they are.
+struct Encoded {
+    ByteBuffer head;
+    std::vector<std::span<const std::byte>> parts;
+    size_t size() const;  // bytes
+    ByteBuffer whole() const;
+};
+Encoded encode(const Call& call);
+Encoded encode(const Reply& reply);
+// Their pieces point into `bytes`.
 Expected<Call> decode_call(std::span<const std::byte> bytes);
 Expected<Reply> decode_reply(std::span<const std::byte> bytes);
 
 // Home's part. `memory` is where this process sees the arena (at least call.arena_size bytes), `base` the
 // address at which the deputy sees it. lay_out() fills it in and returns the six final arguments;
-// collect() picks up what goes back after the call gave `result`.
+// collect() tells what goes back after the call gave `result`: it points into the memory.
 std::array<uint64_t, 6> lay_out(const Call& call, std::span<std::byte> memory, uint64_t base);
 Reply collect(const Call& call, std::span<const std::byte> memory, int64_t result);
 

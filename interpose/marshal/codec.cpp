@@ -1,5 +1,5 @@
 // The bytes of a Call and of a Reply: little endian, fixed-size fields, counted lists, in the order of the
-// structs. decode_*() is given bytes by a peer that may be hostile: nothing is allocated or used before it
+// structs, and behind them the bytes of their pieces. decode_*() is given bytes by a peer that may be hostile: nothing is allocated or used before it
 // was checked against the limits of call.h, so that lay_out() and collect() need no checks of their own.
 #include <algorithm>
 
@@ -12,7 +12,7 @@ namespace {
 constexpr uint32_t kMaxUnit = 4096;  // no unit of a result is larger
 constexpr size_t kCallHeader = 4 + 6 * 8 + 4 * 4;
 constexpr size_t kReplyHeader = 8 + 4;
-constexpr size_t kPieceHeader = 8;  // offset and size of some arena bytes
+constexpr size_t kPlace = 8;  // offset and size of some arena bytes
 
 class Writer {
   public:
@@ -23,15 +23,16 @@ class Writer {
         bytes_.resize(at + sizeof value);
         store_as(bytes_.data() + at, value);
     }
-    void put_piece(uint32_t offset, const std::vector<std::byte>& piece) {
-        put(offset);
-        put(static_cast<uint32_t>(piece.size()));
-        bytes_.insert(bytes_.end(), piece.begin(), piece.end());
+    void put_places(const std::vector<Piece>& pieces) {
+        for (const Piece& piece : pieces) {
+            put(piece.offset);
+            put(static_cast<uint32_t>(piece.bytes.size()));
+        }
     }
-    std::vector<std::byte> take() { return std::move(bytes_); }
+    ByteBuffer take() { return std::move(bytes_); }
 
   private:
-    std::vector<std::byte> bytes_;
+    ByteBuffer bytes_;
 };
 
 // Reads beyond the end give zeros and are remembered.
@@ -62,17 +63,28 @@ class Reader {
 
 bool fits(uint64_t offset, uint64_t size, uint64_t limit) { return offset + size <= limit; }
 
-template <typename Piece>
-Status decode_pieces(Reader& reader, uint32_t count, uint32_t limit, std::vector<Piece>& pieces) {
+struct Place {
+    uint32_t offset, size;
+};
+
+Expected<std::vector<Place>> decode_places(Reader& reader, uint32_t count, uint32_t limit) {
+    std::vector<Place> places;
     uint64_t total = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t offset = reader.get<uint32_t>();
-        uint32_t size = reader.get<uint32_t>();
-        total += size;
-        if (!fits(offset, size, limit) || total > kMaxArena) return fail("piece {} lies outside of its arena", i);
-        auto bytes = reader.take(size);
-        if (reader.ran_short()) return fail("ends in the middle of piece {}", i);
-        pieces.push_back({offset, std::vector<std::byte>(bytes.begin(), bytes.end())});
+        Place place{reader.get<uint32_t>(), reader.get<uint32_t>()};
+        total += place.size;
+        if (reader.ran_short() || !fits(place.offset, place.size, limit) || total > kMaxArena)
+            return fail("piece {} lies outside of its arena", i);
+        places.push_back(place);
+    }
+    return places;
+}
+
+Status take_pieces(Reader& reader, const std::vector<Place>& places, std::vector<Piece>& pieces) {
+    for (const Place& place : places) {
+        auto bytes = reader.take(place.size);
+        if (reader.ran_short()) return fail("ends in the middle of the piece for {}", place.offset);
+        pieces.push_back({place.offset, bytes});
     }
     return {};
 }
@@ -110,24 +122,43 @@ Status decode_ranges(Reader& reader, uint32_t count, Call& call) {
     return {};
 }
 
-template <typename Piece>
-size_t encoded_size(const std::vector<Piece>& pieces) {
-    size_t size = 0;
-    for (const Piece& piece : pieces) size += kPieceHeader + piece.bytes.size();
-    return size;
+Encoded encoded(ByteBuffer head, const std::vector<Piece>& pieces) {
+    Encoded all{std::move(head), {}};
+    all.parts.reserve(1 + pieces.size());
+    all.parts.push_back(all.head);
+    for (const Piece& piece : pieces) all.parts.push_back(piece.bytes);
+    return all;
 }
 
 }  // namespace
 
-std::vector<std::byte> encode(const Call& call) {
-    Writer writer(kCallHeader + encoded_size(call.in) + call.relocs.size() * 8 + call.out.size() * 20);
+void Call::put_in(uint32_t offset, ByteBuffer bytes) {
+    in.push_back({offset, bytes});
+    kept.push_back(std::move(bytes));
+}
+
+size_t Encoded::size() const {
+    size_t bytes = 0;
+    for (auto part : parts) bytes += part.size();
+    return bytes;
+}
+
+ByteBuffer Encoded::whole() const {
+    ByteBuffer bytes;
+    bytes.reserve(size());
+    for (auto part : parts) bytes.append(part);
+    return bytes;
+}
+
+Encoded encode(const Call& call) {
+    Writer writer(kCallHeader + call.in.size() * kPlace + call.relocs.size() * 8 + call.out.size() * 20);
     writer.put(call.nr);
     for (uint64_t arg : call.args) writer.put(arg);
     writer.put(call.arena_size);
     writer.put(static_cast<uint32_t>(call.in.size()));
     writer.put(static_cast<uint32_t>(call.relocs.size()));
     writer.put(static_cast<uint32_t>(call.out.size()));
-    for (const InData& in : call.in) writer.put_piece(in.offset, in.bytes);
+    writer.put_places(call.in);
     for (const Reloc& reloc : call.relocs) {
         writer.put(reloc.where);
         writer.put(reloc.target);
@@ -139,15 +170,15 @@ std::vector<std::byte> encode(const Call& call) {
         writer.put(range.result_unit);
         writer.put(range.count_at);
     }
-    return writer.take();
+    return encoded(writer.take(), call.in);
 }
 
-std::vector<std::byte> encode(const Reply& reply) {
-    Writer writer(kReplyHeader + encoded_size(reply.out));
+Encoded encode(const Reply& reply) {
+    Writer writer(kReplyHeader + reply.out.size() * kPlace);
     writer.put(reply.result);
     writer.put(static_cast<uint32_t>(reply.out.size()));
-    for (const OutData& out : reply.out) writer.put_piece(out.offset, out.bytes);
-    return writer.take();
+    writer.put_places(reply.out);
+    return encoded(writer.take(), reply.out);
 }
 
 Expected<Call> decode_call(std::span<const std::byte> bytes) {
@@ -163,9 +194,10 @@ Expected<Call> decode_call(std::span<const std::byte> bytes) {
     if (call.arena_size > kMaxArena) return fail("call {}: arena of {} bytes is too large", call.nr, call.arena_size);
     if (ins > kMaxRanges || relocs > kMaxRelocs || outs > kMaxRanges)
         return fail("call {}: {} pieces, {} relocations, {} ranges are too many", call.nr, ins, relocs, outs);
-    TRY(decode_pieces(reader, ins, call.arena_size, call.in));
+    TRY_ASSIGN(auto places, decode_places(reader, ins, call.arena_size));
     TRY(decode_relocs(reader, relocs, call));
     TRY(decode_ranges(reader, outs, call));
+    TRY(take_pieces(reader, places, call.in));
     if (!reader.at_end()) return fail("call {}: bytes left over", call.nr);
     return call;
 }
@@ -177,7 +209,8 @@ Expected<Reply> decode_reply(std::span<const std::byte> bytes) {
     uint32_t outs = reader.get<uint32_t>();
     if (reader.ran_short()) return fail("reply of {} bytes: too short", bytes.size());
     if (outs > kMaxRanges) return fail("reply: {} pieces are too many", outs);
-    TRY(decode_pieces(reader, outs, kMaxArena, reply.out));
+    TRY_ASSIGN(auto places, decode_places(reader, outs, kMaxArena));
+    TRY(take_pieces(reader, places, reply.out));
     if (!reader.at_end()) return fail("reply: bytes left over");
     return reply;
 }

@@ -80,7 +80,7 @@ uint32_t Gather::copy_in(uint64_t address, uint64_t size) {
     // Not even memory of our own for a large size that the program merely claims.
     if (size > kStringMax && readable_prefix(address, size) != size) refuse(-EFAULT);
     if (settled()) return 0;
-    std::vector<std::byte> bytes(size);
+    ByteBuffer bytes(size);
     if (memory_.read(address, bytes) != size) refuse(-EFAULT);
     fill(offset, std::move(bytes));
     return offset;
@@ -88,23 +88,22 @@ uint32_t Gather::copy_in(uint64_t address, uint64_t size) {
 
 uint32_t Gather::put_in(std::span<const std::byte> bytes) {
     uint32_t offset = reserve(bytes.size());
-    if (!settled()) fill(offset, {bytes.begin(), bytes.end()});
+    if (!settled()) fill(offset, ByteBuffer(bytes));
     return offset;
 }
 
-std::vector<std::byte> Gather::load_string(uint64_t address, uint32_t limit, int64_t too_long) {
-    std::vector<std::byte> text;
+ByteBuffer Gather::load_string(uint64_t address, uint32_t limit, int64_t too_long) {
+    ByteBuffer text;
     while (!settled() && text.size() < limit) {
         // Mostly short, so not the whole limit at once.
         size_t before = text.size();
         size_t piece = std::min<size_t>(limit - before, std::max<size_t>(256, 3 * before));
         text.resize(before + piece);
         size_t got = memory_.read(address + before, std::span(text).subspan(before));
-        auto begin = text.begin() + static_cast<ptrdiff_t>(before);
-        auto end = begin + static_cast<ptrdiff_t>(got);
+        auto begin = text.begin() + before, end = begin + got;
         auto nul = std::find(begin, end, std::byte{0});
         if (nul != end) {
-            text.erase(nul + 1, text.end());
+            text.resize(static_cast<size_t>(nul + 1 - text.begin()));
             return text;
         }
         if (got < piece) refuse(-EFAULT);
@@ -113,17 +112,17 @@ std::vector<std::byte> Gather::load_string(uint64_t address, uint32_t limit, int
     if (too_long != 0)
         refuse(too_long);
     else
-        text.back() = std::byte{0};
+        text[text.size() - 1] = std::byte{0};
     return text;
 }
 
 uint32_t Gather::copy_string(uint64_t address, uint32_t limit, int64_t too_long) {
-    std::vector<std::byte> text = load_string(address, limit, too_long);
+    ByteBuffer text = load_string(address, limit, too_long);
     return put_in(text);
 }
 
-void Gather::fill(uint32_t offset, std::vector<std::byte> bytes) {
-    if (!settled() && !bytes.empty()) out_.call.in.push_back({offset, std::move(bytes)});
+void Gather::fill(uint32_t offset, ByteBuffer bytes) {
+    if (!settled() && !bytes.empty()) out_.call.put_in(offset, std::move(bytes));
 }
 void Gather::send_back(const OutRange& range) {
     if (!settled() && range.size > 0) out_.call.out.push_back(range);
@@ -190,7 +189,7 @@ OutRange Gather::range_of(const Arg& as, uint32_t offset, uint64_t size) {
 // What stands in an out buffer that the kernel may fill in part.
 void Gather::send_along(uint32_t offset, uint64_t address, uint64_t size) {
     if (settled()) return;
-    std::vector<std::byte> bytes(size);
+    ByteBuffer bytes(size);
     bytes.resize(memory_.read(address, bytes));
     fill(offset, std::move(bytes));
 }
@@ -201,7 +200,7 @@ void Gather::move_string(unsigned i, uint32_t limit, int64_t too_long) {
 
 void Gather::move_partial_in(unsigned i, const Arg& as, Extent extent) {
     if (!clamp(i, extent)) return refuse(-EFAULT);
-    std::vector<std::byte> bytes(extent.size);
+    ByteBuffer bytes(extent.size);
     bytes.resize(memory_.read(args_[i], bytes));
     uint32_t offset = reserve(bytes.size(), args_[i]);
     place(i, offset);

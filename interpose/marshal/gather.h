@@ -52,9 +52,9 @@ class Gather {
     uint32_t copy_in(uint64_t address, uint64_t size);
     uint32_t put_in(std::span<const std::byte> bytes);
     // At most `limit` bytes with the NUL; a longer string gives `too_long`, or is cut if that is 0.
-    std::vector<std::byte> load_string(uint64_t address, uint32_t limit, int64_t too_long);
+    ByteBuffer load_string(uint64_t address, uint32_t limit, int64_t too_long);
     uint32_t copy_string(uint64_t address, uint32_t limit, int64_t too_long);
-    void fill(uint32_t offset, std::vector<std::byte> bytes);
+    void fill(uint32_t offset, ByteBuffer bytes);
     void send_back(const OutRange& range);
     void write_back(const CopyBack& back);
     // Both, for bytes that go back to where they came from.

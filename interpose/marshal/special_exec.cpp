@@ -33,12 +33,12 @@ std::vector<uint64_t> load_list(Gather& gather, uint64_t list) {
 void move_list(Gather& gather, unsigned i, uint64_t& total) {
     if (gather.arg(i) == 0) return;
     std::vector<uint64_t> addresses = load_list(gather, gather.arg(i));
-    std::vector<std::byte> text;
+    ByteBuffer text;
     std::vector<size_t> starts;
     for (uint64_t address : addresses) {
-        std::vector<std::byte> one = gather.load_string(address, kMaxString, -E2BIG);
+        ByteBuffer one = gather.load_string(address, kMaxString, -E2BIG);
         starts.push_back(text.size());
-        text.insert(text.end(), one.begin(), one.end());
+        text.append(one);
         total += one.size() + 8;
         if (total > kMaxStrings) gather.refuse(-E2BIG);
         if (gather.settled()) return;

@@ -97,7 +97,7 @@ struct Header {
 
     void put() {
         auto bytes = std::as_bytes(std::span(&blank, 1));
-        gather.fill(at, {bytes.begin(), bytes.end()});
+        gather.fill(at, ByteBuffer(bytes));
     }
 };
 
@@ -142,7 +142,7 @@ uint32_t lay_many(Gather& gather, LayOne lay_one) {
         auto message = gather.load<msghdr>(address);
         if (n > 0 && gather.relocs() + std::min<uint64_t>(message.msg_iovlen, kMaxVector) + 4 > kMaxRelocs) break;
         auto at = static_cast<uint32_t>(array + n * sizeof(mmsghdr));
-        gather.fill(at + kMessageLength, std::vector<std::byte>(sizeof(mmsghdr) - kMessageLength));
+        gather.fill(at + kMessageLength, ByteBuffer(sizeof(mmsghdr) - kMessageLength, std::byte{0}));
         lay_one(message, address, at, n);
     }
     if (count > 0) gather.point_arg(1, array);

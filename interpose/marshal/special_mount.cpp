@@ -45,7 +45,7 @@ void marshal_mount(Gather& gather) {
     if (size == 0) return gather.refuse(-EFAULT);
     // A whole page of the arena: what follows must not look like options.
     uint32_t at = gather.reserve(kPage, kPage);
-    std::vector<std::byte> options(size);
+    ByteBuffer options(size);
     options.resize(gather.read_guest(gather.arg(4), options));
     gather.fill(at, std::move(options));
     gather.point_arg(4, at);

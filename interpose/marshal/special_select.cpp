@@ -24,15 +24,15 @@ size_t bytes_for(int count) { return (static_cast<size_t>(count) + 63) / 64 * 8;
 // One set of the program. The kernel looks only at as many bits as its fd table has, so that the end of a set
 // may lie in memory that isn't there: programs do call select() with the limit on open files and an ordinary
 // fd_set.
-std::vector<std::byte> load_set(Gather& gather, uint64_t address, int count) {
-    std::vector<std::byte> set(bytes_for(count));
+ByteBuffer load_set(Gather& gather, uint64_t address, int count) {
+    ByteBuffer set(bytes_for(count), std::byte{0});
     size_t got = gather.read_guest(address, set);
     if (got < std::min(set.size(), kFdSet)) gather.refuse(-EFAULT);
     return set;
 }
 
 // One more than the highest fd in the set.
-int fds_in(const std::vector<std::byte>& set) {
+int fds_in(const ByteBuffer& set) {
     for (size_t i = set.size(); i-- > 0;)
         if (set[i] != std::byte{0}) return static_cast<int>(i * 8) + std::bit_width(std::to_integer<unsigned>(set[i]));
     return 0;
@@ -45,7 +45,7 @@ void move_sets(Gather& gather) {
     gather.pass(0);
     if (count < 0) return;  // EINVAL
     if (count > kMostFds) return gather.go_home("select on more than a million file descriptors");
-    std::vector<std::byte> sets[3];
+    ByteBuffer sets[3];
     int needed = 0;
     for (unsigned i = 0; i < 3; i++) {
         if (gather.arg(i + 1) == 0) continue;

@@ -45,7 +45,7 @@ uint32_t put_array(Gather& gather, const std::vector<iovec>& entries) {
 
 void read_buffers(Gather& gather, const std::vector<iovec>& entries, const LaidVector& laid) {
     if (gather.settled()) return;
-    std::vector<std::byte> bytes(laid.size);
+    ByteBuffer bytes(laid.size);
     uint64_t at = 0;
     for (const iovec& entry : entries) {
         auto piece = std::span(bytes).subspan(at, entry.iov_len);

@@ -18,11 +18,31 @@ namespace {
 
 // A frame of the channel's own: nothing but its trailer.
 constexpr uint8_t kReceivedFrame = 0xff;
+// Of the channel's own too: its body belongs before that of the next frame of another type.
+constexpr uint8_t kPartFrame = 0xfe;
+constexpr size_t kPart = 128u << 10;  // bytes
+constexpr size_t kUsualParts = (1u << 20) + kPart;
 // Behind each frame's body: how many frames of the peer its sender has received.
 constexpr size_t kTrailer = sizeof(uint64_t);
 // What has been received without an occasion to say so, after which it is said in a frame of its own.
 constexpr size_t kUntoldBytes = 1u << 20;
 constexpr uint64_t kUntoldFrames = 256;
+
+size_t size_of(std::span<const std::span<const std::byte>> parts) {
+    size_t size = 0;
+    for (auto part : parts) size += part.size();
+    return size;
+}
+
+// Copies the first bytes of `parts`, and takes them away there.
+void take_bytes(std::span<std::span<const std::byte>> parts, std::span<std::byte> to) {
+    for (auto& part : parts) {
+        size_t size = std::min(part.size(), to.size());
+        if (size > 0) std::memcpy(to.data(), part.data(), size);
+        part = part.subspan(size);
+        to = to.subspan(size);
+    }
+}
 
 // Errors of a connection that say nothing of the peer's life.
 bool is_of_the_link(int code) {
@@ -61,9 +81,16 @@ void CallChannel::State::shut_down() {
     if (wake.valid()) (void)!::write(wake.get(), &one, sizeof one);
 }
 
-Status CallChannel::State::send(uint8_t type, std::span<const std::byte> head, std::span<const std::byte> tail) {
+Status CallChannel::State::send(uint8_t type, std::vector<std::span<const std::byte>> body) {
+    size_t left = size_of(body);
+    for (; left > kPart; left -= kPart) TRY(send_frame(kPartFrame, body, kPart));
+    return send_frame(type, body, left);
+}
+
+// The first `size` bytes of what is left of the body.
+Status CallChannel::State::send_frame(uint8_t type, std::span<std::span<const std::byte>> body, size_t size) {
     if (broken) return fail_code(ECONNRESET, "call channel: send");
-    size_t text = 1 + head.size() + tail.size() + kTrailer;
+    size_t text = 1 + size + kTrailer;
     size_t overhead = cipher == Cipher::None ? 0 : kSealOverhead;
     auto length = static_cast<uint32_t>(text + overhead);
     auto frame = sent.buffer();
@@ -71,8 +98,7 @@ Status CallChannel::State::send(uint8_t type, std::span<const std::byte> head, s
     std::byte* at = frame->data();
     std::memcpy(at, &length, 4);
     at[4] = std::byte{type};
-    if (!head.empty()) std::memcpy(at + 5, head.data(), head.size());
-    if (!tail.empty()) std::memcpy(at + 5 + head.size(), tail.data(), tail.size());
+    take_bytes(body, std::span(at + 5, size));
     uint64_t have = received;
     std::memcpy(at + 4 + text - kTrailer, &have, kTrailer);
     told = have;
@@ -86,7 +112,7 @@ Status CallChannel::State::send(uint8_t type, std::span<const std::byte> head, s
 }
 
 // Writes all of it, in one call unless the peer is slow. A frame that did not get through is sent again later.
-Status CallChannel::State::transmit(const std::vector<std::byte>& frame) {
+Status CallChannel::State::transmit(const ByteBuffer& frame) {
     for (size_t done = 0; done < frame.size();) {
         ssize_t n = ::send(fd.get(), frame.data() + done, frame.size() - done, MSG_NOSIGNAL);
         if (n >= 0) {
@@ -109,13 +135,14 @@ Status CallChannel::State::transmit(const std::vector<std::byte>& frame) {
 
 Expected<std::optional<Frame>> CallChannel::State::receive(int flags) {
     for (;;) {
-        auto frame = in.next();
-        if (!frame) return frame;
-        if (frame->has_value()) {
-            TRY(take_trailer(**frame));
+        size_t before = coming.size();
+        TRY_ASSIGN(auto type, in.next(coming));
+        if (type) {
+            TRY(take_trailer(coming.size() - before));
             tell_received();
-            if ((*frame)->type == kReceivedFrame) continue;
-            return frame;
+            if (*type == kPartFrame) coming.reserve(kUsualParts);
+            if (*type != kReceivedFrame && *type != kPartFrame) return std::optional(Frame{*type, std::exchange(coming, {})});
+            continue;
         }
         auto room = in.room();
         ssize_t n = ::recv(fd.get(), room.data(), room.size(), flags);
@@ -139,12 +166,12 @@ Expected<std::optional<Frame>> CallChannel::State::receive(int flags) {
     }
 }
 
-Status CallChannel::State::take_trailer(Frame& frame) {
-    if (frame.body.size() < kTrailer) return fail_code(EBADMSG, "call channel: frame of {} bytes", frame.body.size());
+// Of a frame that has just been opened, with so many bytes.
+Status CallChannel::State::take_trailer(size_t size) {
+    if (size < kTrailer) return fail_code(EBADMSG, "call channel: frame of {} bytes", size);
     uint64_t peer_has = 0;
-    size_t size = frame.body.size() - kTrailer;
-    std::memcpy(&peer_has, frame.body.data() + size, kTrailer);
-    frame.body.resize(size);
+    coming.resize(coming.size() - kTrailer);
+    std::memcpy(&peer_has, coming.end(), kTrailer);
     TRY(sent.acknowledge(peer_has));
     received++;
     untold_bytes += size;
@@ -161,7 +188,7 @@ void CallChannel::State::tell_received() {
     pollfd item{fd.get(), POLLOUT, 0};
     if (::poll(&item, 1, 0) != 1 || (item.revents & POLLOUT) == 0) return;
     untold_bytes = 0;
-    (void)send(kReceivedFrame, {}, {});
+    (void)send_frame(kReceivedFrame, {}, 0);
 }
 
 CallChannel::CallChannel(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -179,11 +206,16 @@ Status CallChannel::serve_resumption() { return state_->serve_resumption(); }
 bool CallChannel::is_cut() const { return state_->cut && !state_->broken; }
 
 Status CallChannel::send(uint8_t type, std::span<const std::byte> head, std::span<const std::byte> tail) {
-    size_t overhead = 1 + kTrailer + kSealOverhead;
-    if (head.size() > kMaxFrame - overhead || tail.size() > kMaxFrame - overhead - head.size())
-        return fail_code(EMSGSIZE, "call channel: send {} bytes", head.size() + tail.size());
+    return send(type, head, std::vector{tail});
+}
+
+Status CallChannel::send(uint8_t type, std::span<const std::byte> head, const std::vector<std::span<const std::byte>>& tail) {
+    std::vector<std::span<const std::byte>> body{head};
+    body.insert(body.end(), tail.begin(), tail.end());
+    if (size_of(body) > kMaxFrame - 1 - kTrailer - kSealOverhead)
+        return fail_code(EMSGSIZE, "call channel: send {} bytes", size_of(body));
     std::lock_guard guard(state_->send_lock);
-    return state_->send(type, head, tail);
+    return state_->send(type, std::move(body));
 }
 
 Expected<Frame> CallChannel::receive() {

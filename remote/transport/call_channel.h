@@ -3,7 +3,7 @@
 // direction) on each; call_handshake.h says how it starts. A dead peer or a cut link is noticed after about 9
 // s, and so is a peer that lets its receive buffer stay full for so long. Frame on the wire: u32 length of
 // what follows (<= kMaxFrame), sealed{ u8 type, body, u64 frames received }. With Security::Insecure the frames are
-// in clear.
+// in clear. What is large goes in parts, each a frame on the wire, so that the peer opens one while the next is sealed.
 // A connection that is cut (a dead link, a lost route, a reset) is made again, and no frame is lost or comes twice; until
 // then send() keeps what it is given. A peer that closes has ended.
 #pragma once
@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "remote/transport/stream.h"
+#include "runtime/base/byte_buffer.h"
 #include "runtime/base/error.h"
 #include "runtime/base/fd.h"
 
@@ -28,7 +29,7 @@ constexpr uint32_t kMaxFrame = 272u << 20;  // bytes: a full arena and its table
 
 struct Frame {
     uint8_t type = 0;
-    std::vector<std::byte> body;
+    ByteBuffer body;
 };
 
 struct ChannelKeys {
@@ -54,9 +55,10 @@ class CallChannel {
     int resume_fd() const;
     Status serve_resumption();
     bool is_cut() const;
-    // Thread-safe; frames of one thread keep their order. Blocks while the peer is slow. Body may be in two
+    // Thread-safe; frames of one thread keep their order. Blocks while the peer is slow. Body may be in several
     // parts so that no copy is needed to put a header before data.
     Status send(uint8_t type, std::span<const std::byte> head, std::span<const std::byte> tail = {});
+    Status send(uint8_t type, std::span<const std::byte> head, const std::vector<std::span<const std::byte>>& tail);
     // One receiving thread. Blocks.
     Expected<Frame> receive();
     // One receiving thread, for an event loop on fd(): nothing when no whole frame is there yet. Call it until it gives

@@ -29,7 +29,7 @@ struct CallChannel::State {
     State(Fd socket, const SessionKeys& session, Setup made);
     ~State();
 
-    Status send(uint8_t type, std::span<const std::byte> head, std::span<const std::byte> tail);
+    Status send(uint8_t type, std::vector<std::span<const std::byte>> body);
     // Nothing: with MSG_DONTWAIT among the flags, no whole frame is there.
     Expected<std::optional<Frame>> receive(int flags);
     void shut_down();
@@ -57,13 +57,15 @@ struct CallChannel::State {
     FrameBuffer in;                              // the receiving thread's
     std::atomic<uint64_t> received{0}, told{0};  // frames of the peer; of these, how many it has been told of
     size_t untold_bytes = 0;
+    ByteBuffer coming;  // the receiving thread's: of the frame that it is to give, as far as its parts have come
 
     Fd wake;               // home: ends the wait between two attempts
     std::thread resender;  // home: sends again while the receiving thread already receives
 
   private:
-    Status take_trailer(Frame& frame);
-    Status transmit(const std::vector<std::byte>& frame);
+    Status take_trailer(size_t size);
+    Status send_frame(uint8_t type, std::span<std::span<const std::byte>> body, size_t size);
+    Status transmit(const ByteBuffer& frame);
     void tell_received();
     void replace(Fd connection);
     Status send_again(uint64_t peer_received);

@@ -1,5 +1,5 @@
 // What seals the frames of a call channel in one direction: AES-256-GCM where both CPUs have it (three times
-// as fast), else ChaCha20-Poly1305-IETF. A key seals frame 0, 1, 2...: the number is the nonce, so a frame
+// as fast), else ChaCha20-Poly1305-IETF; by libsodium, large frames by OpenSSL (stream_cipher.h). A key seals frame 0, 1, 2...: the number is the nonce, so a frame
 // that is repeated, left out or moved doesn't open.
 #pragma once
 #include <array>
@@ -15,6 +15,8 @@ constexpr size_t kSealOverhead = 16;  // bytes that sealing adds
 using CipherKey = std::array<unsigned char, 32>;
 
 bool cipher_available(Cipher cipher);
+
+class BulkSealer;
 
 class FrameSealer {
   public:
@@ -32,6 +34,7 @@ class FrameSealer {
 
   private:
     struct Key;
+    BulkSealer& bulk();  // ready for the next frame
     std::array<unsigned char, 12> next_nonce();
 
     Cipher cipher_;

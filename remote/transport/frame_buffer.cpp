@@ -37,32 +37,28 @@ void FrameBuffer::consume(size_t count) {
     wanted_ = 0;
     if (begin_ != end_) return;
     begin_ = end_ = 0;
-    if (bytes_.size() > kKeptSize) {
-        bytes_.resize(kUsualSize);
-        bytes_.shrink_to_fit();
-    }
+    if (bytes_.size() > kKeptSize) bytes_ = ByteBuffer(kUsualSize);
 }
 
-Expected<std::optional<Frame>> FrameBuffer::next() {
-    if (available() < kLengthField) return std::optional<Frame>();
+Expected<std::optional<uint8_t>> FrameBuffer::next(ByteBuffer& body) {
+    if (available() < kLengthField) return std::optional<uint8_t>();
     std::span<std::byte> here = std::span(bytes_).subspan(begin_, available());
     uint32_t length = 0;
     std::memcpy(&length, here.data(), kLengthField);
     size_t overhead = sealer_.overhead();
-    if (length > kMaxFrame || length < 1 + overhead) return fail_code(EBADMSG, "call channel: frame of {} bytes", length);
+    if (length > kMaxFrame || length < 1 + overhead || body.size() > kMaxFrame) return fail_code(EBADMSG, "call channel: frame of {} bytes", length);
     wanted_ = kLengthField + length;
-    if (here.size() < wanted_) return std::optional<Frame>();
+    if (here.size() < wanted_) return std::optional<uint8_t>();
     std::span<std::byte> text = here.subspan(kLengthField, length - overhead);
     if (overhead != 0) {
         std::span<const std::byte, 16> tag(text.data() + text.size(), 16);
         if (!sealer_.open(here.first(kLengthField), text, tag))
             return fail_code(EBADMSG, "call channel: a frame of {} bytes was not sealed by our peer", length);
     }
-    Frame frame;
-    frame.type = static_cast<uint8_t>(text[0]);
-    frame.body.assign(text.begin() + 1, text.end());
+    auto type = static_cast<uint8_t>(text[0]);
+    body.append(text.subspan(1));
     consume(wanted_);
-    return std::optional<Frame>(std::move(frame));
+    return std::optional(type);
 }
 
 }  // namespace pmi

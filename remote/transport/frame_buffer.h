@@ -19,9 +19,9 @@ class FrameBuffer {
     // Room for the next bytes from the socket; then how many were put there.
     std::span<std::byte> room();
     void filled(size_t count);
-    // The next whole frame, opened. Error EBADMSG: what came is no frame of our peer; nothing after it can be
-    // used.
-    Expected<std::optional<Frame>> next();
+    // The type of the next whole frame, whose body is opened and added to `body`. Error EBADMSG: what came is no frame of our
+    // peer, or too much for one body; nothing after it can be used.
+    Expected<std::optional<uint8_t>> next(ByteBuffer& body);
     bool empty() const { return begin_ == end_; }
     // A new connection: the peer begins again with the first frame that next() has not given.
     void forget_bytes() { begin_ = end_ = wanted_ = 0; }
@@ -31,7 +31,7 @@ class FrameBuffer {
     void consume(size_t count);
 
     FrameSealer sealer_;
-    std::vector<std::byte> bytes_;
+    ByteBuffer bytes_;
     size_t begin_ = 0, end_ = 0;
     size_t wanted_ = 0;  // of the frame whose length is known; 0: none
 };

@@ -3,14 +3,14 @@
 namespace pmi {
 namespace {
 
-constexpr size_t kSpares = 4;
-constexpr size_t kSpareSize = 64u << 10;
+constexpr size_t kSpares = 12;
+constexpr size_t kSpareSize = 144u << 10;  // a part of a large one
 
 }  // namespace
 
 SentFrames::Bytes SentFrames::buffer() {
     std::lock_guard guard(lock_);
-    if (spare_.empty()) return std::make_shared<std::vector<std::byte>>();
+    if (spare_.empty()) return std::make_shared<ByteBuffer>();
     Bytes taken = std::move(spare_.back());
     spare_.pop_back();
     taken->clear();

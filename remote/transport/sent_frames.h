@@ -9,6 +9,7 @@
 #include <mutex>
 #include <vector>
 
+#include "runtime/base/byte_buffer.h"
 #include "runtime/base/error.h"
 
 namespace pmi {
@@ -18,7 +19,7 @@ constexpr size_t kMaxSentBytes = size_t{1} << 30;  // beyond that a channel whos
 class SentFrames {
   public:
     // Shared: it may be acknowledged, and forgotten here, while its sender is still in send(2).
-    using Bytes = std::shared_ptr<std::vector<std::byte>>;
+    using Bytes = std::shared_ptr<ByteBuffer>;
 
     // An empty one for the next frame; used again, so that small frames cost no allocation.
     Bytes buffer();

@@ -23,6 +23,8 @@ class BulkSealer {
     // In place; an Error when the frame isn't what the peer sealed.
     Status open(std::span<const std::byte> header, std::span<std::byte> text, std::span<const std::byte, kSealOverhead> tag);
 
+    // The number of the next frame, for who seals or opens others of the same sequence elsewhere.
+    void count_from(uint64_t number) { count_ = number; }
     size_t overhead() const { return cipher_ == Cipher::None ? 0 : kSealOverhead; }
 
   private:

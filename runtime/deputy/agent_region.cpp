@@ -105,6 +105,22 @@ std::span<std::byte> AgentRegion::arena(uint32_t index) const {
     PMI_ASSERT(index < kMaxSlots);
     return {data_.data() + (kArenasOffset - kAgentData) + index * kArenaSize, kArenaSize};
 }
+std::optional<AgentRegion::LargeArena> AgentRegion::take_large_arena() {
+    std::lock_guard lock(mutex_);
+    for (uint32_t i = 0; i < kLargeArenas; i++)
+        if (!std::exchange(large_taken_[i], true)) return LargeArena(*this, i);
+    return std::nullopt;
+}
+
+void AgentRegion::LargeArena::Free::operator()(AgentRegion* region) const {
+    std::lock_guard lock(region->mutex_);
+    region->large_taken_[index] = false;
+}
+
+std::span<std::byte> AgentRegion::LargeArena::memory() const {
+    return {region_->data_.data() + (offset() - kAgentData), kLargeArenaSize};
+}
+
 AgentHeader* AgentRegion::header() const { return reinterpret_cast<AgentHeader*>(data_.data()); }
 
 Registers AgentRegion::loop_registers(const Registers& like, uint32_t index) const {

@@ -4,10 +4,12 @@
 #pragma once
 #include <sys/types.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -36,6 +38,24 @@ class AgentRegion {
     Slot* slot(uint32_t index) const;
     std::span<std::byte> arena(uint32_t index) const;
     AgentHeader* header() const;
+
+    // For a call that is too large for its slot's arena. Of the region, which lives longer.
+    class LargeArena {
+      public:
+        LargeArena(AgentRegion& region, uint32_t index) : region_(&region, Free{index}) {}
+        std::span<std::byte> memory() const;
+        uint64_t address() const { return region_->base_ + offset(); }
+
+      private:
+        struct Free {
+            uint32_t index;
+            void operator()(AgentRegion* region) const;
+        };
+        uint64_t offset() const { return kLargeArenasOffset + region_.get_deleter().index * kLargeArenaSize; }
+        std::unique_ptr<AgentRegion, Free> region_;
+    };
+    // Nothing while others have them all. Thread-safe.
+    std::optional<LargeArena> take_large_arena();
     uint64_t slot_address(uint32_t index) const { return base_ + kSlotsOffset + index * sizeof(Slot); }
     uint64_t arena_address(uint32_t index) const { return base_ + kArenasOffset + index * kArenaSize; }
     uint64_t header_address() const { return base_ + kAgentData; }
@@ -49,6 +69,7 @@ class AgentRegion {
     Mapping data_;  // from kAgentData on
     std::mutex mutex_;
     std::vector<bool> taken_;
+    std::array<bool, kLargeArenas> large_taken_{};
 };
 
 }  // namespace pmi

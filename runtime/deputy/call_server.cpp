@@ -182,12 +182,14 @@ Status CallServer::begin(const CallHead& head, Call call) {
         wake_completions();
         return {};
     }
-    if (t.work->call.arena_size <= kArenaSize) {
+    uint32_t needed = t.work->call.arena_size;
+    if (needed > kArenaSize && needed <= kLargeArenaSize) t.work->large = region_->take_large_arena();
+    if (needed <= kArenaSize || t.work->large) {
         post_call(t);
         return {};
     }
     t.work->stage = Stage::MapBuffer;
-    uint64_t size = (t.work->call.arena_size + kPage - 1) & ~(kPage - 1);
+    uint64_t size = (uint64_t{needed} + kPage - 1) & ~(kPage - 1);
     post(t, SYS_mmap, {0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, static_cast<uint64_t>(-1), 0});
     return {};
 }
@@ -204,7 +206,7 @@ void CallServer::post_call(Thread& t) {
     Work& w = *t.work;
     w.stage = Stage::Call;
     if (w.buffer == 0) {
-        auto args = lay_out(w.call, region_->arena(t.slot), region_->arena_address(t.slot));
+        auto args = lay_out(w.call, arena_of(t), w.large ? w.large->address() : region_->arena_address(t.slot));
         post(t, w.call.nr, args);
         return;
     }
@@ -213,6 +215,10 @@ void CallServer::post_call(Thread& t) {
     if (auto written = RemoteMemory(w.head.tid).write(w.buffer, arena); !written)
         spdlog::error("lay out a large call of thread {}: {}", w.head.tid, written.error().message());
     post(t, w.call.nr, args);
+}
+
+std::span<std::byte> CallServer::arena_of(const Thread& t) const {
+    return t.work->large ? t.work->large->memory() : region_->arena(t.slot);
 }
 
 void CallServer::run_completions() {
@@ -242,11 +248,11 @@ void CallServer::send_answers(std::unique_lock<std::mutex>& lock) {
         answers_.pop_front();
         is_sending_ = true;
         lock.unlock();
-        auto send = [&](FrameType type, auto head, std::span<const std::byte> body) {
-            return answer.channel->send(static_cast<uint8_t>(type), head, body);
-        };
-        auto sent = answer.clock ? send(FrameType::Clock, head_bytes(*answer.clock), {})
-                                 : send(FrameType::Reply, head_bytes(answer.head), encode(answer.reply));
+        CallChannel& channel = *answer.channel;
+        auto sent = answer.clock ? channel.send(static_cast<uint8_t>(FrameType::Clock), head_bytes(*answer.clock))
+                                 : channel.send(static_cast<uint8_t>(FrameType::Reply), head_bytes(answer.head),
+                                                encode(answer.reply).parts);
+        answer.large.reset();
         if (!sent) spdlog::warn("answer to thread {}: {}", answer.head.tid, sent.error().message());
         lock.lock();
         is_sending_ = false;
@@ -282,14 +288,16 @@ void CallServer::complete_call(Thread& t, int64_t result) {
     if (w.transferred != 0) result = static_cast<int64_t>(w.transferred) + std::max<int64_t>(0, result);
     w.partial = w.partial && result > 0;
     if (w.buffer == 0) {
-        Reply r = collect(w.call, region_->arena(t.slot).first(w.call.arena_size), result);
+        Reply r = collect(w.call, arena_of(t).first(w.call.arena_size), result);
         if (w.head.kind == CallKind::MapFile && (result >= 0 || result < -4095)) add_mapped_file(t, r);
         return reply(t, std::move(r));
     }
-    std::vector<std::byte> arena(w.call.arena_size);
+    ByteBuffer arena(w.call.arena_size);
     if (auto got = RemoteMemory(w.head.tid).read(w.buffer, arena); !got)
         spdlog::error("read a large call's result of thread {}: {}", w.head.tid, got.error().message());
-    unmap_buffer(t, collect(w.call, arena, result));
+    Reply r = collect(w.call, arena, result);
+    r.kept.push_back(std::move(arena));
+    unmap_buffer(t, std::move(r));
 }
 
 void CallServer::unmap_buffer(Thread& t, Reply reply) {
@@ -304,7 +312,9 @@ void CallServer::tell_clock(std::shared_ptr<CallChannel> channel, const ClockHea
     std::lock_guard lock(mutex_);
     bool waits = std::any_of(answers_.begin(), answers_.end(), [&](const Answer& a) { return a.clock && a.channel == channel; });
     if (waits) return;
-    answers_.push_back({std::move(channel), {}, {}, read_wall_clock(question.asked_ns)});
+    Answer answer{std::move(channel)};
+    answer.clock = read_wall_clock(question.asked_ns);
+    answers_.push_back(std::move(answer));
     wake_completions();
 }
 
@@ -314,7 +324,6 @@ void CallServer::add_mapped_file(const Thread& t, Reply& reply) {
     auto address = static_cast<uint64_t>(reply.result);
     auto maps = read_maps(w.head.tid);
     MapFileInfo info{};
-    OutData data{0, {}};
     if (maps) {
         for (const auto& m : *maps) {
             if (m.start > address || m.end <= address) continue;
@@ -334,12 +343,12 @@ void CallServer::add_mapped_file(const Thread& t, Reply& reply) {
     uint64_t offset = w.call.args[5];
     uint64_t length = (w.call.args[1] + kPage - 1) & ~(kPage - 1);
     length = offset >= file_end ? 0 : std::min(length, file_end - offset);
-    data.bytes.resize(sizeof info + length);
-    std::memcpy(data.bytes.data(), &info, sizeof info);
-    if (auto got = RemoteMemory(w.head.tid).read(address, std::span(data.bytes).subspan(sizeof info)); !got)
+    ByteBuffer data(sizeof info + length);
+    std::memcpy(data.data(), &info, sizeof info);
+    if (auto got = RemoteMemory(w.head.tid).read(address, std::span(data).subspan(sizeof info)); !got)
         spdlog::error("read {}: {}", info.name, got.error().message());
-    reply.out.clear();
-    reply.out.push_back(std::move(data));
+    reply.out = {{0, data}};
+    reply.kept.push_back(std::move(data));
 }
 
 // The descriptor may be any number: the guest's mmap will find out.
@@ -369,9 +378,10 @@ void CallServer::reply(Thread& t, Reply reply, bool home_first) {
     bool is_credentials = head.lasts != 0 && find_row(t.work->call.nr)->lasts == Known::Credentials;
     if (is_credentials && same_credentials(t.pid)) head.lasts = kLastsForAll;
     t.kept = t.work->deadline;
+    auto large = std::move(t.work->large);
     t.work.reset();
     auto it = channels_.find(t.pid);
-    if (it != channels_.end()) answers_.push_back({it->second, head, std::move(reply), {}});
+    if (it != channels_.end()) answers_.push_back({it->second, head, std::move(reply), std::move(large)});
 }
 
 }  // namespace pmi

@@ -88,7 +88,9 @@ class CallServer {
         Call call;
         int64_t began_ns = 0, came_ns = 0;
         Stage stage = Stage::Call;
-        // An arena that is larger than a slot's lives in memory that the deputy maps for this one call.
+        // What a slot's arena has no room for goes into a larger one; where there is none, or still no room, into memory
+        // that the deputy maps for this one call.
+        std::optional<AgentRegion::LargeArena> large;
         uint64_t buffer = 0;
         std::optional<Reply> reply;
         uint64_t transferred = 0;
@@ -106,13 +108,15 @@ class CallServer {
     // At most one waits of each thread, and one more is being sent: who has not been answered can't call.
     struct Answer {
         std::shared_ptr<CallChannel> channel;
-        CallHead head{};
-        Reply reply;
-        std::optional<ClockHead> clock;  // instead of a reply
+        CallHead head = {};
+        Reply reply = {};  // points into an arena; its thread makes no other call before it has been sent
+        std::optional<AgentRegion::LargeArena> large = {};
+        std::optional<ClockHead> clock = {};  // instead of a reply
     };
 
     void post(Thread& t, int64_t nr, const std::array<uint64_t, 6>& args);
     void post_call(Thread& t);
+    std::span<std::byte> arena_of(const Thread& t) const;
     void run_completions();
     void wake_completions();
     void complete_all();

@@ -208,6 +208,7 @@ void NodeSession::receive_frames(CallServer& server, SessionEvents& events) {
         if (!head) return lose(std::move(head.error()));
         auto call = decode_call(body);
         if (!call) return lose(std::move(call.error()));
+        call->kept.push_back(std::move(frame->body));  // where its pieces are
         if (auto begun = server.begin(*head, std::move(*call)); !begun) return lose(std::move(begun.error()));
         if (head->again != 0) events.wake();  // it may have a deadline
     }

@@ -14,6 +14,7 @@
 #include <array>
 
 #include "remote/wire/call_tallies.h"
+#include "runtime/base/freed_memory.h"
 #include "runtime/base/log.h"
 #include "runtime/deputy/worker_loop.h"
 #include "runtime/kernel/procfs.h"
@@ -33,6 +34,7 @@ int run_worker(const WorkerSetup& setup) {
 
 Status Worker::set_up() {
     ::prctl(PR_SET_NAME, "pmi-worker", 0, 0, 0);
+    keep_freed_memory();
     sigset_t set;
     ::sigemptyset(&set);
     ::sigaddset(&set, SIGCHLD);

@@ -173,16 +173,19 @@ Status GuestSupervisor::forward(GuestThread& t, const Row& row, CallKind kind, R
 }
 
 Status GuestSupervisor::forward_call(GuestThread& t, const Row* row, CallKind kind, Flattened flat, ReplyHandler then) {
-    auto bytes = encode(flat.call);
+    Encoded bytes = encode(flat.call);
+    ByteBuffer question;
+    if (row != nullptr && row->lasts != Known::Nothing) question = bytes.whole();
     if (row != nullptr && kind == CallKind::Plain && !then && !t.reissued)
-        if (auto answered = answer_known(t, *row, flat, bytes)) return std::move(*answered);
+        if (auto answered = answer_known(t, *row, flat, question)) return std::move(*answered);
     TRY(flush_files());
     if (row != nullptr) forget_known(t, *row);
     uint8_t again = t.reissued ? 1 : 0;
     CallHead head{t.process->pid.value, t.tid.value, next_call_++, kind, 0, 0, again, 0, {}, 0};
-    t.call = CallInFlight{head.id, kind, row, std::move(flat), std::move(bytes), t.process->changes, std::move(then)};
+    t.call = CallInFlight{head.id,          kind, row, std::move(flat), std::move(question), bytes.size(), t.process->changes,
+                          std::move(then)};
     t.went_home = true;
-    TRY(parts_.channel->send(static_cast<uint8_t>(FrameType::Call), head_bytes(head), t.call->question));
+    TRY(parts_.channel->send(static_cast<uint8_t>(FrameType::Call), head_bytes(head), bytes.parts));
     return t.signalled ? cancel_call(t) : Status();
 }
 

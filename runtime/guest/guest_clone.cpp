@@ -105,7 +105,7 @@ Flattened deputy_clone(const CloneRequest& r) {
     f.call.args = {0, CLONE_ARGS_SIZE_VER0, 0, 0, 0, 0};
     f.call.arena_size = sizeof a + 8;
     auto bytes = std::as_bytes(std::span(&a, 1));
-    f.call.in.push_back({0, std::vector<std::byte>(bytes.begin(), bytes.end())});
+    f.call.put_in(0, ByteBuffer(bytes));
     f.call.relocs.push_back({0, 0});
     if (a.flags & CLONE_PIDFD) {
         f.call.relocs.push_back({static_cast<uint32_t>(6 + offsetof(clone_args, pidfd)), static_cast<uint32_t>(sizeof a)});

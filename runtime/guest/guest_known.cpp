@@ -6,10 +6,10 @@ namespace pmi {
 
 // Nothing: home has to be asked.
 std::optional<Status> GuestSupervisor::answer_known(GuestThread& t, const Row& row, const Flattened& flat,
-                                                    const std::vector<std::byte>& question) {
+                                                    const ByteBuffer& question) {
     if (row.lasts == Known::Nothing) return std::nullopt;
-    const Reply* known = t.known.find(row.lasts, question);
-    if (known == nullptr) return std::nullopt;
+    auto known = t.known.find(row.lasts, question);
+    if (!known) return std::nullopt;
     auto cancelled = patch_if_hot(t);
     if (!cancelled) return std::move(cancelled.error());
     if (*cancelled) return Status();
@@ -24,8 +24,8 @@ void GuestSupervisor::keep_known(GuestThread& t, CallInFlight& call, const Reply
     Known what = call.row->lasts;
     if (for_all || what != Known::Credentials)
         for (auto& [tid, other] : t.process->threads)
-            if (other.get() != &t && other->known.find(what, call.question) == nullptr)
-                other->known.keep(what, call.question, reply);
+            if (other.get() != &t && !other->known.find(what, call.question))
+                other->known.keep(what, call.question.copy(), reply);
     t.known.keep(what, std::move(call.question), reply);
 }
 

@@ -115,7 +115,7 @@ Status GuestSupervisor::map_here(GuestThread& t, uint64_t address, const Reply& 
     if (reply.out.empty() || reply.out[0].bytes.size() < sizeof info) return fail("home's answer to a mapping is too short");
     std::memcpy(&info, reply.out[0].bytes.data(), sizeof info);
     info.name[sizeof info.name - 1] = '\0';
-    auto contents = std::span(reply.out[0].bytes).subspan(sizeof info);
+    auto contents = reply.out[0].bytes.subspan(sizeof info);
     bool is_shared = (a[3] & MAP_TYPE) != MAP_PRIVATE;
     bool may_store = is_shared && info.writable != 0;
     if (may_store) t.process->stores_in_files = true;

@@ -31,7 +31,7 @@ Flattened set_mask_call(uint64_t mask) {
     f.call.args = {SIG_SETMASK, 0, 0, sizeof mask, 0, 0};
     f.call.arena_size = sizeof mask;
     auto bytes = std::as_bytes(std::span(&mask, 1));
-    f.call.in.push_back({0, std::vector<std::byte>(bytes.begin(), bytes.end())});
+    f.call.put_in(0, ByteBuffer(bytes));
     f.call.relocs.push_back({1, 0});
     return f;
 }

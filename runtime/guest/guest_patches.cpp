@@ -21,10 +21,10 @@ constexpr uint32_t kLookedAt = UINT32_MAX;
 constexpr size_t kMaxPlaces = 1024;
 
 // Of a call without arguments, as it would be sent.
-std::vector<std::byte> question_of(const Row& row, const GuestMemory& memory) {
+ByteBuffer question_of(const Row& row, const GuestMemory& memory) {
     Flattening flat = flatten(row, {}, memory);
     auto* flattened = std::get_if<Flattened>(&flat);
-    return flattened == nullptr ? std::vector<std::byte>() : encode(flattened->call);
+    return flattened == nullptr ? ByteBuffer() : encode(flattened->call).whole();
 }
 
 // What all of its threads would be told.
@@ -35,8 +35,8 @@ std::optional<uint32_t> common_answer(const GuestProcess& p, int64_t nr) {
     std::optional<int64_t> common;
     for (const auto& [tid, t] : p.threads) {
         if (t->ended) continue;
-        const Reply* known = t->known.find(row->lasts, question);
-        if (known == nullptr || (common && *common != known->result)) return std::nullopt;
+        auto known = t->known.find(row->lasts, question);
+        if (!known || (common && *common != known->result)) return std::nullopt;
         common = known->result;
     }
     bool fits = common && *common >= 0 && *common <= UINT32_MAX;

@@ -11,6 +11,7 @@
 #include "remote/transport/call_channel.h"
 #include "remote/transport/tcp_stream.h"
 #include "remote/wire/wire.pb.h"
+#include "runtime/base/freed_memory.h"
 #include "runtime/base/log.h"
 #include "runtime/guest/guest_supervisor.h"
 #include "runtime/tracee/sleep_clock.h"
@@ -121,6 +122,7 @@ Status run_session(const GuestSessionSetup& setup) {
         (void)report(setup.report_fd, reply);
         return std::move(parts.error());
     }
+    keep_freed_memory();
     GuestSupervisor supervisor(std::move(*parts));
     return supervisor.run();
 }

@@ -118,7 +118,7 @@ class GuestSupervisor : private StopWaiter {
 
     // -- guest_known.cpp
     std::optional<Status> answer_known(GuestThread& t, const Row& row, const Flattened& flat,
-                                       const std::vector<std::byte>& question);
+                                       const ByteBuffer& question);
     static void keep_known(GuestThread& t, CallInFlight& call, const Reply& reply, bool for_all);
     static void forget_known(GuestThread& t, const Row& row);
 

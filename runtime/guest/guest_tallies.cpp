@@ -39,7 +39,7 @@ Status GuestSupervisor::count_at_home(GuestThread& t, const CallInFlight& call, 
     tally.at_home = 1;
     if (head.served_ns != UINT32_MAX) tally.travel_ns = tally.total_ns - std::min<uint64_t>(tally.total_ns, head.served_ns);
     if (call.kind == CallKind::Exec) tally.count = 0;  // count_last has
-    tally.bytes_to_home = call.question.size();
+    tally.bytes_to_home = call.bytes_sent;
     tally.bytes_from_home = reply_bytes;
     t.process->tallies.add(tally);
     return tell_tallies_if_due(*t.process);

@@ -34,8 +34,9 @@ struct CallInFlight {
     CallKind kind = CallKind::Plain;
     const Row* row = nullptr;
     Flattened sent;
-    std::vector<std::byte> question;  // as it was sent
-    uint64_t changes_before = 0;      // GuestProcess::changes then
+    ByteBuffer question;  // as it was sent, if its answer may last
+    uint64_t bytes_sent = 0;
+    uint64_t changes_before = 0;  // GuestProcess::changes then
     // What to do with the reply instead of answering with it.
     ReplyHandler then;
 };

@@ -12,20 +12,25 @@ namespace pmi {
 
 class KnownAnswers {
   public:
-    const Reply* find(Known what, const std::vector<std::byte>& question) const {
-        for (const auto& known : known_)
-            if (known.what == what && known.question == question) return &known.answer;
-        return nullptr;
+    // Points into what is kept here.
+    std::optional<Reply> find(Known what, const ByteBuffer& question) const {
+        for (const auto& known : known_) {
+            if (known.what != what || !(known.question == question)) continue;
+            auto answer = decode_reply(known.answer);
+            PMI_ASSERT(answer);
+            return std::move(*answer);
+        }
+        return std::nullopt;
     }
-    void keep(Known what, std::vector<std::byte> question, Reply answer) {
+    void keep(Known what, ByteBuffer question, const Reply& answer) {
         if (known_.size() >= kMax) known_.clear();
-        known_.push_back({what, std::move(question), std::move(answer)});
+        known_.push_back({what, std::move(question), encode(answer).whole()});
     }
     // Of a task that another one has made: it begins with what is true of that one.
     void inherit(const KnownAnswers& other, Known what) {
         forget(what);
         for (const auto& known : other.known_)
-            if (known.what == what) known_.push_back(known);
+            if (known.what == what) known_.push_back({what, known.question.copy(), known.answer.copy()});
     }
     void forget(Known what) {
         std::erase_if(known_, [&](const auto& known) { return known.what == what; });
@@ -35,8 +40,8 @@ class KnownAnswers {
     static constexpr size_t kMax = 32;
     struct One {
         Known what;
-        std::vector<std::byte> question;
-        Reply answer;
+        ByteBuffer question;
+        ByteBuffer answer;
     };
     std::vector<One> known_;
 };

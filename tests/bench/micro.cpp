@@ -37,11 +37,13 @@ void forward(benchmark::State& state, int64_t nr, const std::array<uint64_t, 6>&
     for (auto _ : state) {
         Flattening flat = flatten(row, args, memory);
         auto& sent = std::get<Flattened>(flat);
-        auto call = decode_call(encode(sent.call));
+        ByteBuffer sent_bytes = encode(sent.call).whole();
+        auto call = decode_call(sent_bytes);
         PMI_ASSERT(call);
         auto room = std::span(arena).first(call->arena_size);
         benchmark::DoNotOptimize(lay_out(*call, room, 0x7000'0000));
-        auto reply = decode_reply(encode(collect(*call, room, result)));
+        ByteBuffer reply_bytes = encode(collect(*call, room, result)).whole();
+        auto reply = decode_reply(reply_bytes);
         PMI_ASSERT(reply);
         benchmark::DoNotOptimize(apply(sent, *reply, memory));
     }

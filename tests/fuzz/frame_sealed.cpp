@@ -21,9 +21,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         std::memcpy(room.data(), data + given, piece);
         buffer.filled(piece);
         given += piece;
-        auto frame = buffer.next();
-        if (!frame) return 0;
-        if (frame->has_value()) std::abort();
+        ByteBuffer body;
+        auto type = buffer.next(body);
+        if (!type) return 0;
+        if (type->has_value()) std::abort();
     }
     return 0;
 }

@@ -27,12 +27,12 @@ class Page : public pmi::GuestMemory {
 void check_call(std::span<const std::byte> bytes) {
     auto call = pmi::decode_call(bytes);
     if (!call || call->arena_size > (1u << 20)) return;
-    if (pmi::encode(*call) != std::vector<std::byte>(bytes.begin(), bytes.end())) __builtin_trap();
+    if (!(pmi::encode(*call).whole() == pmi::ByteBuffer(bytes))) __builtin_trap();
     std::vector<std::byte> arena(call->arena_size);
     pmi::lay_out(*call, arena, 0x7000'0000'0000);
     for (int64_t result : {int64_t{-14}, int64_t{0}, int64_t{5}, INT64_MAX}) {
         pmi::Reply reply = pmi::collect(*call, arena, result);
-        if (!pmi::decode_reply(pmi::encode(reply))) __builtin_trap();
+        if (!pmi::decode_reply(pmi::encode(reply).whole())) __builtin_trap();
     }
 }
 
@@ -41,7 +41,7 @@ void check_reply(std::span<const std::byte> bytes) {
     if (!reply) return;
     pmi::Flattened sent;
     sent.call.arena_size = 4096;
-    sent.call.in.push_back({16, std::vector<std::byte>(64)});
+    sent.call.put_in(16, pmi::ByteBuffer(64, std::byte{0}));
     sent.back = {{0, Page::kBase, 100}, {16, Page::kBase + 4000, 200, true}, {30, Page::kBase + 500, 64, false, true}};
     Page memory;
     pmi::apply(sent, *reply, memory);

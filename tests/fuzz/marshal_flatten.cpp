@@ -35,7 +35,8 @@ class Input : public pmi::GuestMemory {
 };
 
 void check(const pmi::Flattened& sent, Input& memory) {
-    auto call = pmi::decode_call(pmi::encode(sent.call));
+    pmi::ByteBuffer bytes = pmi::encode(sent.call).whole();
+    auto call = pmi::decode_call(bytes);
     if (!call) __builtin_trap();
     if (call->arena_size > (1u << 20)) return;
     std::vector<std::byte> arena(call->arena_size);

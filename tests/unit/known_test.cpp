@@ -74,28 +74,28 @@ TEST(LastingAnswers, RowsThatLastPointNowhereIn) {
 
 TEST(KnownAnswers, TheSameQuestionUntilForgotten) {
     KnownAnswers known;
-    std::vector<std::byte> question{std::byte{1}}, other{std::byte{2}};
-    EXPECT_EQ(known.find(Known::Credentials, question), nullptr);
-    known.keep(Known::Credentials, question, Reply{42, {}});
-    known.keep(Known::OwnGroup, other, Reply{43, {}});
-    ASSERT_NE(known.find(Known::Credentials, question), nullptr);
+    ByteBuffer question(1, std::byte{1}), other(1, std::byte{2});
+    EXPECT_FALSE(known.find(Known::Credentials, question));
+    known.keep(Known::Credentials, question.copy(), Reply{42, {}});
+    known.keep(Known::OwnGroup, other.copy(), Reply{43, {}});
+    ASSERT_TRUE(known.find(Known::Credentials, question));
     EXPECT_EQ(known.find(Known::Credentials, question)->result, 42);
-    EXPECT_EQ(known.find(Known::Credentials, other), nullptr);
+    EXPECT_FALSE(known.find(Known::Credentials, other));
     known.forget(Known::Credentials);
-    EXPECT_EQ(known.find(Known::Credentials, question), nullptr);
-    EXPECT_NE(known.find(Known::OwnGroup, other), nullptr);
+    EXPECT_FALSE(known.find(Known::Credentials, question));
+    EXPECT_TRUE(known.find(Known::OwnGroup, other));
 }
 
 TEST(KnownAnswers, OfAMaker) {
     KnownAnswers maker, made;
-    std::vector<std::byte> question{std::byte{1}}, other{std::byte{2}};
-    maker.keep(Known::Credentials, question, Reply{42, {}});
-    maker.keep(Known::OwnGroup, other, Reply{43, {}});
-    made.keep(Known::Credentials, question, Reply{1, {}});
+    ByteBuffer question(1, std::byte{1}), other(1, std::byte{2});
+    maker.keep(Known::Credentials, question.copy(), Reply{42, {}});
+    maker.keep(Known::OwnGroup, other.copy(), Reply{43, {}});
+    made.keep(Known::Credentials, question.copy(), Reply{1, {}});
     made.inherit(maker, Known::Credentials);
-    ASSERT_NE(made.find(Known::Credentials, question), nullptr);
+    ASSERT_TRUE(made.find(Known::Credentials, question));
     EXPECT_EQ(made.find(Known::Credentials, question)->result, 42);
-    EXPECT_EQ(made.find(Known::OwnGroup, other), nullptr);
+    EXPECT_FALSE(made.find(Known::OwnGroup, other));
 }
 
 TEST(ThreadCredentials, AllTheSameUntilOneChanges) {
