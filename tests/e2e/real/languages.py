@@ -1,10 +1,8 @@
 """Interpreters and runtimes."""
 
-import os
-import re
 import subprocess
 
-from case import Failed, Skipped
+from .python_tests import python_tests
 
 
 def case_python_threads(c):
@@ -80,26 +78,8 @@ asyncio.run(main())
 
 
 def case_python_own_tests(c):
-    """Python's own tests of what moves could disturb: each test's verdict is that of the unmoved run."""
-    python = c.need("/usr/bin/python3")
-    if not os.path.exists("/usr/lib/python3.11/test/test_eintr.py"):
-        raise Skipped("libpython3.11-testsuite isn't installed")
-
-    def verdicts(text):
-        found, name = {}, None
-        for line in text.decode(errors="replace").splitlines():
-            named, said = re.match(r"test\w* \(([\w.]+)\)", line), re.search(r"(?:\.\.\. ?|^)(ok|FAIL|ERROR|skipped)\b", line)
-            name = named[1] if named else name
-            if said and name:
-                found[name], name = said[1], None
-        return found
-    tests = "test_fork1 test_os test_posix test_select test_time".split()
-    command = ["bash", "-c", '"$@" 2>&1', "bash", python, "-m", "test", "-v", *tests]
-    expected, got = verdicts(c.unmoved(command)), verdicts(c.moved(command))
-    different = [f"{name}: {got.get(name)}, not {verdict}" for name, verdict in expected.items() if got.get(name) != verdict]
-    if different or len(expected) < 100:
-        raise Failed(f"{len(different)} of {len(expected)} tests: {'; '.join(different[:5])}")
-    c.notes.append(f"{len(expected)} tests")
+    """Python's own tests of what moves could disturb."""
+    python_tests(c, "fork1", "os", "posix", "select", "time")
 
 
 def case_ruby(c):
