@@ -1,6 +1,6 @@
 // The bytes of a Call and of a Reply: little endian, fixed-size fields, counted lists, in the order of the
-// structs, and behind them the bytes of their pieces. decode_*() is given bytes by a peer that may be hostile: nothing is allocated or used before it
-// was checked against the limits of call.h, so that lay_out() and collect() need no checks of their own.
+// structs, and behind them the bytes of their pieces. decode_*() is given bytes by a peer that may be hostile: nothing is allocated
+// or used before it was checked against the limits of call.h, so that lay_out() and collect() need no checks of their own.
 #include <algorithm>
 
 #include "interpose/marshal/bytes.h"

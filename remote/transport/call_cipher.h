@@ -1,6 +1,6 @@
 // What seals the frames of a call channel in one direction: AES-256-GCM where both CPUs have it (three times
-// as fast), else ChaCha20-Poly1305-IETF; by libsodium, large frames by OpenSSL (stream_cipher.h). A key seals frame 0, 1, 2...: the number is the nonce, so a frame
-// that is repeated, left out or moved doesn't open.
+// as fast), else ChaCha20-Poly1305-IETF; by libsodium, large frames by OpenSSL (stream_cipher.h). A key seals frame 0, 1, 2...: the
+// number is the nonce, so a frame that is repeated, left out or moved doesn't open.
 #pragma once
 #include <array>
 #include <cstddef>

@@ -46,7 +46,8 @@ Expected<std::optional<uint8_t>> FrameBuffer::next(ByteBuffer& body) {
     uint32_t length = 0;
     std::memcpy(&length, here.data(), kLengthField);
     size_t overhead = sealer_.overhead();
-    if (length > kMaxFrame || length < 1 + overhead || body.size() > kMaxFrame) return fail_code(EBADMSG, "call channel: frame of {} bytes", length);
+    if (length > kMaxFrame || length < 1 + overhead || body.size() > kMaxFrame)
+        return fail_code(EBADMSG, "call channel: frame of {} bytes", length);
     wanted_ = kLengthField + length;
     if (here.size() < wanted_) return std::optional<uint8_t>();
     std::span<std::byte> text = here.subspan(kLengthField, length - overhead);

@@ -249,9 +249,9 @@ void CallServer::send_answers(std::unique_lock<std::mutex>& lock) {
         is_sending_ = true;
         lock.unlock();
         CallChannel& channel = *answer.channel;
-        auto sent = answer.clock ? channel.send(static_cast<uint8_t>(FrameType::Clock), head_bytes(*answer.clock))
-                                 : channel.send(static_cast<uint8_t>(FrameType::Reply), head_bytes(answer.head),
-                                                encode(answer.reply).parts);
+        auto sent = answer.clock
+                        ? channel.send(static_cast<uint8_t>(FrameType::Clock), head_bytes(*answer.clock))
+                        : channel.send(static_cast<uint8_t>(FrameType::Reply), head_bytes(answer.head), encode(answer.reply).parts);
         answer.large.reset();
         if (!sent) spdlog::warn("answer to thread {}: {}", answer.head.tid, sent.error().message());
         lock.lock();

@@ -200,7 +200,8 @@ Status WatchedFiles::open_events() {
     if (!look_.valid()) return fail_errno("eventfd");
     events_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
     if (!events_.valid()) return fail_errno("watch mapped files");
-    if (where_ == Programs::Away) gate_ = OpenGate::create([this](pid_t opener, const struct stat& st) { return must_wait(opener, st); });
+    if (where_ == Programs::Away)
+        gate_ = OpenGate::create([this](pid_t opener, const struct stat& st) { return must_wait(opener, st); });
     return {};
 }
 
@@ -223,7 +224,8 @@ Status WatchedFiles::add(HomePid pid, Fd fd, bool writable, uint32_t* number) {
     if (::fstat(file.fd.get(), &file.identity) != 0) return fail_errno("stat a mapped file");
     std::lock_guard lock(mutex_);
     if (!events_.valid()) TRY(open_events());
-    file.watch = ::inotify_add_watch(events_.get(), fmt::format("/proc/self/fd/{}", file.fd.get()).c_str(), IN_MODIFY | IN_MASK_ADD | (writable ? IN_OPEN : 0U));
+    file.watch = ::inotify_add_watch(events_.get(), fmt::format("/proc/self/fd/{}", file.fd.get()).c_str(),
+                                     IN_MODIFY | IN_MASK_ADD | (writable ? IN_OPEN : 0U));
     if (file.watch < 0) return fail_errno("watch a mapped file");
     if (writable) file.number = next_number_++;
     if (writable) look_soon(file);
@@ -327,7 +329,8 @@ void WatchedFiles::look_for_sharers() {
         (void)!::read(look_.get(), &count, sizeof count);
         looked_ns_ = now;
         for (const auto& f : files_)
-            if (f.look_until_ns > now) opened.emplace_back(f.pid, shared_mapping_of(f.identity, fmt::format("/proc/self/fd/{}", f.fd.get()), true));
+            if (f.look_until_ns > now)
+                opened.emplace_back(f.pid, shared_mapping_of(f.identity, fmt::format("/proc/self/fd/{}", f.fd.get()), true));
     }
     // Not under the lock: calls wait for it.
     for (const auto& [pid, mapping] : opened) {

@@ -99,8 +99,8 @@ class WatchedFiles {
     const Programs where_;
     mutable std::mutex mutex_;
     std::condition_variable flushed_;
-    Fd events_;  // inotify
-    Fd look_;    // eventfd
+    Fd events_;                       // inotify
+    Fd look_;                         // eventfd
     std::unique_ptr<OpenGate> gate_;  // null: not permitted
     std::list<File> files_;
     std::set<HomePid> awaited_;

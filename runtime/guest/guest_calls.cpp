@@ -182,8 +182,8 @@ Status GuestSupervisor::forward_call(GuestThread& t, const Row* row, CallKind ki
     if (row != nullptr) forget_known(t, *row);
     uint8_t again = t.reissued ? 1 : 0;
     CallHead head{t.process->pid.value, t.tid.value, next_call_++, kind, 0, 0, again, 0, {}, 0};
-    t.call = CallInFlight{head.id,          kind, row, std::move(flat), std::move(question), bytes.size(), t.process->changes,
-                          std::move(then)};
+    t.call =
+        CallInFlight{head.id, kind, row, std::move(flat), std::move(question), bytes.size(), t.process->changes, std::move(then)};
     t.went_home = true;
     TRY(parts_.channel->send(static_cast<uint8_t>(FrameType::Call), head_bytes(head), bytes.parts));
     return t.signalled ? cancel_call(t) : Status();

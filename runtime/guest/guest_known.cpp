@@ -24,8 +24,7 @@ void GuestSupervisor::keep_known(GuestThread& t, CallInFlight& call, const Reply
     Known what = call.row->lasts;
     if (for_all || what != Known::Credentials)
         for (auto& [tid, other] : t.process->threads)
-            if (other.get() != &t && !other->known.find(what, call.question))
-                other->known.keep(what, call.question.copy(), reply);
+            if (other.get() != &t && !other->known.find(what, call.question)) other->known.keep(what, call.question.copy(), reply);
     t.known.keep(what, std::move(call.question), reply);
 }
 

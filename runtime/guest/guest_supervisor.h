@@ -117,8 +117,7 @@ class GuestSupervisor : private StopWaiter {
     Status change_limits(GuestThread& t, const Row& row);
 
     // -- guest_known.cpp
-    std::optional<Status> answer_known(GuestThread& t, const Row& row, const Flattened& flat,
-                                       const ByteBuffer& question);
+    std::optional<Status> answer_known(GuestThread& t, const Row& row, const Flattened& flat, const ByteBuffer& question);
     static void keep_known(GuestThread& t, CallInFlight& call, const Reply& reply, bool for_all);
     static void forget_known(GuestThread& t, const Row& row);
 
