@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "runtime/base/clock.h"
 #include "runtime/control/socket_place.h"
 #include "runtime/kernel/procfs.h"
 
@@ -18,16 +19,32 @@ using control::ControlClient;
 constexpr std::chrono::milliseconds kAnswersWithin(4000);
 constexpr time_t kNewbornFor = 10;  // seconds
 
+constexpr int64_t kListensWithinNs = 500'000'000;
+constexpr useconds_t kAskAgainUs = 5000;
+
 // A socket that was just bound refuses connections until its supervisor listens: only an old one is stale.
+bool is_newborn(const struct stat& st) { return ::time(nullptr) - st.st_mtime <= kNewbornFor; }
+
 void remove_stale(const std::string& path) {
     struct stat st {};
     if (::lstat(path.c_str(), &st) != 0 || st.st_uid != ::geteuid()) return;
     if (!S_ISSOCK(st.st_mode) && !S_ISLNK(st.st_mode)) return;
-    if (::time(nullptr) - st.st_mtime > kNewbornFor) ::unlink(path.c_str());
+    if (!is_newborn(st)) ::unlink(path.c_str());
+}
+
+Expected<ControlClient> connect(const std::string& path) {
+    int64_t end = monotonic_ns() + kListensWithinNs;
+    for (;;) {
+        auto client = ControlClient::connect(path);
+        struct stat st {};
+        bool may_listen_soon = !client && client.error().code() == ECONNREFUSED && ::stat(path.c_str(), &st) == 0 && is_newborn(st);
+        if (!may_listen_soon || monotonic_ns() > end) return client;
+        ::usleep(kAskAgainUs);
+    }
 }
 
 std::optional<ControlClient> connect_live(const std::string& path) {
-    auto client = ControlClient::connect(path);
+    auto client = connect(path);
     if (client) return std::move(*client);
     if (client.error().code() == ECONNREFUSED || client.error().code() == ENOENT) remove_stale(path);
     return std::nullopt;
@@ -51,7 +68,7 @@ Error not_found(pid_t pid) {
 }
 
 Expected<ControlClient> connect_to_one(const std::string& path) {
-    auto client = ControlClient::connect(path);
+    auto client = connect(path);
     if (client) return client;
     if (client.error().code() == ECONNREFUSED) return fail("{}: no supervisor listens there any more", path);
     return std::move(client.error());
