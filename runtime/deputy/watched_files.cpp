@@ -205,6 +205,23 @@ Status WatchedFiles::open_events() {
     return {};
 }
 
+void WatchedFiles::note_holder(HomePid holder) {
+    std::lock_guard lock(mutex_);
+    bool any = std::any_of(files_.begin(), files_.end(), [&](const File& f) { return f.number != 0 && f.pid != holder; });
+    if (!any) return;
+    auto fds = list_fds(holder.value);
+    if (!fds) return;
+    for (const auto& fd : *fds) {
+        struct stat st {};
+        if (::stat(fd_link(holder, fd.fd).c_str(), &st) != 0) continue;
+        for (auto& f : files_) {
+            if (f.number == 0 || f.pid == holder || !same_file(f.identity, st)) continue;
+            f.changed = true;
+            look_soon(f);
+        }
+    }
+}
+
 // The program itself may open what it maps.
 bool WatchedFiles::must_wait(pid_t opener, const struct stat& st) {
     std::lock_guard lock(mutex_);

@@ -58,6 +58,9 @@ class WatchedFiles {
     // while after it has been mapped or opened: next_look_ns() (CLOCK_MONOTONIC) says when. One thread.
     void look_for_sharers();
     int64_t next_look_ns() const;  // INT64_MAX: no need
+    // A process that has just been given its descriptors: if it has such a file among them, it may map it without opening it, and
+    // that counts as a change.
+    void note_holder(HomePid holder);
     // Would this call change, by a descriptor, a file that pid stores in?
     bool would_change(HomePid pid, HomePid tid, const Call& call) const;
 

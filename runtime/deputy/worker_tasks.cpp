@@ -96,6 +96,7 @@ Status Worker::execed(DeputyProcess& p, pid_t tid) {
     uint64_t calls = p.server->calls_of(pid);
     uint64_t moves = p.moves;
     forget(pid);
+    files_.note_holder(pid);
     TRY(set_options(tid, 0));
     TRY(detach(tid));
     send({{"event", "moved"},
