@@ -7,11 +7,13 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -95,6 +97,24 @@ Fd open_mapped(HomePid alive, const wire::Image& image, const wire::MappedFile& 
         if (fd.valid()) return fd;
     }
     return {};
+}
+
+// Descriptors that a message carries (SCM_RIGHTS, unix(7)). What only looks like them does no harm: the program goes home.
+std::vector<int> descriptors_in(const Call& call) {
+    std::vector<int> found;
+    for (const Piece& piece : call.in) {
+        for (size_t at = 0; at + CMSG_LEN(sizeof(int)) <= piece.bytes.size(); at += sizeof(size_t)) {
+            cmsghdr head{};
+            std::memcpy(&head, piece.bytes.data() + at, sizeof head);
+            bool is_one = head.cmsg_level == SOL_SOCKET && head.cmsg_type == SCM_RIGHTS && head.cmsg_len >= CMSG_LEN(sizeof(int)) &&
+                          head.cmsg_len <= piece.bytes.size() - at;
+            if (!is_one) continue;
+            std::vector<int> fds((head.cmsg_len - CMSG_LEN(0)) / sizeof(int));
+            std::memcpy(fds.data(), piece.bytes.data() + at + CMSG_LEN(0), fds.size() * sizeof(int));
+            found.insert(found.end(), fds.begin(), fds.end());
+        }
+    }
+    return found;
 }
 
 // What a shared mapping of the file would look like. `link`: to its path.
@@ -367,8 +387,14 @@ bool WatchedFiles::changed(HomePid pid) {
 // These go home at once: most would have it go home afterwards anyway, and some mind that the deputy still has its
 // mapping.
 bool WatchedFiles::would_change(HomePid pid, HomePid tid, const Call& call) const {
+    if (!has_stores(pid)) return false;
     size_t arg = 0;
     switch (call.nr) {
+        case SYS_sendmsg:
+        case SYS_sendmmsg: {
+            auto fds = descriptors_in(call);
+            return std::any_of(fds.begin(), fds.end(), [&](int fd) { return number_of(pid, tid, fd) != 0; });
+        }
         case SYS_write:
         case SYS_pwrite64:
         case SYS_writev:
@@ -385,11 +411,7 @@ bool WatchedFiles::would_change(HomePid pid, HomePid tid, const Call& call) cons
         case SYS_copy_file_range: arg = 2; break;
         default: return false;
     }
-    struct stat st {};
-    if (!has_stores(pid) || ::stat(fd_link(tid, static_cast<int>(call.args[arg])).c_str(), &st) != 0) return false;
-    std::lock_guard lock(mutex_);
-    const File* file = find(pid, st);
-    return file != nullptr && file->number != 0;
+    return number_of(pid, tid, static_cast<int>(call.args[arg])) != 0;
 }
 
 Status WatchedFiles::write_back(uint32_t number, std::span<const FileRun> runs, std::span<const std::byte> bytes) {

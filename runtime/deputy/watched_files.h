@@ -61,7 +61,7 @@ class WatchedFiles {
     // A process that has just been given its descriptors: if it has such a file among them, it may map it without opening it, and
     // that counts as a change.
     void note_holder(HomePid holder);
-    // Would this call change, by a descriptor, a file that pid stores in?
+    // Would this call change, by a descriptor, a file that pid stores in, or give somebody else its descriptor?
     bool would_change(HomePid pid, HomePid tid, const Call& call) const;
 
     // What the guest has stored: the bytes of all runs, which are in order and near each other. Where home's kernel does not
