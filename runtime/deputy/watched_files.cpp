@@ -237,7 +237,7 @@ void WatchedFiles::note_holder(HomePid holder) {
         for (auto& f : files_) {
             if (f.number == 0 || f.pid == holder || !same_file(f.identity, st)) continue;
             f.changed = true;
-            look_soon(f);
+            look_soon(f, 0);
         }
     }
 }
@@ -249,7 +249,7 @@ bool WatchedFiles::must_wait(pid_t opener, const struct stat& st) {
     for (auto& f : files_) {
         if (f.number == 0 || f.pid.value == opener || !same_file(f.identity, st)) continue;
         f.changed = waits = true;
-        look_soon(f);
+        look_soon(f, 0);
     }
     return waits;
 }
@@ -265,8 +265,9 @@ Status WatchedFiles::add(HomePid pid, Fd fd, bool writable, uint32_t* number) {
                                      IN_MODIFY | IN_MASK_ADD | (writable ? IN_OPEN : 0U));
     if (file.watch < 0) return fail_errno("watch a mapped file");
     if (writable) file.number = next_number_++;
-    if (writable) look_soon(file);
     if (writable && gate_) gate_->guard(file.fd.get());
+    // Others may have opened it before.
+    if (writable) look_soon(file, gate_ ? kLookEveryNs : kLookForNs);
     *number = file.number;
     files_.push_back(std::move(file));
     return {};
@@ -334,12 +335,12 @@ void WatchedFiles::note_event(uint32_t mask, int watch) {
     for (auto& f : files_) {
         if (!lost_some && f.watch != watch) continue;
         if (lost_some || (mask & IN_MODIFY) != 0) f.changed = true;
-        if (f.number != 0 && (mask & IN_OPEN) != 0) look_soon(f);
+        if (f.number != 0 && (mask & IN_OPEN) != 0) look_soon(f, kLookForNs);
     }
 }
 
-void WatchedFiles::look_soon(File& file) {
-    file.look_until_ns = monotonic_ns() + kLookForNs;
+void WatchedFiles::look_soon(File& file, int64_t for_ns) {
+    file.look_until_ns = monotonic_ns() + for_ns;
     uint64_t one = 1;
     (void)!::write(look_.get(), &one, sizeof one);
 }
@@ -358,12 +359,12 @@ int64_t WatchedFiles::next_look_ns() const {
 
 void WatchedFiles::look_for_sharers() {
     int64_t now = monotonic_ns();
+    uint64_t count = 0;
+    (void)!::read(look_fd(), &count, sizeof count);
     if (next_look_ns() > now) return;
     std::vector<std::pair<HomePid, MapsEntry>> opened;
     {
         std::lock_guard lock(mutex_);
-        uint64_t count = 0;
-        (void)!::read(look_.get(), &count, sizeof count);
         looked_ns_ = now;
         for (const auto& f : files_)
             if (f.look_until_ns > now)

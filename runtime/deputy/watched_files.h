@@ -94,7 +94,7 @@ class WatchedFiles {
     Status add(HomePid pid, Fd fd, bool writable, uint32_t* number);
     void read_events();
     void note_event(uint32_t mask, int watch);
-    void look_soon(File& file);
+    void look_soon(File& file, int64_t for_ns);
     Status open_events();
     bool must_wait(pid_t opener, const struct stat& st);
     const File* find(HomePid pid, const struct stat& st) const;
