@@ -167,6 +167,13 @@ TEST(Movable, SharedAddressSpace) {
     if (other > 1) ::kill(other, SIGKILL);
 }
 
+// In a child of a test's child: until that one is ended, which may be at once.
+[[noreturn]] void stay_as_long_as(pid_t parent) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(0);
+    for (;;) ::pause();
+}
+
 // What is looked for once more when it stands still.
 TEST(Movable, WhatHasComeSince) {
     MovableContext again;
@@ -175,21 +182,14 @@ TEST(Movable, WhatHasComeSince) {
     EXPECT_FALSE(cantmove_reason(quiet.pid, again));
     Child sharing([] {
         shared_map(4096);
-        if (::fork() == 0) {
-            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-            for (;;) ::pause();
-        }
+        pid_t parent = ::getpid();
+        if (::fork() == 0) stay_as_long_as(parent);
     });
     EXPECT_TRUE(contains(cantmove_reason(sharing.pid, again).value_or(""), "memory shared with PID"));
     Child with_address_space([] {
         static char stack[65536];
-        ::clone(
-            [](void*) {
-                ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-                for (;;) ::pause();
-                return 0;
-            },
-            stack + sizeof stack, CLONE_VM, nullptr);
+        static pid_t parent = ::getpid();
+        ::clone([](void*) -> int { stay_as_long_as(parent); }, stack + sizeof stack, CLONE_VM, nullptr);
     });
     EXPECT_TRUE(contains(cantmove_reason(with_address_space.pid, again).value_or(""), "the whole address space"));
 }
