@@ -131,11 +131,13 @@ std::string describe(const MapsEntry& e) {
     return e.name.empty() ? "anonymous" : e.name;
 }
 
-Reason check_shared_mappings(const Subject& s, const std::vector<MapsEntry>& maps, const std::vector<pid_t>& others) {
+Reason check_shared_mappings(const Subject& s, const std::vector<MapsEntry>& maps) {
     std::vector<MapsEntry> shared;
     for (const auto& e : maps)
         if (e.shared && e.has_file()) shared.push_back(e);
-    auto sharer = find_sharer(s.pid, shared, others);
+    if (shared.empty()) return std::nullopt;
+    auto others = list_processes();
+    auto sharer = others ? find_sharer(s.pid, shared, *others) : std::nullopt;
     if (!sharer) return std::nullopt;
     return fmt::format("memory shared with PID {} ({})", sharer->pid, describe(sharer->mapping));
 }
@@ -182,12 +184,12 @@ Reason check_memory(const Subject& s, const MovableContext& context) {
     auto maps = context.again ? read_maps(s.memory_of) : read_smaps(s.memory_of);
     if (!maps) return std::nullopt;  // it ended just now; the move itself will say so
     if (auto reason = check_mappings(*maps)) return reason;
-    // Whoever has come to share memory since descends from it. (Or has opened a file of it: WatchedFiles looks for that.)
+    // Whoever has come to share its address space since descends from it.
     auto others = context.again ? list_descendants(s.pid) : list_processes();
     if (!others) others = list_processes();
     if (!others) return std::nullopt;
     if (auto reason = check_shared_address_space(s, *others)) return reason;
-    return check_shared_mappings(s, *maps, *others);
+    return check_shared_mappings(s, *maps);
 }
 
 }  // namespace
