@@ -48,7 +48,7 @@ struct OutRange {
 struct Call {
     int32_t nr = 0;
     std::array<uint64_t, 6> args{};
-    uint32_t arena_size = 0;  // bytes the deputy must provide (zero-filled where no InData covers it)
+    uint32_t arena_size = 0;  // bytes the deputy must provide (zero-filled where no piece of `in` covers it)
     std::vector<Piece> in;
     std::vector<Reloc> relocs;
     std::vector<OutRange> out;

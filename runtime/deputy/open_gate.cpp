@@ -12,6 +12,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/thread.h"
+#include "runtime/kernel/shared_memory.h"
 
 namespace pmi {
 namespace {
@@ -19,8 +20,6 @@ namespace {
 // A program that can't come home sooner, since its node can't be reached, say, must not hold up others for ever.
 constexpr int64_t kLongestWaitNs = 5'000'000'000;
 constexpr int kLookEveryMs = 500;
-
-bool same_file(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
 
 std::string path_of(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
 

@@ -39,8 +39,6 @@ long open_flags(HomePid tid, int fd) {
     return at == std::string::npos ? -1 : std::strtol(info->c_str() + at + 6, nullptr, 8);
 }
 
-bool same_file(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
-
 // Memory that has no file, and that nobody can open.
 bool is_nameless(const std::string& name) {
     return name.starts_with("/dev/zero") || name.starts_with("/SYSV") || name.starts_with("/anon_hugepage");
@@ -233,25 +231,25 @@ void WatchedFiles::note_holder(HomePid holder) {
     if (!fds) return;
     for (const auto& fd : *fds) {
         struct stat st {};
-        if (::stat(fd_link(holder, fd.fd).c_str(), &st) != 0) continue;
-        for (auto& f : files_) {
-            if (f.number == 0 || f.pid == holder || !same_file(f.identity, st)) continue;
-            f.changed = true;
-            look_soon(f, 0);
-        }
+        if (::stat(fd_link(holder, fd.fd).c_str(), &st) == 0) (void)take_home(st, holder);
     }
+}
+
+// Those that store in this file, but for who holds it. False: there are none.
+bool WatchedFiles::take_home(const struct stat& st, HomePid holder) {
+    bool any = false;
+    for (auto& f : files_) {
+        if (f.number == 0 || f.pid == holder || !same_file(f.identity, st)) continue;
+        f.changed = any = true;
+        look_soon(f, 0);
+    }
+    return any;
 }
 
 // The program itself may open what it maps.
 bool WatchedFiles::must_wait(pid_t opener, const struct stat& st) {
     std::lock_guard lock(mutex_);
-    bool waits = false;
-    for (auto& f : files_) {
-        if (f.number == 0 || f.pid.value == opener || !same_file(f.identity, st)) continue;
-        f.changed = waits = true;
-        look_soon(f, 0);
-    }
-    return waits;
+    return take_home(st, HomePid(opener));
 }
 
 Status WatchedFiles::add(HomePid pid, Fd fd, bool writable, uint32_t* number) {

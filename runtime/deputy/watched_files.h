@@ -97,6 +97,7 @@ class WatchedFiles {
     void look_soon(File& file, int64_t for_ns);
     Status open_events();
     bool must_wait(pid_t opener, const struct stat& st);
+    bool take_home(const struct stat& st, HomePid holder);
     const File* find(HomePid pid, const struct stat& st) const;
 
     const Programs where_;

@@ -1,5 +1,6 @@
 // Who else has the same memory mapped shared.
 #pragma once
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <optional>
@@ -8,6 +9,8 @@
 #include "runtime/kernel/procfs.h"
 
 namespace pmi {
+
+inline bool same_file(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
 
 // Whether two shared mappings of two processes are the same memory, and one can see the other change it.
 bool is_same_live_memory(const MapsEntry& ours, const MapsEntry& theirs);
