@@ -13,7 +13,7 @@
 
 #include "interpose/agent/agent.h"
 #include "runtime/base/fd.h"
-#include "runtime/kernel/shared_memory.h"
+#include "runtime/kernel/procfs.h"
 
 namespace pmi {
 namespace {
@@ -131,13 +131,11 @@ std::string describe(const MapsEntry& e) {
     return e.name.empty() ? "anonymous" : e.name;
 }
 
-Reason check_shared_mappings(const Subject& s, const std::vector<MapsEntry>& maps) {
+Reason check_shared_mappings(SharerSearch& search, const std::vector<MapsEntry>& maps, AddressRange except) {
     std::vector<MapsEntry> shared;
     for (const auto& e : maps)
-        if (e.shared && e.has_file()) shared.push_back(e);
-    if (shared.empty()) return std::nullopt;
-    auto others = list_processes();
-    auto sharer = others ? find_sharer(s.pid, shared, *others) : std::nullopt;
+        if (e.shared && e.has_file() && !except.overlaps(e.start, e.end)) shared.push_back(e);
+    auto sharer = search.find(shared);
     if (!sharer) return std::nullopt;
     return fmt::format("memory shared with PID {} ({})", sharer->pid, describe(sharer->mapping));
 }
@@ -189,10 +187,17 @@ Reason check_memory(const Subject& s, const MovableContext& context) {
     if (!others) others = list_processes();
     if (!others) return std::nullopt;
     if (auto reason = check_shared_address_space(s, *others)) return reason;
-    return check_shared_mappings(s, *maps);
+    if (context.again) return std::nullopt;
+    SharerSearch search(s.pid);
+    return check_shared_mappings(search, *maps, {});
 }
 
 }  // namespace
+
+std::optional<std::string> cantmove_sharing(SharerSearch& search, AddressRange except) {
+    auto maps = read_maps(thread_with_memory(search.pid()));
+    return maps ? check_shared_mappings(search, *maps, except) : std::nullopt;
+}
 
 std::optional<std::string> cantmove_descriptor(const std::string& target) {
     if (target == "anon_inode:[io_uring]") return "it uses io_uring (see pmirun --io-uring deny)";

@@ -117,6 +117,8 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
     TRY_ASSIGN(auto early, copy_early(pid, *session, chosen, facts));
     if (chosen == MoveMode::Postcopy && early) TRY(foresee(thread_with_memory(pid.value), early->layout, later->pages));
     if (chosen == MoveMode::PrecopyThenPostcopy && early && is_little(early->rounds, facts.link)) later->is_wanted = false;
+    SharerSearch sharers(pid.value);
+    if (auto why = cantmove_sharing(sharers)) return fail("cantmove: {}", *why);
     Phases phases;
     TRY_ASSIGN(Frozen frozen, freeze_home(pid));
     phases.mark("freeze");
@@ -127,7 +129,7 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
     }
     phases.mark("look");
     std::shared_ptr<AgentRegion> region;
-    auto image = capture(frozen, pid, session->machine(), early.get(), &region);
+    auto image = capture(frozen, pid, session->machine(), early.get(), sharers, &region);
     phases.mark("capture");
     if (!image) {
         TRY(thaw_home(frozen));
@@ -232,9 +234,10 @@ Status Worker::thaw_home(const Frozen& frozen) {
     return result;
 }
 
-// The agent goes in first: it answers what can't be seen from outside.
+// The agent goes in first: it answers what can't be seen from outside. Who shares memory with it is looked for last: whoever comes
+// to do so then has opened a file that is watched.
 Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, const wire::Machine& node, const EarlyCopy* early,
-                                      std::shared_ptr<AgentRegion>* region) {
+                                      SharerSearch& sharers, std::shared_ptr<AgentRegion>* region) {
     pid_t alive = frozen.alive();
     TRY_ASSIGN(*region, AgentRegion::place(alive, *this, early != nullptr ? early->agent_base : 0));
     uint64_t base = (*region)->base();
@@ -245,7 +248,9 @@ Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, const w
         TRY(describe_regions(alive, {base, base + kAgentSize}, image, early != nullptr ? &early->layout : nullptr));
         TRY(describe_home_vdso(alive, image));
         TRY(check_open_files(pid, alive));
-        return files_.watch_image(pid, HomePid(alive), image);
+        TRY(files_.watch_image(pid, HomePid(alive), image));
+        auto why = cantmove_sharing(sharers, {base, base + kAgentSize});
+        return why ? fail("cantmove: {}", *why) : Status();
     }();
     if (captured) return image;
     files_.forget(pid);

@@ -34,6 +34,7 @@
 #include "runtime/deputy/unfinished_calls.h"
 #include "runtime/deputy/watched_files.h"
 #include "runtime/deputy/worker.h"
+#include "runtime/kernel/shared_memory.h"
 #include "runtime/tracee/freezer.h"
 
 namespace pmi {
@@ -231,7 +232,7 @@ class Worker : private StopWaiter {
     Expected<nlohmann::json> hop(DeputyProcess& p, const NodeAddress& to, const std::string& mode);
     Expected<std::shared_ptr<NodeSession>> open_session(HomePid pid, const NodeAddress& to);
     Expected<wire::Image> capture(const Frozen& frozen, HomePid pid, const wire::Machine& node, const EarlyCopy* early,
-                                  std::shared_ptr<AgentRegion>* region);
+                                  SharerSearch& sharers, std::shared_ptr<AgentRegion>* region);
     // `early`, `later`: null where there is no such thing.
     Status send_out(NodeSession& session, const wire::Image& image, pid_t pid, EarlyCopy* early, LaterCopy* later,
                     MoveTotals* totals);

@@ -4,6 +4,8 @@
 #include <sys/types.h>
 
 #include <optional>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "runtime/kernel/procfs.h"
@@ -23,5 +25,22 @@ struct Sharer {
 std::optional<Sharer> find_sharer(pid_t pid, const std::vector<MapsEntry>& ours, const std::vector<pid_t>& others);
 // Of all processes but the calling one.
 std::optional<Sharer> find_sharer(pid_t pid, const std::vector<MapsEntry>& ours);
+
+// The same, for who looks more than once: the mappings of a process are read again only if its sizes (proc_pid_statm(5)) are
+// others than they were, which costs a twentieth. A process that in between puts one mapping in the place of another of the same
+// size, of the same kind and with as many pages present, is not noticed.
+class SharerSearch {
+  public:
+    explicit SharerSearch(pid_t pid) : pid_(pid) {}
+    std::optional<Sharer> find(const std::vector<MapsEntry>& ours);
+    pid_t pid() const { return pid_; }
+
+  private:
+    bool looked_for(const std::vector<MapsEntry>& ours) const;
+
+    pid_t pid_;
+    std::vector<MapsEntry> ours_;                      // of the last time
+    std::unordered_map<pid_t, std::string> harmless_;  // with the sizes that they had
+};
 
 }  // namespace pmi

@@ -185,13 +185,39 @@ TEST(Movable, WhatHasComeSince) {
         pid_t parent = ::getpid();
         if (::fork() == 0) stay_as_long_as(parent);
     });
-    EXPECT_TRUE(contains(cantmove_reason(sharing.pid, again).value_or(""), "memory shared with PID"));
+    SharerSearch search(sharing.pid);
+    EXPECT_TRUE(contains(cantmove_sharing(search).value_or(""), "memory shared with PID"));
     Child with_address_space([] {
         static char stack[65536];
         static pid_t parent = ::getpid();
         ::clone([](void*) -> int { stay_as_long_as(parent); }, stack + sizeof stack, CLONE_VM, nullptr);
     });
     EXPECT_TRUE(contains(cantmove_reason(with_address_space.pid, again).value_or(""), "the whole address space"));
+}
+
+// A second look reads the mappings of those that are new or have changed.
+TEST(Movable, SharersAgain) {
+    int file = ::memfd_create("shared", MFD_CLOEXEC);
+    ASSERT_GE(file, 0);
+    ASSERT_EQ(::ftruncate(file, 8192), 0);
+    static int mapped_later;
+    mapped_later = file;
+    Child one([&] { shared_map(8192, 0, file); });
+    Child other([] { ::signal(SIGUSR1, [](int) { shared_map(8192, 0, mapped_later); }); });
+    SharerSearch search(one.pid);
+    EXPECT_EQ(cantmove_sharing(search).value_or(""), "");
+    EXPECT_EQ(cantmove_sharing(search).value_or(""), "");
+    {
+        Child late([&] { shared_map(8192, 0, file); });
+        EXPECT_TRUE(contains(cantmove_sharing(search).value_or(""), fmt::format("PID {}", late.pid)));
+    }
+    EXPECT_EQ(cantmove_sharing(search).value_or(""), "");
+    ::kill(other.pid, SIGUSR1);
+    auto ours = read_maps(one.pid);
+    ASSERT_TRUE(ours);
+    while (!find_sharer(one.pid, *ours, {other.pid})) ::sched_yield();
+    EXPECT_TRUE(contains(cantmove_sharing(search).value_or(""), fmt::format("PID {}", other.pid)));
+    ::close(file);
 }
 
 TEST(Movable, Traced) {
