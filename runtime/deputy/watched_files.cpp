@@ -1,5 +1,6 @@
 #include "runtime/deputy/watched_files.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <limits.h>
@@ -78,6 +79,27 @@ std::optional<OpenFile> find_open(HomePid alive, const std::vector<FdEntry>& fds
     return found;
 }
 
+// The program's own open file description, if it can be stored through as through a mapping: its position is not used.
+Fd take_own(HomePid tid, int fd) {
+    long flags = open_flags(tid, fd);
+    if (flags < 0 || (flags & O_ACCMODE) != O_RDWR || (flags & (O_APPEND | O_DIRECT | O_PATH)) != 0) return {};
+    auto status = read_status(tid.value);
+    if (!status) return {};
+    Fd process(static_cast<int>(::syscall(SYS_pidfd_open, status->tgid, 0)));
+    return Fd(process.valid() ? static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), fd, 0)) : -1);
+}
+
+// A file that was made under one name and linked to another one beside it, as sem_open(3) does, counts as deleted.
+std::string name_now(const std::string& root, const wire::MappedFile& file) {
+    constexpr std::string_view kDeleted = " (deleted)";
+    if (!file.name().ends_with(kDeleted)) return file.name();
+    std::string directory = file.name().substr(0, file.name().rfind('/'));
+    std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir((root + directory).c_str()), ::closedir);
+    while (const dirent* entry = entries ? ::readdir(entries.get()) : nullptr)
+        if (entry->d_ino == file.inode() && entry->d_type == DT_REG) return fmt::format("{}/{}", directory, entry->d_name);
+    return file.name();
+}
+
 // The file is opened anew: another position, other flags.
 Fd open_mapped(HomePid alive, const wire::Image& image, const wire::MappedFile& file, const std::optional<OpenFile>& open,
                int flags) {
@@ -86,7 +108,8 @@ Fd open_mapped(HomePid alive, const wire::Image& image, const wire::MappedFile& 
         Fd fd(::open(fd_link(alive, open->fd).c_str(), flags));
         if (fd.valid()) return fd;
     }
-    Fd named(::open(fmt::format("/proc/{}/root{}", alive.value, file.name()).c_str(), flags));
+    std::string root = fmt::format("/proc/{}/root", alive.value);
+    Fd named(::open((root + name_now(root, file)).c_str(), flags));
     struct stat st {};
     if (named.valid() && ::fstat(named.get(), &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == file.inode()) return named;
     for (const auto& r : image.regions()) {  // for the privileged
@@ -94,6 +117,16 @@ Fd open_mapped(HomePid alive, const wire::Image& image, const wire::MappedFile& 
         Fd fd(::open(fmt::format("/proc/{}/map_files/{:x}-{:x}", alive.value, r.start(), r.end()).c_str(), flags));
         if (fd.valid()) return fd;
     }
+    return {};
+}
+
+// With the open file description that the program itself has.
+Fd open_own(HomePid alive, const wire::MappedFile& file, const std::optional<OpenFile>& open, const WatchedFiles::Reopen& reopen) {
+    if (open) return take_own(alive, open->fd);
+    std::string name = name_now(fmt::format("/proc/{}/root", alive.value), file);
+    auto reopened = reopen(file, name);
+    if (reopened) return std::move(*reopened);
+    spdlog::debug("a mapped file can't be opened anew: {}", reopened.error().message());
     return {};
 }
 
@@ -147,19 +180,22 @@ bool takes_writes(int fd) {
 
 }  // namespace
 
-Status WatchedFiles::watch_image(HomePid pid, HomePid alive, wire::Image& image) {
+Status WatchedFiles::watch_image(HomePid pid, HomePid alive, wire::Image& image, const Reopen& reopen) {
     TRY_ASSIGN(auto fds, list_fds(alive.value));
+    TRY(open_events());
     for (auto& file : *image.mutable_files()) {
         Use use = use_of(image, file.index());
         auto open = find_open(alive, fds, file);
         bool writes_itself = open && open->writable;
         if (is_nameless(file.name()) || (!use.shared && !writes_itself && use.is_code)) continue;
-        Fd fd = open_mapped(alive, image, file, open, use.stored_in ? O_RDWR : O_RDONLY);
+        Fd fd;
+        if (use.stored_in && gate_ && gate_->wants_programs_own()) fd = open_own(alive, file, open, reopen);
+        if (!fd.valid()) fd = open_mapped(alive, image, file, open, use.stored_in ? O_RDWR : O_RDONLY);
         bool usable = fd.valid() && (!use.stored_in || takes_writes(fd.get()));
         uint32_t number = 0;
         if (usable) {
             auto added = add(pid, std::move(fd), use.stored_in, &number);
-            if (!added && use.stored_in) return fail("cantmove: {}", added.error().message());
+            if (!added && use.stored_in) return fail("cantmove: {} ({})", added.error().message(), file.name());
         } else if (use.stored_in && (open || !file.name().ends_with(" (deleted)"))) {
             return fail("cantmove: it shares memory with a file that can't be written ({})", file.name());
         }
@@ -178,14 +214,17 @@ Status WatchedFiles::watch_shared(HomePid pid, HomePid tid, int fd) {
     bool writable = (flags & O_ACCMODE) == O_RDWR;
     MapsEntry ours = shared_mapping_of(st, fd_link(tid, fd), writable);
     if (auto sharer = find_sharer(pid.value, {ours})) return fail("a mapping of a file that PID {} maps too", sharer->pid);
-    Fd opened(::open(fd_link(tid, fd).c_str(), (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC));
-    if (!opened.valid() || (writable && !takes_writes(opened.get())))
-        return fail("a shared mapping of a file that can't be written");
     {
         std::lock_guard lock(mutex_);
         const File* known = find(pid, st);
         if (known != nullptr && (known->number != 0 || !writable)) return {};
     }
+    TRY(open_events());
+    Fd opened;
+    if (writable && gate_ && gate_->wants_programs_own()) opened = take_own(tid, fd);
+    if (!opened.valid()) opened.reset(::open(fd_link(tid, fd).c_str(), (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC));
+    if (!opened.valid() || (writable && !takes_writes(opened.get())))
+        return fail("a shared mapping of a file that can't be written");
     uint32_t number = 0;
     return add(pid, std::move(opened), writable, &number);
 }
@@ -214,12 +253,14 @@ uint32_t WatchedFiles::number_of(HomePid pid, HomePid tid, int fd) const {
 }
 
 Status WatchedFiles::open_events() {
+    std::lock_guard lock(mutex_);
+    if (events_.valid()) return {};
     look_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!look_.valid()) return fail_errno("eventfd");
     events_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
     if (!events_.valid()) return fail_errno("watch mapped files");
-    if (where_ == Programs::Away)
-        gate_ = OpenGate::create([this](pid_t opener, const struct stat& st) { return must_wait(opener, st); });
+    if (where_ == Programs::AtHome) return {};
+    TRY_ASSIGN(gate_, OpenGate::create([this](pid_t opener, const struct stat& st) { return must_wait(opener, st); }));
     return {};
 }
 
@@ -257,16 +298,21 @@ Status WatchedFiles::add(HomePid pid, Fd fd, bool writable, uint32_t* number) {
     file.pid = pid;
     file.fd = std::move(fd);
     if (::fstat(file.fd.get(), &file.identity) != 0) return fail_errno("stat a mapped file");
+    TRY(open_events());
     std::lock_guard lock(mutex_);
-    if (!events_.valid()) TRY(open_events());
+    if (writable && gate_) {
+        auto guarded = gate_->guard(file.fd.get());
+        bool others_can_open = file.identity.st_nlink > 0;
+        if (!guarded && others_can_open) return fail("it stores in a file that others can open: {}", guarded.error().message());
+    }
     file.watch = ::inotify_add_watch(events_.get(), fmt::format("/proc/self/fd/{}", file.fd.get()).c_str(),
                                      IN_MODIFY | IN_MASK_ADD | (writable ? IN_OPEN : 0U));
     if (file.watch < 0) return fail_errno("watch a mapped file");
     if (writable) file.number = next_number_++;
-    if (writable && gate_) gate_->guard(file.fd.get());
     // Others may have opened it before.
-    if (writable) look_soon(file, gate_ ? kLookEveryNs : kLookForNs);
+    if (writable) look_soon(file, kLookEveryNs);
     *number = file.number;
+    if (!gate_) file.fd.reset();  // of programs that are at home: whoever guards the file would take it for somebody else's
     files_.push_back(std::move(file));
     return {};
 }
@@ -298,17 +344,26 @@ void WatchedFiles::inherit(HomePid parent, HomePid child) {
 void WatchedFiles::forget(HomePid pid) {
     std::lock_guard lock(mutex_);
     std::set<int> unused;
-    for (const auto& f : files_)
-        if (f.pid == pid) unused.insert(f.watch);
-    for (const auto& f : files_)
-        if (f.pid == pid && f.number != 0 && gate_) gate_->unguard(f.fd.get());
-    files_.remove_if([&](const File& f) { return f.pid == pid; });
-    for (const auto& f : files_) {
-        unused.erase(f.watch);
-        if (f.number != 0 && gate_) gate_->guard(f.fd.get());  // where both had the same one
+    std::list<File> gone;
+    for (auto it = files_.begin(); it != files_.end();) {
+        auto next = std::next(it);
+        if (it->pid == pid) gone.splice(gone.end(), files_, it);
+        it = next;
     }
+    for (const auto& f : gone) {
+        unused.insert(f.watch);
+        if (f.number != 0 && gate_) unguard(f);
+    }
+    for (const auto& f : files_) unused.erase(f.watch);
     for (int watch : unused) ::inotify_rm_watch(events_.get(), watch);
     awaited_.erase(pid);
+}
+
+// For the others that store in it, if there are any, it is guarded again.
+void WatchedFiles::unguard(const File& file) {
+    gate_->unguard(file.fd.get());
+    for (auto& f : files_)
+        if (f.number != 0 && same_file(f.identity, file.identity) && !gate_->guard(f.fd.get())) f.changed = true;
 }
 
 int WatchedFiles::fd() const {

@@ -3,14 +3,14 @@
 // difference between the mapping and the file, whoever reads or writes it, as far as it can tell by its calls. Another process
 // that maps the file takes the program home too, and who waits there on a futex in it is woken by what is stored.
 // Changes are told by inotify(7), which says nothing of stores through mappings: so that is how stores are written back. Nor of
-// being mapped: whoever wants to has to open the file first. Where that may be done (open_gate.h), it waits for the program to be
-// home; else there is a moment in which the two see memories of their own.
+// being mapped: whoever wants to has to open the file first, and waits then for the program to be home (open_gate.h).
 // All methods are thread-safe.
 #pragma once
 #include <sys/stat.h>
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -34,10 +34,16 @@ class WatchedFiles {
     // Of programs that are still at home nobody has to wait for.
     enum class Programs { Away, AtHome };
     explicit WatchedFiles(Programs where = Programs::Away) : where_(where) {}
+    ~WatchedFiles() { gate_.reset(); }  // its thread asks
 
     // The files that the regions of a program map that is about to leave; `alive`: a thread that has them. Those that it can store
-    // in are given numbers (image.files.written_back). Error: it can't leave.
-    Status watch_image(HomePid pid, HomePid alive, wire::Image& image);
+    // in are given numbers (image.files.written_back). `reopen` maps one anew where it has no descriptor of the file, whose path is
+    // given (reopened_file.h). Error: it can't leave.
+    using Reopen = std::function<Expected<Fd>(const wire::MappedFile& file, const std::string& path)>;
+    Status watch_image(HomePid pid, HomePid alive, wire::Image& image, const Reopen& reopen = cant_reopen);
+    static Expected<Fd> cant_reopen(const wire::MappedFile&, const std::string&) {
+        return fail("it is not to be stopped for that");
+    }
     // The file of a descriptor, which is going to be mapped. Error: not from another node.
     Status watch_shared(HomePid pid, HomePid tid, int fd);
     // The same for a private mapping. Code that the program can't write to itself is left out: nobody writes to it, it is replaced.
@@ -97,6 +103,7 @@ class WatchedFiles {
     void look_soon(File& file, int64_t for_ns);
     Status open_events();
     bool must_wait(pid_t opener, const struct stat& st);
+    void unguard(const File& file);
     bool take_home(const struct stat& st, HomePid holder);
     const File* find(HomePid pid, const struct stat& st) const;
 
@@ -105,7 +112,7 @@ class WatchedFiles {
     std::condition_variable flushed_;
     Fd events_;                       // inotify
     Fd look_;                         // eventfd
-    std::unique_ptr<OpenGate> gate_;  // null: not permitted
+    std::unique_ptr<OpenGate> gate_;  // null: of programs that are at home
     std::list<File> files_;
     std::set<HomePid> awaited_;
     std::vector<LostStores> lost_;  // to be told

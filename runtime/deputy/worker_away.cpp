@@ -22,6 +22,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/phases.h"
 #include "runtime/deputy/movable.h"
+#include "runtime/deputy/reopened_file.h"
 #include "runtime/deputy/worker_loop.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/memory/pages.h"
@@ -248,7 +249,9 @@ Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, const w
         TRY(describe_regions(alive, {base, base + kAgentSize}, image, early != nullptr ? &early->layout : nullptr));
         TRY(describe_home_vdso(alive, image));
         TRY(check_open_files(pid, alive));
-        TRY(files_.watch_image(pid, HomePid(alive), image));
+        TRY(files_.watch_image(pid, HomePid(alive), image, [&](const wire::MappedFile& file, const std::string& path) {
+            return reopen_mapped(alive, (*region)->place_for_batches(), *this, image, file, path);
+        }));
         auto why = cantmove_sharing(sharers, {base, base + kAgentSize});
         return why ? fail("cantmove: {}", *why) : Status();
     }();

@@ -282,8 +282,9 @@ def make_tasks(options, programs):
                 if not os.path.exists(binary):
                     print(f"{binary}: not built", file=sys.stderr)
                     continue
+                stays = reason_for(may_stay, name) or (options.user is not None and reason_for(may_stay, f"user:{name}"))
                 tasks += [{"mode": mode, "shown": prefix + mode, "program": name, "binary": binary,
-                           "has_points": tests_points(binary), "may_stay": reason_for(may_stay, name)}
+                           "has_points": tests_points(binary), "may_stay": stays}
                           for _ in range(options.repeat)]
     if options.spread:
         ways = sorted({task["shown"] for task in tasks})
