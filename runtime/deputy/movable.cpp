@@ -135,9 +135,12 @@ Reason check_shared_mappings(SharerSearch& search, const std::vector<MapsEntry>&
     std::vector<MapsEntry> shared;
     for (const auto& e : maps)
         if (e.shared && e.has_file() && !except.overlaps(e.start, e.end)) shared.push_back(e);
-    auto sharer = search.find(shared);
-    if (!sharer) return std::nullopt;
-    return fmt::format("memory shared with PID {} ({})", sharer->pid, describe(sharer->mapping));
+    if (auto sharer = search.find(shared))
+        return fmt::format("memory shared with PID {} ({})", sharer->pid, describe(sharer->mapping));
+    // When it maps it, nobody hears of it.
+    auto holder = find_holder(search.pid(), shared);
+    if (!holder) return std::nullopt;
+    return fmt::format("memory that PID {} can share, which has a descriptor of it ({})", holder->pid, describe(holder->mapping));
 }
 
 bool has_same_address_space(pid_t a, pid_t b) { return ::syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0) == 0; }

@@ -148,20 +148,6 @@ std::vector<int> descriptors_in(const Call& call) {
     return found;
 }
 
-// What a shared mapping of the file would look like. `link`: to its path.
-MapsEntry shared_mapping_of(const struct stat& st, const std::string& link, bool writable) {
-    MapsEntry mapping;
-    mapping.shared = true;
-    mapping.write = writable;
-    mapping.dev_major = major(st.st_dev);
-    mapping.dev_minor = minor(st.st_dev);
-    mapping.inode = st.st_ino;
-    char path[4096];
-    ssize_t n = ::readlink(link.c_str(), path, sizeof path);
-    mapping.name.assign(path, static_cast<size_t>(std::max<ssize_t>(n, 0)));
-    return mapping;
-}
-
 // Who waits for these words here was to be woken by the program, which has woken those on its node. One too many does no harm:
 // futex(2) has callers look again. Nobody moves data in pieces as small as locks are.
 void wake_waiters(std::span<std::byte> stored) {
@@ -214,6 +200,8 @@ Status WatchedFiles::watch_shared(HomePid pid, HomePid tid, int fd) {
     bool writable = (flags & O_ACCMODE) == O_RDWR;
     MapsEntry ours = shared_mapping_of(st, fd_link(tid, fd), writable);
     if (auto sharer = find_sharer(pid.value, {ours})) return fail("a mapping of a file that PID {} maps too", sharer->pid);
+    if (auto holder = find_holder(pid.value, {ours}))
+        return fail("a shared mapping of a file of which PID {} has a descriptor", holder->pid);
     {
         std::lock_guard lock(mutex_);
         const File* known = find(pid, st);

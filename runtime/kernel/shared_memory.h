@@ -1,4 +1,4 @@
-// Who else has the same memory mapped shared.
+// Who else has the same memory mapped shared, or can map it.
 #pragma once
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -25,6 +25,14 @@ struct Sharer {
 std::optional<Sharer> find_sharer(pid_t pid, const std::vector<MapsEntry>& ours, const std::vector<pid_t>& others);
 // Of all processes but the calling one.
 std::optional<Sharer> find_sharer(pid_t pid, const std::vector<MapsEntry>& ours);
+
+// What a shared mapping of a file would look like. `link`: to its path.
+MapsEntry shared_mapping_of(const struct stat& st, const std::string& link, bool writable);
+
+// One of `others`, without `pid`, that has a descriptor of what `ours` are mappings of, and can map it without opening anything.
+// Only of files without a name (unlinked, memfd): those are passed on to be mapped. Of others most just read and write.
+std::optional<Sharer> find_holder(pid_t pid, const std::vector<MapsEntry>& ours, const std::vector<pid_t>& others);
+std::optional<Sharer> find_holder(pid_t pid, const std::vector<MapsEntry>& ours);
 
 // The same, for who looks more than once: the mappings of a process are read again only if its sizes (proc_pid_statm(5)) are
 // others than they were, which costs a twentieth. A process that in between puts one mapping in the place of another of the same

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -135,6 +136,21 @@ TEST(Movable, TheFirstSystemVSegment) {
     EXPECT_TRUE(is_same_live_memory(segment, segment));
     segment.name = "";
     EXPECT_FALSE(is_same_live_memory(segment, segment));
+}
+
+TEST(Movable, MemoryThatAnotherProcessHasADescriptorOf) {
+    int fd = ::memfd_create("held", 0);
+    ASSERT_EQ(::ftruncate(fd, 4096), 0);
+    Child child([fd] { shared_map(4096, 0, fd); });
+    EXPECT_EQ(child.reason(), "");  // this test is the same image as the child: not another one
+    pid_t holder = 0;
+    char* const arguments[] = {const_cast<char*>("sleep"), const_cast<char*>("60"), nullptr};
+    ASSERT_EQ(::posix_spawnp(&holder, "sleep", nullptr, nullptr, arguments, environ), 0);
+    ::close(fd);
+    EXPECT_TRUE(contains(child.reason(), fmt::format("PID {} can share", holder))) << child.reason();
+    ::kill(holder, SIGKILL);
+    ::waitpid(holder, nullptr, 0);
+    EXPECT_EQ(child.reason(), "");
 }
 
 TEST(Movable, ReadersOfOneFileAreNoObstacle) {
