@@ -18,12 +18,13 @@ import away  # noqa: E402
 import follow  # noqa: E402
 import moves  # noqa: E402
 import nodes  # noqa: E402
+import programs  # noqa: E402
 import reading  # noqa: E402
 import system  # noqa: E402
 from measure import FAIL, Table  # noqa: E402
 
 AWAY = {"clocks": away.clocks, "patched": away.patched, "local": away.local, "calls": away.calls}
-BENCHES = [*at_home.NAMES, *away.COMPUTE, *AWAY, *reading.NAMES, *moves.SIZES, *follow.SIZES]
+BENCHES = [*at_home.NAMES, *away.COMPUTE, *AWAY, *reading.NAMES, *programs.NAMES, *moves.SIZES, *follow.SIZES]
 MODE_NAMES = {"namespace": "joined by veth", "plain": "over loopback"}
 
 
@@ -59,13 +60,13 @@ def measure_home(table, options):
 
 
 def measure_away(table, options, mode):
-    names = [n for n in (*away.COMPUTE, *AWAY, *reading.NAMES) if n in options.benches]
+    names = [n for n in (*away.COMPUTE, *AWAY, *reading.NAMES, *programs.NAMES) if n in options.benches]
     if not names:
         return
     with nodes.Run(options.build, mode) as run, nodes.Node(run, 1, log_level="warn") as node:
         here = (run, node, options.programs, options.repeat)
         table.title(f"Away, nodes {MODE_NAMES[run.mode]}: native or plain TCP, away")
-        for measure, its in ((away.compute, away.COMPUTE), (reading.reading, reading.NAMES)):
+        for measure, its in ((away.compute, away.COMPUTE), (reading.reading, reading.NAMES), (programs.programs, programs.NAMES)):
             wanted = [n for n in its if n in names]
             if wanted:
                 table.add(*measure(*here, wanted))
