@@ -18,6 +18,8 @@ CLOCKS = {"realtime": "CLOCK_REALTIME", "monotonic": "CLOCK_MONOTONIC", "coarse"
 CLOCK_READINGS = 200000
 PATCHED = 0.2  # of a system call
 ASKED = 200000
+OTHER_WAYS = {"zpoline": "answered at address 0 (zpoline)", "trap": "answered by SIGSYS (seccomp TRAP)",
+              "ptrace": "answered by a tracer (SYSEMU)"}
 LOCAL = 1.6
 LOOPS = {"futex": ("futex", 100000), "mmap": ("mmap, munmap", 20000), "yield": ("sched_yield", 100000), "mask": ("rt_sigprocmask", 2000)}
 CLONE_NEWNET = 0x40000000
@@ -138,6 +140,25 @@ def patched(run, node, programs, repeat):
         rows = [compare("getuid, patched / native getpid", "ns", got, "away", "native", "again", at_most=PATCHED)]
     native.end(), again.end()
     return rows
+
+
+def answered(run, node, programs, repeat):
+    """The same as other tools answer a call, against the system call."""
+    native = Talker.start([os.path.join(programs, "resident")])
+
+    def other(way):
+        return subprocess.run([os.path.join(programs, "answered"), way], capture_output=True, text=True, check=True).stdout.strip()
+
+    ways = {way: title for way, title in OTHER_WAYS.items() if other(way) != "-"}
+    with Resident(run, node, programs) as away:
+        away.leave()
+        away.talk.ask("ask getuid 100")  # so that it is hot
+        sides = {way: lambda way=way: float(other(way)) for way in ways}
+        got = take_turns({"native": lambda: native.number(f"ask getpid {ASKED}"),
+                          "pmi": lambda: away.talk.number(f"ask getuid {ASKED}"), **sides}, repeat)
+    native.end()
+    return [compare(f"{title} / native getpid", "ns", got, side, "native")
+            for side, title in {"pmi": "answered by patched code", **ways}.items()]
 
 
 def local(run, node, programs, repeat):

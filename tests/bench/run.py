@@ -23,7 +23,7 @@ import reading  # noqa: E402
 import system  # noqa: E402
 from measure import FAIL, Table  # noqa: E402
 
-AWAY = {"clocks": away.clocks, "patched": away.patched, "local": away.local, "calls": away.calls}
+AWAY = {"clocks": away.clocks, "patched": away.patched, "answered": away.answered, "local": away.local, "calls": away.calls}
 BENCHES = [*at_home.NAMES, *away.COMPUTE, *AWAY, *reading.NAMES, *programs.NAMES, *moves.SIZES, *follow.SIZES]
 MODE_NAMES = {"namespace": "joined by veth", "plain": "over loopback"}
 
