@@ -1,6 +1,5 @@
 #include "runtime/deputy/watched_files.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <limits.h>
@@ -10,16 +9,15 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <optional>
 #include <utility>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/deputy/mapped_file.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/kernel/shared_memory.h"
 #include "runtime/memory/regions.h"
@@ -30,15 +28,6 @@ namespace {
 
 constexpr int64_t kLookForNs = 1'000'000'000;  // after somebody has opened a file
 constexpr int64_t kLookEveryNs = 100'000'000;
-
-std::string fd_link(HomePid tid, int fd) { return fmt::format("/proc/{}/fd/{}", tid.value, fd); }
-
-// What /proc/PID/fdinfo says; -1 if there is no such descriptor.
-long open_flags(HomePid tid, int fd) {
-    auto info = read_file(fmt::format("/proc/{}/fdinfo/{}", tid.value, fd));
-    size_t at = info ? info->find("flags:") : std::string::npos;
-    return at == std::string::npos ? -1 : std::strtol(info->c_str() + at + 6, nullptr, 8);
-}
 
 // Memory that has no file, and that nobody can open.
 bool is_nameless(const std::string& name) {
@@ -59,75 +48,6 @@ Use use_of(const wire::Image& image, uint32_t file) {
         if ((r.protection() & PROT_EXEC) != 0) use.is_code = true;
     }
     return use;
-}
-
-// A descriptor of the program's that is open on this file.
-struct OpenFile {
-    int fd = -1;
-    bool writable = false;
-};
-std::optional<OpenFile> find_open(HomePid alive, const std::vector<FdEntry>& fds, const wire::MappedFile& file) {
-    std::optional<OpenFile> found;
-    for (const auto& fd : fds) {
-        struct stat st {};
-        if (::stat(fd_link(alive, fd.fd).c_str(), &st) != 0 || !S_ISREG(st.st_mode) || st.st_ino != file.inode()) continue;
-        bool same_device = (uint64_t{major(st.st_dev)} << 32 | minor(st.st_dev)) == file.device();
-        if (!same_device && fd.target != file.name()) continue;
-        bool writable = (open_flags(alive, fd.fd) & O_ACCMODE) != O_RDONLY;
-        if (!found || writable) found = OpenFile{fd.fd, writable};
-    }
-    return found;
-}
-
-// The program's own open file description, if it can be stored through as through a mapping: its position is not used.
-Fd take_own(HomePid tid, int fd) {
-    long flags = open_flags(tid, fd);
-    if (flags < 0 || (flags & O_ACCMODE) != O_RDWR || (flags & (O_APPEND | O_DIRECT | O_PATH)) != 0) return {};
-    auto status = read_status(tid.value);
-    if (!status) return {};
-    Fd process(static_cast<int>(::syscall(SYS_pidfd_open, status->tgid, 0)));
-    return Fd(process.valid() ? static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), fd, 0)) : -1);
-}
-
-// A file that was made under one name and linked to another one beside it, as sem_open(3) does, counts as deleted.
-std::string name_now(const std::string& root, const wire::MappedFile& file) {
-    constexpr std::string_view kDeleted = " (deleted)";
-    if (!file.name().ends_with(kDeleted)) return file.name();
-    std::string directory = file.name().substr(0, file.name().rfind('/'));
-    std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir((root + directory).c_str()), ::closedir);
-    while (const dirent* entry = entries ? ::readdir(entries.get()) : nullptr)
-        if (entry->d_ino == file.inode() && entry->d_type == DT_REG) return fmt::format("{}/{}", directory, entry->d_name);
-    return file.name();
-}
-
-// The file is opened anew: another position, other flags.
-Fd open_mapped(HomePid alive, const wire::Image& image, const wire::MappedFile& file, const std::optional<OpenFile>& open,
-               int flags) {
-    flags |= O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-    if (open) {
-        Fd fd(::open(fd_link(alive, open->fd).c_str(), flags));
-        if (fd.valid()) return fd;
-    }
-    std::string root = fmt::format("/proc/{}/root", alive.value);
-    Fd named(::open((root + name_now(root, file)).c_str(), flags));
-    struct stat st {};
-    if (named.valid() && ::fstat(named.get(), &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == file.inode()) return named;
-    for (const auto& r : image.regions()) {  // for the privileged
-        if (r.kind() != wire::Region::FILE || r.file() != file.index()) continue;
-        Fd fd(::open(fmt::format("/proc/{}/map_files/{:x}-{:x}", alive.value, r.start(), r.end()).c_str(), flags));
-        if (fd.valid()) return fd;
-    }
-    return {};
-}
-
-// With the open file description that the program itself has.
-Fd open_own(HomePid alive, const wire::MappedFile& file, const std::optional<OpenFile>& open, const WatchedFiles::Reopen& reopen) {
-    if (open) return take_own(alive, open->fd);
-    std::string name = name_now(fmt::format("/proc/{}/root", alive.value), file);
-    auto reopened = reopen(file, name);
-    if (reopened) return std::move(*reopened);
-    spdlog::debug("a mapped file can't be opened anew: {}", reopened.error().message());
-    return {};
 }
 
 // Descriptors that a message carries (SCM_RIGHTS, unix(7)). What only looks like them does no harm: the program goes home.
@@ -156,12 +76,6 @@ void wake_waiters(std::span<std::byte> stored) {
     auto first = reinterpret_cast<uintptr_t>(stored.data()) & ~uintptr_t{3};
     for (uintptr_t word = first; word < reinterpret_cast<uintptr_t>(stored.data()) + stored.size(); word += 4)
         (void)::syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
-}
-
-// A sealed memfd takes stores, but no write(2).
-bool takes_writes(int fd) {
-    int seals = ::fcntl(fd, F_GET_SEALS);
-    return seals < 0 || (seals & (F_SEAL_WRITE | 0x10 /* F_SEAL_FUTURE_WRITE */)) == 0;
 }
 
 }  // namespace

@@ -10,7 +10,6 @@
 
 #include <condition_variable>
 #include <cstdint>
-#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -25,6 +24,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/ids.h"
+#include "runtime/deputy/mapped_file.h"
 #include "runtime/deputy/open_gate.h"
 
 namespace pmi {
@@ -37,9 +37,7 @@ class WatchedFiles {
     ~WatchedFiles() { gate_.reset(); }  // its thread asks
 
     // The files that the regions of a program map that is about to leave; `alive`: a thread that has them. Those that it can store
-    // in are given numbers (image.files.written_back). `reopen` maps one anew where it has no descriptor of the file, whose path is
-    // given (reopened_file.h). Error: it can't leave.
-    using Reopen = std::function<Expected<Fd>(const wire::MappedFile& file, const std::string& path)>;
+    // in are given numbers (image.files.written_back). `reopen`: see mapped_file.h. Error: it can't leave.
     Status watch_image(HomePid pid, HomePid alive, wire::Image& image, const Reopen& reopen = cant_reopen);
     static Expected<Fd> cant_reopen(const wire::MappedFile&, const std::string&) {
         return fail("it is not to be stopped for that");
