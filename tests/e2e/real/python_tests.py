@@ -48,5 +48,6 @@ def python_tests(c, *names, at_least=None):
 
 def python_test_cases():
     """By name: python_test_NAME."""
-    names = sorted(os.path.basename(path)[5:-3] for path in glob.glob(f"{DIRECTORY}/test_*.py"))
+    paths = glob.glob(f"{DIRECTORY}/test_*.py") + [os.path.dirname(path) for path in glob.glob(f"{DIRECTORY}/test_*/__init__.py")]
+    names = sorted(os.path.basename(path)[5:].removesuffix(".py") for path in paths)
     return {f"python_test_{name}": lambda c, name=name: python_tests(c, name, at_least=0) for name in names if name not in LEFT_OUT}
