@@ -4,13 +4,13 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <memory>
 
 #include "runtime/base/log.h"
+#include "runtime/kernel/descriptor_copy.h"
 
 namespace pmi {
 namespace {
@@ -52,10 +52,7 @@ std::optional<OpenFile> find_open(HomePid alive, const std::vector<FdEntry>& fds
 Fd take_own(HomePid tid, int fd) {
     long flags = open_flags(tid, fd);
     if (flags < 0 || (flags & O_ACCMODE) != O_RDWR || (flags & (O_APPEND | O_DIRECT | O_PATH)) != 0) return {};
-    auto status = read_status(tid.value);
-    if (!status) return {};
-    Fd process(static_cast<int>(::syscall(SYS_pidfd_open, status->tgid, 0)));
-    return Fd(process.valid() ? static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), fd, 0)) : -1);
+    return copy_of_fd(tid.value, fd);
 }
 
 Fd open_mapped(HomePid alive, const wire::Image& image, const wire::MappedFile& file, const std::optional<OpenFile>& open,

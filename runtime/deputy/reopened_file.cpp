@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "kernel-assist/userspace/userspace_assist.h"
-#include "runtime/kernel/procfs.h"
+#include "runtime/kernel/descriptor_copy.h"
 #include "runtime/memory/regions.h"
 
 namespace pmi {
@@ -47,10 +47,8 @@ Expected<Fd> reopen_mapped(pid_t tid, AgentPlace place, StopWaiter& waiter, cons
     for (const auto& r : image.regions())
         if (r.kind() == wire::Region::FILE && r.shared() && r.file() == file.index()) regions.push_back(&r);
     if (regions.size() > kMostRegions) return fail("{} mappings of one file", regions.size());
-    TRY_ASSIGN(ProcStatus status, read_status(tid));
     TRY_ASSIGN(int there, open_there(tid, place, waiter, path));
-    Fd process(static_cast<int>(::syscall(SYS_pidfd_open, status.tgid, 0)));
-    Fd ours(process.valid() ? static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), there, 0)) : -1);
+    Fd ours = copy_of_fd(tid, there);
     struct stat st {};
     bool is_it = ours.valid() && ::fstat(ours.get(), &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == file.inode();
     TRY(map_and_close(tid, place, waiter, is_it ? regions : std::vector<const wire::Region*>(), there));

@@ -17,6 +17,7 @@
 #include "runtime/base/freed_memory.h"
 #include "runtime/base/log.h"
 #include "runtime/deputy/worker_loop.h"
+#include "runtime/kernel/descriptor_copy.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/tracee/sleep_clock.h"
 
@@ -300,8 +301,7 @@ Status Worker::session_lost(NodeSession* session, const Error& why) {
 }
 
 void Worker::say_on_stderr(const DeputyProcess& p, const std::string& text) const {
-    Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, p.pid.value, 0)));
-    Fd err(pidfd.valid() ? static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), 2, 0)) : -1);
+    Fd err = copy_of_fd(thread_with_memory(p.pid.value), STDERR_FILENO);
     std::string line = fmt::format("pmi: process {}: {}\n", p.pid.value, text);
     if (err.valid()) (void)!::write(err.get(), line.data(), line.size());
 }

@@ -3,10 +3,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "runtime/base/fd.h"
+#include "runtime/kernel/descriptor_copy.h"
 #include "runtime/kernel/procfs.h"
 
 namespace pmi::job {
@@ -16,12 +16,6 @@ std::string link_target(const std::string& path) {
     char target[4096];
     ssize_t n = ::readlink(path.c_str(), target, sizeof target);
     return n > 0 ? std::string(target, static_cast<size_t>(n)) : std::string();
-}
-
-Fd take_descriptor(pid_t pid, int number) {
-    Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    if (!process.valid()) return {};
-    return Fd(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), number, 0)));
 }
 
 Fd reopen(const std::string& target) {
@@ -38,7 +32,7 @@ Fd borrow(const std::string& target) {
     for (pid_t pid : *pids)
         for (int number : {2, 1}) {
             if (link_target(fmt::format("/proc/{}/fd/{}", pid, number)) != target) continue;
-            Fd fd = take_descriptor(pid, number);
+            Fd fd = copy_of_fd(pid, number);
             if (fd.valid() && (::fcntl(fd.get(), F_GETFL) & O_ACCMODE) != O_RDONLY) return fd;
         }
     return {};
@@ -57,7 +51,7 @@ std::string stderr_target(pid_t pid) { return link_target(fmt::format("/proc/{}/
 
 bool note_on_stderr(pid_t pid, const std::string& target, const std::string& text) {
     std::string line = "pmi: " + text + "\n";
-    Fd fd = take_descriptor(pid, 2);
+    Fd fd = copy_of_fd(pid, 2);
     if (!fd.valid()) fd = reopen(target);
     if (!fd.valid()) fd = borrow(target);
     return fd.valid() && write_line(fd.get(), line);

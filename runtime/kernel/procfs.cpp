@@ -345,7 +345,7 @@ bool is_being_killed(pid_t pid) {
     constexpr uint64_t kExiting = 0x4, kSignaled = 0x400;  // PF_EXITING, PF_SIGNALED
     auto status = read_status(pid);
     if (!status || ((status->sig_pending | status->shared_pending) & kKill) != 0) return true;
-    auto stat = read_stat(pid);
+    auto stat = read_stat(thread_with_memory(pid));  // the main thread may have ended by itself
     return !stat || stat->state == 'Z' || stat->state == 'X' || (stat->flags & (kExiting | kSignaled)) != 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "runtime/kernel/descriptor_copy.h"
 #include "runtime/memory/pagemap_scan.h"
 
 namespace pmi {
@@ -48,26 +49,17 @@ Status shake_hands(int uffd) {
     return {};
 }
 
-Expected<Fd> take_descriptor(pid_t pid, pid_t tid, int there) {
-    constexpr int kPidfdThread = O_EXCL;  // Linux 6.9
-    for (auto [who, flags] : {std::pair(pid, 0), std::pair(tid, kPidfdThread)}) {
-        Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, who, flags)));
-        Fd got(pidfd.valid() ? static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), there, 0)) : -1);
-        if (got.valid()) return got;
-    }
-    return fail_errno("take a descriptor of process {}", pid);
-}
-
 }  // namespace
 
 Expected<DirtyTracking> DirtyTracking::start(pid_t pid, pid_t tid, uint64_t instruction, StopWaiter& waiter) {
     Injector injector(tid, waiter);
     TRY_ASSIGN(int64_t there, injector.call_at(instruction, SYS_userfaultfd, {kUserfaultfdFlags, 0, 0, 0, 0, 0}));
     if (there < 0) return fail_code(static_cast<int>(-there), "userfaultfd in process {}", pid);
-    auto uffd = take_descriptor(pid, tid, static_cast<int>(there));
+    Fd uffd = copy_of_fd(tid, static_cast<int>(there));
+    int why = errno;
     TRY(injector.call_at(instruction, SYS_close, {static_cast<uint64_t>(there), 0, 0, 0, 0, 0}));
-    if (!uffd) return std::move(uffd.error());
-    return adopt(tid, std::move(*uffd));
+    if (!uffd.valid()) return fail_code(why, "take a descriptor of process {}", pid);
+    return adopt(tid, std::move(uffd));
 }
 
 Expected<DirtyTracking> DirtyTracking::adopt(pid_t tid, Fd uffd) {

@@ -16,6 +16,7 @@
 
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
+#include "runtime/kernel/descriptor_copy.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/tracee/socket_timeout.h"
 

@@ -7,6 +7,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "runtime/kernel/descriptor_copy.h"
 #include "runtime/kernel/procfs.h"
 
 namespace pmi {
@@ -70,17 +71,6 @@ int64_t result_at_deadline(int64_t nr, const Fd& socket) {
 }
 
 }  // namespace
-
-Fd copy_of_fd(pid_t tid, int fd) {
-    // A leader may have ended before the thread; that a thread can be asked for itself is newer (Linux 6.9).
-    constexpr unsigned kPidfdThread = O_EXCL;
-    Fd task(static_cast<int>(::syscall(SYS_pidfd_open, tid, kPidfdThread)));
-    if (!task.valid()) {
-        auto status = read_status(tid);
-        if (status) task.reset(static_cast<int>(::syscall(SYS_pidfd_open, status->tgid, 0)));
-    }
-    return Fd(task.valid() ? static_cast<int>(::syscall(SYS_pidfd_getfd, task.get(), fd, 0)) : -1);
-}
 
 bool may_send_in_parts(int64_t nr) {
     return nr == SYS_write || nr == SYS_writev || nr == SYS_sendto || nr == SYS_sendmsg || nr == SYS_sendmmsg || nr == SYS_sendfile;

@@ -17,9 +17,6 @@ struct CallDeadline {
     bool of_part = false;  // another one once something has been transferred
 };
 
-// The descriptor of a thread, as one of ours; invalid if it has none of that number, or may not be looked at.
-Fd copy_of_fd(pid_t tid, int fd);
-
 // The deadline of a call that has waited since `began_ns`, if its socket sets one. A send to a local stream socket waits
 // with the whole timeout for each part: for it `last_ran_ns`, when the thread ran last, counts.
 std::optional<CallDeadline> deadline_of_call(pid_t tid, const CallArguments& call, int64_t began_ns, int64_t last_ran_ns);
