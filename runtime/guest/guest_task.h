@@ -140,6 +140,7 @@ struct GuestProcess {
 
     // A thread that still has the program's memory: the leader, unless it has exited before the others.
     pid_t alive() const {
+        if (auto it = threads.find(pid); it != threads.end() && !it->second->ended) return it->second->outer;
         for (const auto& [tid, t] : threads)
             if (!t->ended) return t->outer;
         return outer;

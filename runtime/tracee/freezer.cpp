@@ -217,6 +217,7 @@ Expected<FrozenThread> take(pid_t pid, pid_t tid, const Attempt& attempt, Restar
     TRY_ASSIGN(t.registers, get_registers(tid));
     t.began_ns = attempt.began(tid);
     take_unfinished(pid, handled, attempt.held(tid), t);
+    t.has_restart_block = static_cast<int64_t>(t.registers.rax) == kErestartBlock;
     TRY_ASSIGN(t.timeout, settle(t.registers, t.began_ns, block, handled, RemoteMemory(tid)));
     return t;
 }
@@ -289,7 +290,11 @@ Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int t
 
 Status put_back(const FrozenThread& t) {
     Registers r = t.registers;
-    TRY(write_timeout(r, t.timeout, monotonic_ns(), RemoteMemory(t.tid), t.tid));
+    // The kernel knows better than we when its call is to end.
+    if (t.has_restart_block)
+        r.rax = static_cast<uint64_t>(kErestartBlock);
+    else
+        TRY(write_timeout(r, t.timeout, monotonic_ns(), RemoteMemory(t.tid), t.tid));
     TRY(set_registers(t.tid, r));
     return set_signal_mask(t.tid, t.signal_mask);
 }

@@ -21,6 +21,7 @@ struct FrozenThread {
     uint64_t signal_mask = 0;  // the program's; while frozen all signals are blocked
     int64_t began_ns = 0;      // since when it has been waiting
     PendingTimeout timeout{};
+    bool has_restart_block = false;        // the task's own, restart_syscall(2): if it goes on itself, so does its call
     uint64_t transferred = 0;              // bytes, by the call that is to be made again for the rest (partial_transfer.h)
     std::optional<CallDeadline> deadline;  // of the call that is to be made again, where no argument holds it
     bool ended = false;                    // a leader that exited before its other threads

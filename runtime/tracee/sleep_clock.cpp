@@ -60,6 +60,7 @@ class OnCpu {
     ~OnCpu() {
         if (moved_) ::sched_setaffinity(0, sizeof before_, &before_);
     }
+    bool is_there() const { return moved_; }
     OnCpu(const OnCpu&) = delete;
     OnCpu& operator=(const OnCpu&) = delete;
 
@@ -78,13 +79,20 @@ Expected<int64_t> asleep_since(pid_t pid, pid_t tid) {
     for (int i = 0; i < kMostLooks && !waits_for_no_time(pid, tid); i++) {
         TRY_ASSIGN(int cpu, last_cpu(pid, tid));
         OnCpu here(cpu);
+        if (!here.is_there()) break;
         ::syscall(SYS_sched_yield);
         TRY_ASSIGN(int64_t own, exec_start_ns(::getpid(), static_cast<pid_t>(::syscall(SYS_gettid))));
         int64_t now = monotonic_ns();
         TRY_ASSIGN(int64_t then, exec_start_ns(pid, tid));
-        // Awake meanwhile, on another CPU: the two clocks may be seconds apart.
+        // Awake meanwhile, on another CPU: the two clocks may be seconds apart. One that has been woken there has that CPU before
+        // it runs, and its exec_start of the old one until it does.
         TRY_ASSIGN(int cpu_then, last_cpu(pid, tid));
-        if (cpu_then == cpu) return now - std::max<int64_t>(0, own - then);
+        if (cpu_then != cpu || waits_for_no_time(pid, tid)) continue;
+        // It changed the CPU after it had gone to sleep (the scheduler takes a sleeper off its queue later, Linux 6.12): the kernel
+        // has forgotten when that was.
+        if (then == 0) break;
+        TRY_ASSIGN(int64_t still, exec_start_ns(pid, tid));
+        if (still == then) return now - std::max<int64_t>(0, own - then);
     }
     return monotonic_ns();
 }
