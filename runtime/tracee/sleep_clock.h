@@ -12,7 +12,8 @@
 namespace pmi {
 
 // Since when (on this process's CLOCK_MONOTONIC, ns; a tick or so of error) the thread has not run. Now, for one that
-// runs, or that waits for a futex without a limit, as most threads of a pool do: the answer takes some ten microseconds each.
+// runs, or that waits for a futex without a limit, as most threads of a pool do: the answer takes some ten microseconds each. Now
+// also for one of which the scheduler has forgotten it: its timeout is counted anew, so that it ends late rather than early.
 Expected<int64_t> asleep_since(pid_t pid, pid_t tid);
 
 }  // namespace pmi
