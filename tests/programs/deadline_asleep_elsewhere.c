@@ -1,5 +1,5 @@
-// A thread that sleeps with a time-out far off may be moved to another CPU just when it has begun to, and its kernel forgets when it
-// ran last (since Linux 6.12 it stays in its CPU's queue for a while). However often that happens, no time-out ends early.
+// A thread that sleeps with a time-out far off may be moved to another CPU just when it has begun to, and its kernel forgets when
+// it ran last (since Linux 6.12 it stays in its CPU's queue for a while). However often that happens, no time-out ends early.
 #include "pmi_test.h"
 enum { kWaiters = 12, kRounds = 6, kLimitMs = 30000 };
 static int pipes[kWaiters][2];
