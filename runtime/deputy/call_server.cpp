@@ -285,6 +285,8 @@ void CallServer::complete(Thread& t) {
 void CallServer::complete_call(Thread& t, int64_t result) {
     Work& w = *t.work;
     // What was transferred is the result, even where the rest fails.
+    // Where the rest was not even asked for, that is no result yet: a signal may end the call with it, a move does not.
+    if (w.transferred != 0 && is_restart(result)) w.partial = true;
     if (w.transferred != 0) result = static_cast<int64_t>(w.transferred) + std::max<int64_t>(0, result);
     w.partial = w.partial && result > 0;
     if (w.buffer == 0) {
