@@ -30,12 +30,6 @@ std::string name_now(const std::string& root, const wire::MappedFile& file) {
 
 std::string fd_link(HomePid tid, int fd) { return fmt::format("/proc/{}/fd/{}", tid.value, fd); }
 
-long open_flags(HomePid tid, int fd) {
-    auto info = read_file(fmt::format("/proc/{}/fdinfo/{}", tid.value, fd));
-    size_t at = info ? info->find("flags:") : std::string::npos;
-    return at == std::string::npos ? -1 : std::strtol(info->c_str() + at + 6, nullptr, 8);
-}
-
 std::optional<OpenFile> find_open(HomePid alive, const std::vector<FdEntry>& fds, const wire::MappedFile& file) {
     std::optional<OpenFile> found;
     for (const auto& fd : fds) {
@@ -43,14 +37,14 @@ std::optional<OpenFile> find_open(HomePid alive, const std::vector<FdEntry>& fds
         if (::stat(fd_link(alive, fd.fd).c_str(), &st) != 0 || !S_ISREG(st.st_mode) || st.st_ino != file.inode()) continue;
         bool same_device = (uint64_t{major(st.st_dev)} << 32 | minor(st.st_dev)) == file.device();
         if (!same_device && fd.target != file.name()) continue;
-        bool writable = (open_flags(alive, fd.fd) & O_ACCMODE) != O_RDONLY;
+        bool writable = (read_fd_flags(alive.value, fd.fd).value_or(-1) & O_ACCMODE) != O_RDONLY;
         if (!found || writable) found = OpenFile{fd.fd, writable};
     }
     return found;
 }
 
 Fd take_own(HomePid tid, int fd) {
-    long flags = open_flags(tid, fd);
+    int flags = read_fd_flags(tid.value, fd).value_or(-1);
     if (flags < 0 || (flags & O_ACCMODE) != O_RDWR || (flags & (O_APPEND | O_DIRECT | O_PATH)) != 0) return {};
     return copy_of_fd(tid.value, fd);
 }

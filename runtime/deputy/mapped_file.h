@@ -14,8 +14,6 @@
 namespace pmi {
 
 std::string fd_link(HomePid tid, int fd);  // in /proc
-// What /proc/PID/fdinfo says (O_*); -1 if there is no such descriptor.
-long open_flags(HomePid tid, int fd);
 
 // A descriptor of the program's that is open on a file that it maps; a writable one, if it has one.
 struct OpenFile {

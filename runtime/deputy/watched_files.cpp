@@ -107,7 +107,7 @@ Status WatchedFiles::watch_image(HomePid pid, HomePid alive, wire::Image& image,
 
 Status WatchedFiles::watch_shared(HomePid pid, HomePid tid, int fd) {
     struct stat st {};
-    long flags = open_flags(tid, fd);
+    int flags = read_fd_flags(tid.value, fd).value_or(-1);
     if (flags < 0 || ::stat(fd_link(tid, fd).c_str(), &st) != 0) return {};  // mmap itself will say EBADF
     if (!S_ISREG(st.st_mode)) return fail("a shared mapping of what is no file");
     if ((flags & O_ACCMODE) == O_WRONLY || (flags & O_PATH) != 0) return {};
@@ -144,7 +144,7 @@ void WatchedFiles::watch_private(HomePid pid, HomePid tid, int fd, bool is_code)
         if (auto added = add(pid, std::move(opened), false, &number); !added) spdlog::warn("{}", added.error().message());
 }
 
-bool WatchedFiles::is_writable(HomePid tid, int fd) { return (open_flags(tid, fd) & O_ACCMODE) == O_RDWR; }
+bool WatchedFiles::is_writable(HomePid tid, int fd) { return (read_fd_flags(tid.value, fd).value_or(-1) & O_ACCMODE) == O_RDWR; }
 
 uint32_t WatchedFiles::number_of(HomePid pid, HomePid tid, int fd) const {
     struct stat st {};

@@ -34,9 +34,9 @@ MapsEntry shared_mapping_of(const struct stat& st, const std::string& link, bool
 std::optional<Sharer> find_holder(pid_t pid, const std::vector<MapsEntry>& ours, const std::vector<pid_t>& others);
 std::optional<Sharer> find_holder(pid_t pid, const std::vector<MapsEntry>& ours);
 
-// The same, for who looks more than once: the mappings of a process are read again only if its sizes (proc_pid_statm(5)) are
-// others than they were, which costs a twentieth. A process that in between puts one mapping in the place of another of the same
-// size, of the same kind and with as many pages present, is not noticed.
+// find_sharer of all processes, for who looks more than once: the mappings of a process are read again only if its sizes
+// (proc_pid_statm(5)) are others than they were, which costs a twentieth. A process that in between puts one mapping in the place
+// of another of the same size, of the same kind and with as many pages present, is not noticed.
 class SharerSearch {
   public:
     explicit SharerSearch(pid_t pid) : pid_(pid) {}
