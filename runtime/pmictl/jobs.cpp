@@ -21,6 +21,7 @@ constexpr time_t kNewbornFor = 10;  // seconds
 
 constexpr int64_t kListensWithinNs = 500'000'000;
 constexpr useconds_t kAskAgainUs = 5000;
+constexpr int64_t kStartsWithinNs = 2'000'000'000;
 
 // A socket that was just bound refuses connections until its supervisor listens: only an old one is stale.
 bool is_newborn(const struct stat& st) { return ::time(nullptr) - st.st_mtime <= kNewbornFor; }
@@ -74,22 +75,15 @@ Expected<ControlClient> connect_to_one(const std::string& path) {
     return std::move(client.error());
 }
 
-}  // namespace
-
-Expected<std::vector<ControlClient>> connect_to_jobs(const std::optional<std::string>& control) {
-    std::vector<ControlClient> jobs;
-    if (control) {
-        TRY_ASSIGN(auto job, connect_to_one(*control));
-        jobs.push_back(std::move(job));
-        return jobs;
-    }
-    TRY(control::check_own_directory());
-    for (const auto& path : control::list_sockets())
-        if (auto job = connect_live(path)) jobs.push_back(std::move(*job));
-    return jobs;
+// `pmirun ./app & pmictl migrate $! NODE`: that process may not have become pmirun yet, or pmirun not made its socket.
+bool may_be_starting(pid_t pid) {
+    auto stat = read_stat(pid);
+    if (!stat || stat->state == 'Z') return false;
+    int64_t began = static_cast<int64_t>(stat->start_time) * (1'000'000'000 / ::sysconf(_SC_CLK_TCK));
+    return clock_ns(CLOCK_BOOTTIME) - began < kStartsWithinNs;
 }
 
-Expected<ControlClient> find_job_of(pid_t pid, const std::optional<std::string>& control) {
+Expected<ControlClient> look_for_job_of(pid_t pid, const std::optional<std::string>& control) {
     nlohmann::json question = {{"op", "where"}, {"pid", pid}};
     if (control) {
         TRY_ASSIGN(auto job, connect_to_one(*control));
@@ -107,6 +101,29 @@ Expected<ControlClient> find_job_of(pid_t pid, const std::optional<std::string>&
     if (silent) return std::move(*silent);
     TRY(control::check_own_directory());
     return not_found(pid);
+}
+
+}  // namespace
+
+Expected<std::vector<ControlClient>> connect_to_jobs(const std::optional<std::string>& control) {
+    std::vector<ControlClient> jobs;
+    if (control) {
+        TRY_ASSIGN(auto job, connect_to_one(*control));
+        jobs.push_back(std::move(job));
+        return jobs;
+    }
+    TRY(control::check_own_directory());
+    for (const auto& path : control::list_sockets())
+        if (auto job = connect_live(path)) jobs.push_back(std::move(*job));
+    return jobs;
+}
+
+Expected<ControlClient> find_job_of(pid_t pid, const std::optional<std::string>& control) {
+    for (;;) {
+        auto job = look_for_job_of(pid, control);
+        if (job || !may_be_starting(pid)) return job;
+        ::usleep(kAskAgainUs);
+    }
 }
 
 }  // namespace pmi::ctl

@@ -13,7 +13,7 @@ namespace pmi::ctl {
 
 // Live jobs. `control`: that socket alone. Stale sockets of ours are skipped and removed.
 Expected<std::vector<control::ControlClient>> connect_to_jobs(const std::optional<std::string>& control);
-// The job of the process with this PID.
+// The job of the process with this PID. One that was started less than 2 s ago may yet become pmirun: then this waits.
 Expected<control::ControlClient> find_job_of(pid_t pid, const std::optional<std::string>& control);
 
 }  // namespace pmi::ctl

@@ -26,6 +26,15 @@ def case_no_such_process(t):
     os.waitpid(zombie, 0)
 
 
+def case_asked_for_before_it_started(t):
+    """`pmirun ./app & pmictl migrate $!`: that process may not even be pmirun yet."""
+    job = t.another_job(1, started=False, wrapped=["sh", "-c", 'sleep 0.3; exec "$@"', "sh"])
+    job.migrate(job.pid, t.node)
+    if job.where(job.pid) == HOME:
+        raise Failed("it is at home")
+    t.end_job(job)
+
+
 def case_moves_that_make_no_sense(t):
     t.wont_move_to("home", "home is no node")
     t.fails("pmictl", "cancel", t.pid, says=(str(t.pid), "no move under way"))

@@ -107,11 +107,12 @@ class Tester:
             time.sleep(0.005)
         return result
 
-    def another_job(self, mib, *options, **changes):
+    def another_job(self, mib, *options, started=True, wrapped=(), **changes):
         """A second program; to be ended with end_job()."""
         job = Job(self.run, self.fresh("job"), [self.node], [self.program, "1000000", str(mib)], timeout=60, options=options,
-                  env=changes)
-        job.wait_for_start()
+                  env=changes, wrapped=wrapped)
+        if started:
+            job.wait_for_start()
         return job
 
     def end_job(self, job):
