@@ -376,9 +376,7 @@ Status WatchedFiles::write_back(uint32_t number, std::span<const FileRun> runs, 
     if (it == files_.end()) return fail("stores in a file that is not mapped");
     auto stored = store(*it, runs, bytes);
     if (!stored && !std::exchange(it->lost, true)) {
-        char name[4096];
-        ssize_t n = ::readlink(fmt::format("/proc/self/fd/{}", it->fd.get()).c_str(), name, sizeof name);
-        std::string file(name, static_cast<size_t>(std::max<ssize_t>(n, 0)));
+        std::string file = link_target(fmt::format("/proc/self/fd/{}", it->fd.get()));
         constexpr const char* kText = "what it has stored in {} is lost, for which there is no room (or a quota): {}";
         lost_.push_back({it->pid, fmt::format(kText, file, stored.error().message())});
     }

@@ -1,7 +1,6 @@
 #include "runtime/job/destination.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include "remote/config/node_address.h"
 #include "runtime/control/members.h"
 #include "runtime/control/protocol.h"
+#include "runtime/kernel/procfs.h"
 
 namespace pmi::job {
 
@@ -24,10 +24,8 @@ constexpr size_t kMaxAnswer = 1 << 20;
 
 // pmictl, beside the supervisor in the build tree; on the PATH where it is installed.
 std::string find_pmictl() {
-    char path[PATH_MAX];
-    ssize_t n = ::readlink("/proc/self/exe", path, sizeof path);
-    if (n <= 0 || n == sizeof path) return "pmictl";
-    std::string directory(path, static_cast<size_t>(n));
+    std::string directory = link_target("/proc/self/exe");
+    if (directory.empty()) return "pmictl";
     directory.erase(directory.rfind('/'));
     for (const char* candidate : {"/pmictl", PMI_BIN_FROM_LIBEXEC "/pmictl"})
         if (::access((directory + candidate).c_str(), X_OK) == 0) return directory + candidate;

@@ -18,11 +18,7 @@ bool has_ended(int pidfd) {
 
 // A guest of a node on this same machine: it has a program's memory, and so the mark in it, but is not the
 // program.
-bool is_guest(pid_t pid) {
-    char target[64]{};
-    ssize_t n = ::readlink(fmt::format("/proc/{}/exe", pid).c_str(), target, sizeof target - 1);
-    return n > 0 && std::string_view(target).starts_with("/memfd:pmi-stub");
-}
+bool is_guest(pid_t pid) { return link_target(fmt::format("/proc/{}/exe", pid)).starts_with("/memfd:pmi-stub"); }
 
 Error no_such(pid_t pid) { return fail("no process {}", pid); }
 

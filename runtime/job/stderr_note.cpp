@@ -12,12 +12,6 @@
 namespace pmi::job {
 namespace {
 
-std::string link_target(const std::string& path) {
-    char target[4096];
-    ssize_t n = ::readlink(path.c_str(), target, sizeof target);
-    return n > 0 ? std::string(target, static_cast<size_t>(n)) : std::string();
-}
-
 Fd reopen(const std::string& target) {
     if (target.empty() || target[0] != '/') return {};
     struct stat st {};

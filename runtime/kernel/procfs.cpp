@@ -307,14 +307,19 @@ Expected<std::vector<pid_t>> list_descendants(pid_t pid) {
     return all;
 }
 
+std::string link_target(const std::string& link) {
+    char target[4096];
+    ssize_t n = ::readlink(link.c_str(), target, sizeof target);
+    return std::string(target, static_cast<size_t>(std::max<ssize_t>(n, 0)));
+}
+
 Expected<std::vector<FdEntry>> list_fds(pid_t pid) {
     std::string directory = fmt::format("/proc/{}/fd", pid);
     TRY_ASSIGN(auto numbers, list_numbers(directory));
     std::vector<FdEntry> out;
     for (int fd : numbers) {
-        char target[4096];
-        ssize_t n = ::readlink(fmt::format("{}/{}", directory, fd).c_str(), target, sizeof target);
-        if (n >= 0) out.push_back({fd, std::string(target, static_cast<size_t>(n))});
+        std::string target = link_target(fmt::format("{}/{}", directory, fd));
+        if (!target.empty()) out.push_back({fd, std::move(target)});
     }
     return out;
 }

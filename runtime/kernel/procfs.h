@@ -79,6 +79,9 @@ Expected<std::vector<pid_t>> list_processes();
 Expected<std::vector<pid_t>> list_children(pid_t pid);
 Expected<std::vector<pid_t>> list_descendants(pid_t pid);
 
+// What a link of /proc says ("exe", an open descriptor's), or empty.
+std::string link_target(const std::string& link);
+
 struct FdEntry {
     int fd;
     std::string target;  // what the link says: a path, "socket:[123]", "anon_inode:[eventpoll]"

@@ -13,12 +13,6 @@
 namespace pmi {
 namespace {
 
-std::string link_target(const std::string& link) {
-    char path[4096];
-    ssize_t n = ::readlink(link.c_str(), path, sizeof path);
-    return std::string(path, static_cast<size_t>(std::max<ssize_t>(n, 0)));
-}
-
 // Of a file without a name, and not the kernel's own for anonymous memory, of which there are no descriptors.
 bool is_passed_on(const MapsEntry& e) {
     return e.name.ends_with(" (deleted)") && !e.name.starts_with("/dev/zero") && !e.name.starts_with("/SYSV");

@@ -4,6 +4,7 @@ Every call is bounded by a timeout. A job's processes are the descendants of the
 child subreaper), apart from the nodes; so one driving process runs one job at a time.
 """
 
+import glob
 import json
 import os
 import random
@@ -175,6 +176,9 @@ class Job:
                     os.kill(process.pid, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
+        # What a test program that was killed has made by name; the names are pmi_test.h's manner.
+        for made in glob.glob(f"/dev/shm/*pmi-test-{self.pid}-*"):
+            os.unlink(made)
         if os.path.lexists(self.control):
             os.unlink(self.control)
 
