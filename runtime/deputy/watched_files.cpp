@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <sys/eventfd.h>
-#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -156,11 +155,10 @@ uint32_t WatchedFiles::number_of(HomePid pid, HomePid tid, int fd) const {
 
 Status WatchedFiles::open_events() {
     std::lock_guard lock(mutex_);
-    if (events_.valid()) return {};
+    if (changes_) return {};
     look_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!look_.valid()) return fail_errno("eventfd");
-    events_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-    if (!events_.valid()) return fail_errno("watch mapped files");
+    changes_ = FileChanges::create();
     if (where_ == Programs::AtHome) return {};
     TRY_ASSIGN(gate_, OpenGate::create([this](pid_t opener, const struct stat& st) { return must_wait(opener, st); }));
     return {};
@@ -207,9 +205,8 @@ Status WatchedFiles::add(HomePid pid, Fd fd, bool writable, uint32_t* number) {
         bool others_can_open = file.identity.st_nlink > 0;
         if (!guarded && others_can_open) return fail("it stores in a file that others can open: {}", guarded.error().message());
     }
-    file.watch = ::inotify_add_watch(events_.get(), fmt::format("/proc/self/fd/{}", file.fd.get()).c_str(),
-                                     IN_MODIFY | IN_MASK_ADD | (writable ? IN_OPEN : 0U));
-    if (file.watch < 0) return fail_errno("watch a mapped file");
+    auto told = writable ? FileChanges::Tell::ChangesAndOpening : FileChanges::Tell::Changes;
+    TRY_ASSIGN(file.watch, changes_->watch(file.fd.get(), told));
     if (writable) file.number = next_number_++;
     // Others may have opened it before.
     if (writable) look_soon(file, kLookEveryNs);
@@ -257,7 +254,7 @@ void WatchedFiles::forget(HomePid pid) {
         if (f.number != 0 && gate_) unguard(f);
     }
     for (const auto& f : files_) unused.erase(f.watch);
-    for (int watch : unused) ::inotify_rm_watch(events_.get(), watch);
+    for (int watch : unused) changes_->forget(watch);
     awaited_.erase(pid);
 }
 
@@ -270,27 +267,14 @@ void WatchedFiles::unguard(const File& file) {
 
 int WatchedFiles::fd() const {
     std::lock_guard lock(mutex_);
-    return events_.get();
+    return changes_ ? changes_->fd() : -1;
 }
 
-void WatchedFiles::read_events() {
-    alignas(inotify_event) char buffer[4096];
-    ssize_t n = 0;
-    while (events_.valid() && (n = ::read(events_.get(), buffer, sizeof buffer)) > 0) {
-        for (char* at = buffer; at < buffer + n;) {
-            const auto& event = *reinterpret_cast<inotify_event*>(at);
-            note_event(event.mask, event.wd);
-            at += sizeof event + event.len;
-        }
-    }
-}
-
-void WatchedFiles::note_event(uint32_t mask, int watch) {
-    bool lost_some = (mask & IN_Q_OVERFLOW) != 0;
+void WatchedFiles::note_change(const FileChanges::Change& change) {
     for (auto& f : files_) {
-        if (!lost_some && f.watch != watch) continue;
-        if (lost_some || (mask & IN_MODIFY) != 0) f.changed = true;
-        if (f.number != 0 && (mask & IN_OPEN) != 0) look_soon(f, kLookForNs);
+        if (change.number != FileChanges::kAll && f.watch != change.number) continue;
+        if (change.changed) f.changed = true;
+        if (f.number != 0 && change.opened) look_soon(f, kLookForNs);
     }
 }
 
@@ -308,7 +292,9 @@ int WatchedFiles::look_fd() const {
 int64_t WatchedFiles::next_look_ns() const {
     std::lock_guard lock(mutex_);
     int64_t now = monotonic_ns();
-    bool any = std::any_of(files_.begin(), files_.end(), [&](const File& f) { return !f.changed && f.look_until_ns > now; });
+    bool is_asked = changes_ && changes_->fd() < 0;
+    bool any = std::any_of(files_.begin(), files_.end(),
+                           [&](const File& f) { return !f.changed && (is_asked || f.look_until_ns > now); });
     return any ? looked_ns_ + kLookEveryNs : INT64_MAX;
 }
 
@@ -336,7 +322,7 @@ void WatchedFiles::look_for_sharers() {
 
 bool WatchedFiles::changed(HomePid pid) {
     std::lock_guard lock(mutex_);
-    read_events();
+    if (changes_) changes_->take([this](const FileChanges::Change& change) { note_change(change); });
     return std::any_of(files_.begin(), files_.end(), [&](const File& f) { return f.pid == pid && f.changed; });
 }
 

@@ -2,8 +2,8 @@
 // and is written into the file here; a file that anybody changes here takes the program home. So a program sees no
 // difference between the mapping and the file, whoever reads or writes it, as far as it can tell by its calls. Another process
 // that maps the file takes the program home too, and who waits there on a futex in it is woken by what is stored.
-// Changes are told by inotify(7), which says nothing of stores through mappings: so that is how stores are written back. Nor of
-// being mapped: whoever wants to has to open the file first, and waits then for the program to be home (open_gate.h).
+// Changes are told by inotify(7) (file_changes.h), which says nothing of stores through mappings: so that is how stores are written
+// back. Nor of being mapped: whoever wants to has to open the file first, and waits then for the program to be home (open_gate.h).
 // All methods are thread-safe.
 #pragma once
 #include <sys/stat.h>
@@ -24,6 +24,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/ids.h"
+#include "runtime/deputy/file_changes.h"
 #include "runtime/deputy/mapped_file.h"
 #include "runtime/deputy/open_gate.h"
 
@@ -52,7 +53,7 @@ class WatchedFiles {
     void inherit(HomePid parent, HomePid child);
     void forget(HomePid pid);
 
-    // Becomes readable when a file has been changed; -1: none is watched.
+    // Becomes readable when a file has been changed; -1: none is watched, or next_look_ns() says when changed() is to be asked.
     int fd() const;
     // The same when look_for_sharers() has something to do, whoever has noticed it.
     int look_fd() const;
@@ -96,8 +97,7 @@ class WatchedFiles {
     };
     static Status store(const File& file, std::span<const FileRun> runs, std::span<const std::byte> bytes);
     Status add(HomePid pid, Fd fd, bool writable, uint32_t* number);
-    void read_events();
-    void note_event(uint32_t mask, int watch);
+    void note_change(const FileChanges::Change& change);
     void look_soon(File& file, int64_t for_ns);
     Status open_events();
     bool must_wait(pid_t opener, const struct stat& st);
@@ -108,7 +108,7 @@ class WatchedFiles {
     const Programs where_;
     mutable std::mutex mutex_;
     std::condition_variable flushed_;
-    Fd events_;                       // inotify
+    std::unique_ptr<FileChanges> changes_;
     Fd look_;                         // eventfd
     std::unique_ptr<OpenGate> gate_;  // null: of programs that are at home
     std::list<File> files_;
