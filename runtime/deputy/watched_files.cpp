@@ -293,8 +293,8 @@ int64_t WatchedFiles::next_look_ns() const {
     std::lock_guard lock(mutex_);
     int64_t now = monotonic_ns();
     bool is_asked = changes_ && changes_->fd() < 0;
-    bool any = std::any_of(files_.begin(), files_.end(),
-                           [&](const File& f) { return !f.changed && (is_asked || f.look_until_ns > now); });
+    bool any =
+        std::any_of(files_.begin(), files_.end(), [&](const File& f) { return !f.changed && (is_asked || f.look_until_ns > now); });
     return any ? looked_ns_ + kLookEveryNs : INT64_MAX;
 }
 
