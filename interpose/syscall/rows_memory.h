@@ -69,7 +69,8 @@ inline constexpr Entry kMemory[] = {
         .sleeps()
         .why("as futex"),
     local(456, "futex_requeue", {guest("waiters"), value("flags"), value("nr_wake"), value("nr_requeue")}),
-    local(462, "mseal", {value("start"), value("len"), value("flags")}),
+    goes_home(462, "mseal", "home's half of the program has to be able to change its mappings",
+              {value("start"), value("len"), value("flags")}),
 };
 
 }  // namespace pmi::rows

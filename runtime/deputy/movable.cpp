@@ -218,6 +218,7 @@ std::optional<std::string> cantmove_mapping(const MapsEntry& e) {
     if (e.has_flag("um") || e.has_flag("uw")) return "its page faults are handled by userfaultfd";
     if (e.has_flag("ss")) return "it uses a shadow stack (CET)";
     bool is_kernels_own = starts(e.name, "[v");  // [vvar], [vvar_vclock], [vdso], [vsyscall]
+    if (e.has_flag("sl") && !is_kernels_own) return "it has sealed memory (mseal)";
     if ((e.has_flag("io") || e.has_flag("pf")) && !is_kernels_own)
         return fmt::format("it maps a device ({})", e.name.empty() ? "unnamed" : e.name);
     return std::nullopt;

@@ -54,6 +54,17 @@ Status check_open_files(HomePid pid, pid_t alive) {
     return {};
 }
 
+// What the first check says of mappings, of those that the program has made, or done something to, since.
+Status check_regions(const wire::Image& image) {
+    for (const auto& r : image.regions()) {
+        MapsEntry mapping;
+        mapping.name = r.name();
+        mapping.vm_flags = r.vm_flags();
+        if (auto why = cantmove_mapping(mapping)) return fail("cantmove: {}", *why);
+    }
+    return {};
+}
+
 // What the program was started with (pmirun --cpu-baseline): its libraries use no more than that.
 Status limit_to_programs_baseline(pid_t pid, wire::Machine& home) {
     auto environment = read_file(fmt::format("/proc/{}/environ", pid));
@@ -247,6 +258,7 @@ Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, const w
         TRY(assist_->capture(frozen, (*region)->place_for_batches(), *this, image));
         TRY(check_live_xstate(image, node));
         TRY(describe_regions(alive, {base, base + kAgentSize}, image, early != nullptr ? &early->layout : nullptr));
+        TRY(check_regions(image));
         TRY(describe_home_vdso(alive, image));
         TRY(check_open_files(pid, alive));
         TRY(files_.watch_image(pid, HomePid(alive), image, [&](const wire::MappedFile& file, const std::string& path) {

@@ -325,10 +325,11 @@ TEST(CantmoveMapping, ByFlags) {
     EXPECT_TRUE(contains(*cantmove_mapping(mapping("/dev/dri/card0", "rd wr sh io pf de")), "/dev/dri/card0"));
     EXPECT_TRUE(contains(*cantmove_mapping(mapping("", "rd wr mr ht")), "huge"));
     EXPECT_TRUE(contains(*cantmove_mapping(mapping("", "rd wr ss")), "shadow stack"));
+    EXPECT_TRUE(contains(*cantmove_mapping(mapping("", "rd wr mr sl")), "sealed"));
     EXPECT_TRUE(contains(*cantmove_mapping(mapping("", "rd wr mr um")), "userfaultfd"));
     EXPECT_TRUE(contains(*cantmove_mapping(mapping("anon_inode:[perf_event]", "rd wr sh")), "performance"));
     for (const char* own : {"[vvar]", "[vvar_vclock]", "[vsyscall]"})
-        EXPECT_FALSE(cantmove_mapping(mapping(own, "rd mr pf io de dd"))) << own;
+        EXPECT_FALSE(cantmove_mapping(mapping(own, "rd mr pf io de dd sl"))) << own;
     EXPECT_FALSE(cantmove_mapping(mapping("[heap]", "rd wr mr mw me ac lo")));
 }
 
