@@ -25,7 +25,8 @@ class Assist {
   public:
     virtual ~Assist() = default;
 
-    // All of the image except regions, files and the CPU clocks. Resource limits that it has already are left as they are.
+    // All of the image except regions, files, the CPU clocks and pending signals. Resource limits that it has already are left as
+    // they are.
     virtual Status capture(const Frozen& frozen, AgentPlace agent, StopWaiter& waiter, wire::Image& image) = 0;
 
     // Dispositions, layout (brk, arguments, auxv), personality: of the process, through its leader.
@@ -44,6 +45,9 @@ class Assist {
     // What the process has told its kernel while it was in the other half: timers of CPU time, membarrier
     // registrations, THP.
     virtual Status settle_process(pid_t tid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) = 0;
+    // What is pending in the other half, for requeue_signals. What is pending at home stays there: the kernel walks the queue from
+    // its start for each signal that it shows, so that a full queue takes it a minute.
+    virtual Status capture_signals(const Frozen& frozen, wire::Image& image) = 0;
     // Leaves the dispositions and layout alone and re-queues what was pending in the other half.
     virtual Status requeue_signals(pid_t pid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) = 0;
 };

@@ -56,7 +56,7 @@ Status capture_seen(pid_t pid, const FrozenThread& frozen, wire::Thread& t) {
         return fail_errno("robust list of thread {} of process {}", frozen.tid, pid);
     t.set_robust_list(head);
     t.set_robust_list_size(size);
-    return capture_pending(frozen.tid, Pending::Thread, t.mutable_pending());
+    return {};
 }
 
 struct ThreadQuestions {
@@ -190,7 +190,6 @@ Status UserspaceAssist::capture(const Frozen& frozen, AgentPlace agent, StopWait
         TRY(batch.run());
         TRY(answer_thread(batch, thread_questions, t));
         TRY(answer_process(batch, process_questions, image));
-        TRY(capture_pending(thread.tid, Pending::Process, image.mutable_pending()));
         asked = true;
     }
     if (!asked) return fail("process {} has no thread that runs", frozen.pid);
@@ -199,6 +198,16 @@ Status UserspaceAssist::capture(const Frozen& frozen, AgentPlace agent, StopWait
     image.set_comm(s.comm);
     auto personality = read_file("/proc/" + std::to_string(frozen.pid) + "/personality");
     if (personality) image.set_personality(std::strtoul(personality->c_str(), nullptr, 16));
+    return {};
+}
+
+Status UserspaceAssist::capture_signals(const Frozen& frozen, wire::Image& image) {
+    for (size_t i = 0; i < frozen.threads.size(); i++) {
+        pid_t tid = frozen.threads[i].tid;
+        if (frozen.threads[i].ended) continue;
+        TRY(capture_pending(tid, Pending::Thread, image.mutable_threads(static_cast<int>(i))->mutable_pending()));
+        if (image.pending_size() == 0) TRY(capture_pending(tid, Pending::Process, image.mutable_pending()));
+    }
     return {};
 }
 

@@ -203,6 +203,7 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
     wire::Image image;
     *image.mutable_limits() = p.image.limits();  // home's: the node's own are for the node
     TRY(assist_->capture(frozen, agent_of(p), *this, image));
+    TRY(assist_->capture_signals(frozen, image));
     for (size_t i = 0; i < order.size(); i++) {
         wire::Thread& t = *image.mutable_threads(static_cast<int>(i));
         t.set_tid(order[i]->tid.value);

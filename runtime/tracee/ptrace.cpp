@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <array>
 
+#include "runtime/kernel/procfs.h"
+
 namespace pmi {
 namespace {
 
@@ -126,27 +128,35 @@ Status set_signal_info(pid_t tid, const siginfo_t& info) {
     return {};
 }
 
-Expected<std::vector<siginfo_t>> peek_pending(pid_t tid, Pending which) {
+Expected<std::vector<siginfo_t>> peek_pending(pid_t tid, Pending which, size_t most) {
     std::vector<siginfo_t> all;
     std::array<siginfo_t, 64> some;
     for (;;) {
         __ptrace_peeksiginfo_args args{};
         args.off = all.size();
         args.flags = which == Pending::Process ? PTRACE_PEEKSIGINFO_SHARED : 0;
-        args.nr = static_cast<int>(some.size());
+        args.nr = static_cast<int>(std::min(some.size(), most - all.size()));
         long n = call(PTRACE_PEEKSIGINFO, tid, ptr(&args), ptr(some.data()));
         if (n < 0) return fail_errno("pending signals of thread {}", tid);
         all.insert(all.end(), some.begin(), some.begin() + n);
-        if (n < args.nr) return all;
+        if (n < args.nr || all.size() == most) return all;
     }
 }
 
 bool trap_is_due(pid_t tid) {
-    auto pending = peek_pending(tid, Pending::Thread);
+    constexpr uint64_t kTrap = uint64_t{1} << (SIGTRAP - 1);
+    constexpr size_t kFew = 64;  // more take longer than reading a file
+    auto pending = peek_pending(tid, Pending::Thread, kFew);
     auto is_trap = [](const siginfo_t& info) { return info.si_signo == SIGTRAP; };
-    if (!pending || std::none_of(pending->begin(), pending->end(), is_trap)) return false;
+    if (!pending) return false;
+    bool is_pending = std::any_of(pending->begin(), pending->end(), is_trap);
+    if (!is_pending && pending->size() == kFew) {
+        auto status = read_status(tid);
+        is_pending = status && (status->sig_pending & kTrap) != 0;
+    }
+    if (!is_pending) return false;
     auto mask = get_signal_mask(tid);
-    return mask && (*mask & (uint64_t{1} << (SIGTRAP - 1))) == 0;
+    return mask && (*mask & kTrap) == 0;
 }
 
 Expected<bool> is_own_trap(pid_t tid, const Stop& stop) {

@@ -53,7 +53,7 @@ constexpr uint64_t kEverySignal = ~uint64_t{0};
 // kernel resets the disposition of a blocked signal that it has to force: force_sig in kernel/signal.c.)
 constexpr uint64_t kInjectionMask = kEverySignal & ~(uint64_t{1} << (SIGTRAP - 1));
 enum class Pending { Thread, Process };
-Expected<std::vector<siginfo_t>> peek_pending(pid_t tid, Pending which);
+Expected<std::vector<siginfo_t>> peek_pending(pid_t tid, Pending which, size_t most = SIZE_MAX);
 // Whether the stopped thread is about to take a SIGTRAP of its own. It has to before it runs injected code, which tells by that
 // signal that it is done: resumed without an INTERRUPT it stops for the signal next.
 bool trap_is_due(pid_t tid);
