@@ -213,13 +213,18 @@ Expected<FrozenThread> take(pid_t pid, pid_t tid, const Attempt& attempt, Restar
     // From here on the program is not whole without us: rather than go on with all signals blocked it would die.
     TRY(set_options(tid, PTRACE_O_EXITKILL));
     TRY(set_signal_mask(tid, kInjectionMask));
-    TRY(step_out_of_vdso(tid, vdso, waiter));
-    TRY_ASSIGN(t.registers, get_registers(tid));
-    t.began_ns = attempt.began(tid);
-    take_unfinished(pid, handled, attempt.held(tid), t);
-    t.has_restart_block = static_cast<int64_t>(t.registers.rax) == kErestartBlock;
-    TRY_ASSIGN(t.timeout, settle(t.registers, t.began_ns, block, handled, RemoteMemory(tid)));
-    return t;
+    auto taken = [&]() -> Status {
+        TRY(step_out_of_vdso(tid, vdso, waiter));
+        TRY_ASSIGN(t.registers, get_registers(tid));
+        t.began_ns = attempt.began(tid);
+        take_unfinished(pid, handled, attempt.held(tid), t);
+        t.has_restart_block = static_cast<int64_t>(t.registers.rax) == kErestartBlock;
+        TRY_ASSIGN(t.timeout, settle(t.registers, t.began_ns, block, handled, RemoteMemory(tid)));
+        return {};
+    }();
+    if (taken) return t;
+    (void)set_signal_mask(tid, t.signal_mask);
+    return std::move(taken.error());
 }
 
 }  // namespace
@@ -232,7 +237,7 @@ Expected<VdsoRange> find_vdso(pid_t pid) {
 }
 
 Status step_out_of_vdso(pid_t tid, VdsoRange vdso, StopWaiter& waiter) {
-    constexpr int kMaxSteps = 4000;
+    constexpr int kMaxSteps = 1000;     // some 64 bytes of random numbers; reading a clock takes far fewer
     std::optional<bool> keeps_ignored;  // asked before the first step
     InjectedRun run(tid);
     for (int i = 0; i < kMaxSteps; i++) {
@@ -247,7 +252,8 @@ Status step_out_of_vdso(pid_t tid, VdsoRange vdso, StopWaiter& waiter) {
         if (!keeps_ignored) keeps_ignored = ignores_trap(tid);
         TRY(step(tid, run, waiter));
     }
-    return fail("thread {} does not leave the vDSO", tid);
+    // It makes many random numbers: stopped another time, it may be at the last of them, or outside.
+    return fail_code(EAGAIN, "thread {} does not leave the vDSO", tid);
 }
 
 Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int timeout_ms, FreezeLeft& left) {

@@ -1,43 +1,15 @@
 // A program that looks into its vDSO itself and keeps pointers to the functions can call them after moves.
-#include <elf.h>
-#include <sys/auxv.h>
-#include "pmi_test.h"
-
-static const char* image;
-
-static void* find(const char* name) {
-    const Elf64_Ehdr* header = (const void*)image;
-    const Elf64_Phdr* parts = (const void*)(image + header->e_phoff);
-    const Elf64_Dyn* dynamic = NULL;
-    for (int i = 0; i < header->e_phnum; i++)
-        if (parts[i].p_type == PT_DYNAMIC) dynamic = (const void*)(image + parts[i].p_offset);
-    CHECK(dynamic != NULL);
-    const Elf64_Sym* symbols = NULL;
-    const char* strings = NULL;
-    const uint32_t* hash = NULL;
-    for (; dynamic->d_tag != DT_NULL; dynamic++) {
-        if (dynamic->d_tag == DT_SYMTAB) symbols = (const void*)(image + dynamic->d_un.d_ptr);
-        if (dynamic->d_tag == DT_STRTAB) strings = image + dynamic->d_un.d_ptr;
-        if (dynamic->d_tag == DT_HASH) hash = (const void*)(image + dynamic->d_un.d_ptr);
-    }
-    if (!hash) test_skip("this vDSO has no DT_HASH");
-    for (uint32_t i = 0; i < hash[1]; i++)
-        if (symbols[i].st_shndx != SHN_UNDEF && strcmp(strings + symbols[i].st_name, name) == 0)
-            return (void*)(image + symbols[i].st_value);
-    return NULL;
-}
+#include "pmi_vdso.h"
 
 static int64_t ns(const struct timespec* t) { return t->tv_sec * NSEC_PER_SEC + t->tv_nsec; }
 
 int main(void) {
-    image = (const char*)getauxval(AT_SYSINFO_EHDR);
-    if (!image) test_skip("no vDSO");
-    int (*gettime)(clockid_t, struct timespec*) = find("__vdso_clock_gettime");
-    int (*timeofday)(struct timeval*, struct timezone*) = find("__vdso_gettimeofday");
-    time_t (*seconds)(time_t*) = find("__vdso_time");
-    int (*getres)(clockid_t, struct timespec*) = find("__vdso_clock_getres");
-    long (*getcpu_)(unsigned*, unsigned*, void*) = find("__vdso_getcpu");
-    ssize_t (*random_)(void*, size_t, unsigned, void*, size_t) = find("__vdso_getrandom");
+    int (*gettime)(clockid_t, struct timespec*) = find_in_vdso("__vdso_clock_gettime");
+    int (*timeofday)(struct timeval*, struct timezone*) = find_in_vdso("__vdso_gettimeofday");
+    time_t (*seconds)(time_t*) = find_in_vdso("__vdso_time");
+    int (*getres)(clockid_t, struct timespec*) = find_in_vdso("__vdso_clock_getres");
+    long (*getcpu_)(unsigned*, unsigned*, void*) = find_in_vdso("__vdso_getcpu");
+    ssize_t (*random_)(void*, size_t, unsigned, void*, size_t) = find_in_vdso("__vdso_getrandom");
     CHECK(gettime && timeofday && seconds && getcpu_);
     uint32_t params[16], first[16];
     if (random_) CHECK_EQ(random_(NULL, 0, 0, first, (size_t)-1), 0);
