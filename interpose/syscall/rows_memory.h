@@ -63,7 +63,7 @@ inline constexpr Entry kMemory[] = {
         .sleeps()
         .why("as futex"),
     local(450, "set_mempolicy_home_node", {value("start"), value("len"), value("home_node"), value("flags")}),
-    local(453, "map_shadow_stack", {value("addr"), value("size"), value("flags")}),
+    goes_home(453, "map_shadow_stack", "a program with a shadow stack stays home", {value("addr"), value("size"), value("flags")}),
     local(454, "futex_wake", {guest("uaddr"), value("mask"), value("nr"), value("flags")}),
     local(455, "futex_wait", {guest("uaddr"), value("val"), value("mask"), value("flags"), guest("timeout"), value("clockid")})
         .sleeps()
