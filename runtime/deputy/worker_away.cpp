@@ -65,6 +65,12 @@ Status check_regions(const wire::Image& image) {
     return {};
 }
 
+// Where it began, which is another place for the next program (but where addresses are not random).
+uint64_t stack_of_program(HomePid pid) {
+    auto stat = read_stat(pid.value);
+    return stat ? stat->start_stack : 0;
+}
+
 // What the program was started with (pmirun --cpu-baseline): its libraries use no more than that.
 Status limit_to_programs_baseline(pid_t pid, wire::Machine& home) {
     auto environment = read_file(fmt::format("/proc/{}/environ", pid));
@@ -97,7 +103,15 @@ Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::st
     // A worker has done its work with the move that fails, or that brings the last program home.
     bool come_home = p == nullptr && std::exchange(had_process_, true) && !unfinished_.has(pid);
     if (come_home) return fail("process {} has come home by itself", pid.value);
-    return p == nullptr ? leave_home(pid, to, mode, cpu) : hop(*p, to, mode);
+    if (p != nullptr) return hop(*p, to, mode);
+    uint64_t stack = stack_of_program(pid);
+    auto left = leave_home(pid, to, mode, cpu);
+    bool has_begun_another =
+        !left && !is_being_killed(pid.value) && (left.error().code() == ESRCH || stack_of_program(pid) != stack);
+    if (mode != "auto" || !has_begun_another) return left;
+    // The memory that travelled was that of the program before execve(2).
+    spdlog::info("process {}: {}; it stops for its move", pid.value, left.error().message());
+    return leave_home(pid, to, "stop", cpu);
 }
 
 Expected<std::shared_ptr<NodeSession>> Worker::open_session(HomePid pid, const NodeAddress& to) {
