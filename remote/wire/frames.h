@@ -30,6 +30,7 @@ enum class FrameType : uint8_t {
     Tallies,        // ProcessHead, CallTally...: what its calls have cost since the last such frame (call_tallies.h)
     AllThere,       // ProcessHead: what was to come later (StreamKind::Later) has come
     Patched,        // PatchedHead: how many of its system call sites have been patched so far
+    Fatal,          // SignalHead: it dies of this fault, and can't come home for it: no code of ours is left in its memory
     // home -> node
     Reply = 64,   // CallHead, Reply
     Signal,       // SignalHead: deliver

@@ -283,6 +283,11 @@ Status Worker::handle_session_event(SessionEvent& event) {
             say_on_stderr(*p, text());
             ::kill(p->pid.value, SIGKILL);
             return {};
+        case FrameType::Fatal: {
+            std::span<const std::byte> whole(event.frame.body);
+            auto fault = take_head<SignalHead>(whole);
+            return fault ? die_of(*p, *fault) : session_lost(event.session, fault.error());
+        }
         default: return session_lost(event.session, fail("a frame of unknown type {}", event.frame.type));
     }
 }

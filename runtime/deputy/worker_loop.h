@@ -187,6 +187,7 @@ class Worker : private StopWaiter {
     // -- worker_signals.cpp
     Status handle_signal(DeputyProcess& p, DeputyThread& t, int signal);
     Status die_at_home(DeputyProcess& p, DeputyThread& t);
+    Status die_of(DeputyProcess& p, const SignalHead& fault);
     struct SignalAction {  // as the kernel has it
         uint64_t handler = 0, flags = 0, restorer = 0, mask = 0;
     };

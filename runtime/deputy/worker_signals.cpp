@@ -21,6 +21,7 @@ bool dumps_core(pid_t pid, int s) {
     return std::find(std::begin(kCore), std::end(kCore), s) != std::end(kCore) &&
            ::prlimit(pid, RLIMIT_CORE, nullptr, &limit) == 0 && limit.rlim_cur > 0;
 }
+bool is_fault(int s) { return s == SIGSEGV || s == SIGBUS || s == SIGFPE || s == SIGILL || s == SIGTRAP; }
 bool is_ignored_by_default(int s) { return s == SIGCHLD || s == SIGURG || s == SIGWINCH || s == SIGCONT; }
 // libpmi.so's own handler of the steering signals, which does here what it would ask us for.
 bool is_preload_code(pid_t tid, uint64_t address) {
@@ -72,6 +73,19 @@ Status Worker::die_at_home(DeputyProcess& p, DeputyThread& t) {
     TRY_ASSIGN(siginfo_t info, get_signal_info(t.tid.value));
     p.fatal = FatalSignal{t.tid, info};
     p.wants_home = fmt::format("its core dump of signal {}", info.si_signo);
+    return {};
+}
+
+// There is nothing left of its memory that could come home: the deputy dies of the signal in its place.
+Status Worker::die_of(DeputyProcess& p, const SignalHead& fault) {
+    auto at = p.threads.find(HomePid(fault.tid));
+    HomePid tid = at == p.threads.end() ? p.pid : at->first;
+    int signal = fault.info.si_signo;
+    p.fatal = FatalSignal{tid, fault.info};
+    auto status = read_status(p.pid.value, tid.value);
+    bool is_deadly =
+        status && is_fault(signal) && ((status->sig_blocked | status->sig_ignored | status->sig_caught) & bit(signal)) == 0;
+    (void)::syscall(SYS_tgkill, p.pid.value, tid.value, is_deadly ? signal : SIGKILL);
     return {};
 }
 

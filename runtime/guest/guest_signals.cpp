@@ -88,6 +88,12 @@ Status GuestSupervisor::queue_held_signals() {
     return {};
 }
 
+// Not so of a program that has unmapped all of its memory.
+bool GuestSupervisor::has_agent(const GuestProcess& p) const {
+    std::byte first{};
+    return p.memory->read_some(agent_of(p).base, std::span(&first, 1)) == 1;
+}
+
 Status GuestSupervisor::handle_signal_stop(GuestThread& t, int signal) {
     if (t.stepping_into_handler && signal == SIGTRAP) return entered_handler(t);
     TRY(leave_stub(t));  // a handler's frame must not hold an address in there: the program may move before it returns
@@ -110,6 +116,9 @@ Status GuestSupervisor::handle_signal_stop(GuestThread& t, int signal) {
         // instruction and travels as a pending signal instead.
         if (signal == SIGTRAP) t.carried.push_back(info);
         t.stopped = true;
+        if (!has_agent(*t.process))
+            return parts_.channel->send(static_cast<uint8_t>(FrameType::Fatal),
+                                        head_bytes(SignalHead{t.process->pid.value, t.tid.value, info}));
         return go_home(t, -1, fmt::format("signal {} that it does not handle", signal));
     }
     if (is_local(signal)) {

@@ -166,6 +166,7 @@ class GuestSupervisor : private StopWaiter {
     Status queue_held_signals();
     std::optional<siginfo_t> take_true_info(const GuestThread& t, const siginfo_t& queued);
     Status handle_signal_stop(GuestThread& t, int signal);
+    bool has_agent(const GuestProcess& p) const;
     Status leave_vdso_before(GuestThread& t, const siginfo_t& info);
     Status deliver(GuestThread& t, int signal, const siginfo_t& info);
     Status run_handler(GuestThread& t, int signal);
