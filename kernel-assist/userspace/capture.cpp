@@ -203,12 +203,11 @@ Status UserspaceAssist::capture(const Frozen& frozen, AgentPlace agent, StopWait
 
 Status UserspaceAssist::capture_signals(const Frozen& frozen, wire::Image& image) {
     for (size_t i = 0; i < frozen.threads.size(); i++) {
-        pid_t tid = frozen.threads[i].tid;
         if (frozen.threads[i].ended) continue;
-        TRY(capture_pending(tid, Pending::Thread, image.mutable_threads(static_cast<int>(i))->mutable_pending()));
-        if (image.pending_size() == 0) TRY(capture_pending(tid, Pending::Process, image.mutable_pending()));
+        auto* pending = image.mutable_threads(static_cast<int>(i))->mutable_pending();
+        TRY(capture_pending(frozen.threads[i].tid, Pending::Thread, pending));
     }
-    return {};
+    return capture_pending(frozen.alive(), Pending::Process, image.mutable_pending());
 }
 
 }  // namespace pmi

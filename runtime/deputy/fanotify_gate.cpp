@@ -12,15 +12,10 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/thread.h"
+#include "runtime/deputy/mapped_file.h"
 #include "runtime/kernel/shared_memory.h"
 
 namespace pmi {
-namespace {
-
-std::string path_of(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
-
-}  // namespace
-
 std::unique_ptr<FanotifyGate> FanotifyGate::create(MustWait must_wait) {
     Fd events(::fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY | O_CLOEXEC | O_LARGEFILE));
     Fd stop(::eventfd(0, EFD_CLOEXEC));
@@ -43,13 +38,13 @@ FanotifyGate::~FanotifyGate() {
 }
 
 Status FanotifyGate::guard(int file) {
-    if (::fanotify_mark(events_.get(), FAN_MARK_ADD, FAN_OPEN_PERM, AT_FDCWD, path_of(file).c_str()) != 0)
+    if (::fanotify_mark(events_.get(), FAN_MARK_ADD, FAN_OPEN_PERM, AT_FDCWD, own_fd_link(file).c_str()) != 0)
         return fail_errno("hold up others that open a mapped file (fanotify)");
     return {};
 }
 
 void FanotifyGate::unguard(int file) {
-    (void)::fanotify_mark(events_.get(), FAN_MARK_REMOVE, FAN_OPEN_PERM, AT_FDCWD, path_of(file).c_str());
+    (void)::fanotify_mark(events_.get(), FAN_MARK_REMOVE, FAN_OPEN_PERM, AT_FDCWD, own_fd_link(file).c_str());
     struct stat identity {};
     if (::fstat(file, &identity) != 0) return;
     let_in([&](const Waiting& w) { return same_file(w.file, identity); });

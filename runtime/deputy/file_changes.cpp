@@ -1,7 +1,6 @@
 #include "runtime/deputy/file_changes.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,12 +10,11 @@
 
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
+#include "runtime/deputy/mapped_file.h"
 #include "runtime/kernel/procfs.h"
 
 namespace pmi {
 namespace {
-
-std::string path_of(int file) { return fmt::format("/proc/self/fd/{}", file); }
 
 // The time of the last write, stat(2). Descriptors with O_PATH are none that a lease or a file system minds.
 class PolledChanges : public FileChanges {
@@ -24,7 +22,7 @@ class PolledChanges : public FileChanges {
     Expected<int> watch(int file, Tell what) override {
         if (what == Tell::ChangesAndOpening) return fail_code(EMFILE, "watch a mapped file (fs.inotify.max_user_instances)");
         Seen seen;
-        seen.file.reset(::open(path_of(file).c_str(), O_PATH | O_CLOEXEC));
+        seen.file.reset(::open(own_fd_link(file).c_str(), O_PATH | O_CLOEXEC));
         if (!seen.file.valid() || ::fstat(seen.file.get(), &seen.st) != 0) return fail_errno("look at a mapped file");
         seen_[next_] = std::move(seen);
         return next_--;
@@ -53,7 +51,7 @@ class PolledChanges : public FileChanges {
 };
 
 // The kernel tells nothing of what is written by a memfd's own descriptors (FMODE_NONOTIFY, Linux 6.14).
-bool is_never_told(int file) { return link_target(path_of(file)).starts_with("/memfd:"); }
+bool is_never_told(int file) { return link_target(own_fd_link(file)).starts_with("/memfd:"); }
 
 class NotifiedChanges : public FileChanges {
   public:
@@ -62,7 +60,7 @@ class NotifiedChanges : public FileChanges {
     Expected<int> watch(int file, Tell what) override {
         if (what == Tell::Changes && is_never_told(file)) return not_told_.watch(file, what);
         uint32_t mask = IN_MODIFY | IN_MASK_ADD | (what == Tell::ChangesAndOpening ? IN_OPEN : 0U);
-        int number = ::inotify_add_watch(events_.get(), path_of(file).c_str(), mask);
+        int number = ::inotify_add_watch(events_.get(), own_fd_link(file).c_str(), mask);
         if (number < 0) return fail_errno("watch a mapped file");
         return number;
     }

@@ -29,6 +29,7 @@ std::string name_now(const std::string& root, const wire::MappedFile& file) {
 }  // namespace
 
 std::string fd_link(HomePid tid, int fd) { return fmt::format("/proc/{}/fd/{}", tid.value, fd); }
+std::string own_fd_link(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
 
 std::optional<OpenFile> find_open(HomePid alive, const std::vector<FdEntry>& fds, const wire::MappedFile& file) {
     std::optional<OpenFile> found;

@@ -14,6 +14,7 @@
 namespace pmi {
 
 std::string fd_link(HomePid tid, int fd);  // in /proc
+std::string own_fd_link(int fd);           // the same of a descriptor of this process
 
 // A descriptor of the program's that is open on a file that it maps; a writable one, if it has one.
 struct OpenFile {

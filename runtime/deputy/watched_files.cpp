@@ -308,8 +308,7 @@ void WatchedFiles::look_for_sharers() {
         std::lock_guard lock(mutex_);
         looked_ns_ = now;
         for (const auto& f : files_)
-            if (f.look_until_ns > now)
-                opened.emplace_back(f.pid, shared_mapping_of(f.identity, fmt::format("/proc/self/fd/{}", f.fd.get()), true));
+            if (f.look_until_ns > now) opened.emplace_back(f.pid, shared_mapping_of(f.identity, own_fd_link(f.fd.get()), true));
     }
     // Not under the lock: calls wait for it.
     for (const auto& [pid, mapping] : opened) {
@@ -362,7 +361,7 @@ Status WatchedFiles::write_back(uint32_t number, std::span<const FileRun> runs, 
     if (it == files_.end()) return fail("stores in a file that is not mapped");
     auto stored = store(*it, runs, bytes);
     if (!stored && !std::exchange(it->lost, true)) {
-        std::string file = link_target(fmt::format("/proc/self/fd/{}", it->fd.get()));
+        std::string file = link_target(own_fd_link(it->fd.get()));
         constexpr const char* kText = "what it has stored in {} is lost, for which there is no room (or a quota): {}";
         lost_.push_back({it->pid, fmt::format(kText, file, stored.error().message())});
     }
