@@ -11,6 +11,16 @@ namespace {
 
 constexpr size_t kMostDropsAtOnce = 2000;  // while a program stands still
 
+// All that is mapped, by address; the agent is in no image.
+std::vector<PageRun> used_places(const wire::Image& image) {
+    std::vector<PageRun> used;
+    for (const auto& r : image.regions()) used.push_back({r.start(), r.end()});
+    PageRun agent{image.agent_base(), image.agent_base() + kAgentSize};
+    used.insert(std::upper_bound(used.begin(), used.end(), agent, [](const auto& a, const auto& b) { return a.start < b.start; }),
+                agent);
+    return used;
+}
+
 // What was there a moment ago and is to come later need not be looked at while the program stands still. What has gone of it
 // since is zeros there too.
 PageSet take_foreseen(const SendOrder& order) {
@@ -47,7 +57,7 @@ Status MemoryFollower::begin_round(const SendOrder& order, Stream& stream) {
     PageSet written;
     // What is to follow need not be followed.
     if (order.later == nullptr) {
-        TRY(tracking_->follow(mappings));
+        TRY(tracking_->follow(mappings, used_places(*order.image)));
         TRY_ASSIGN(written, tracking_->take_written(mappings));
     }
     taken_elsewhere(written);
@@ -151,7 +161,7 @@ Status MemoryFollower::send_drops(int32_t pid, const PageSet& drops) {
 Expected<MoveTotals> MemoryFollower::send(const SendOrder& order, Stream& stream) {
     start_sending(order, stream);
     auto mappings = private_mappings(*order.image);
-    if (!known_.empty()) TRY(tracking_->follow(mappings));
+    if (!known_.empty()) TRY(tracking_->follow(mappings, used_places(*order.image)));
     PageSet foreseen = held_.empty() ? take_foreseen(order) : PageSet();
     PageSet unforeseen(mappings);
     unforeseen.subtract(foreseen);
@@ -222,7 +232,7 @@ void MemoryFollower::note_dropped(const std::vector<AddressRange>& ranges) {
 Status MemoryFollower::settle(const wire::Image& image) {
     auto mappings = private_mappings(image);
     PageSet here(mappings), fresh(std::exchange(installed_, {}));
-    TRY(tracking_->follow(mappings));
+    TRY(tracking_->follow(mappings, used_places(image)));
     fresh.intersect(here);
     TRY_ASSIGN(PageSet taken, tracking_->take_written(close_runs(fresh)));
     taken_.unite(taken);

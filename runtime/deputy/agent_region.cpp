@@ -10,24 +10,22 @@
 
 #include "runtime/kernel/procfs.h"
 #include "runtime/memory/regions.h"
+#include "runtime/tracee/foothold.h"
 
 namespace pmi {
 namespace {
 
 constexpr uint64_t kFileSize = kAgentSize;
 
-// The process makes a memfd: the only way to share memory with it without touching any of its own. The name is an
-// empty string that stands in the vDSO.
-Expected<int> make_file_there(Injector& injector, const RemoteMemory& memory, uint64_t instruction, VdsoRange vdso) {
-    std::vector<std::byte> text(vdso.end - vdso.start);
-    TRY(memory.read(vdso.start, text));
-    auto zero = std::find(text.begin(), text.end(), std::byte{0});
-    if (zero == text.end()) return fail("no empty string in the vDSO");
-    uint64_t name = vdso.start + static_cast<uint64_t>(zero - text.begin());
+// The process makes a memfd: the only way to share memory with it without touching any of its own.
+Expected<int> make_file_there(Injector& injector, const Foothold& foothold) {
     constexpr uint64_t kExec = 0x10;  // MFD_EXEC, Linux 6.3
-    TRY_ASSIGN(int64_t fd, injector.call_at(instruction, SYS_memfd_create, {name, MFD_CLOEXEC | kExec, 0, 0, 0, 0}));
+    auto make = [&](uint64_t flags) {
+        return injector.call_at(foothold.syscall, SYS_memfd_create, {foothold.empty_string, flags, 0, 0, 0, 0});
+    };
+    TRY_ASSIGN(int64_t fd, make(MFD_CLOEXEC | kExec));
     if (fd == -EINVAL) {
-        TRY_ASSIGN(fd, injector.call_at(instruction, SYS_memfd_create, {name, MFD_CLOEXEC, 0, 0, 0, 0}));
+        TRY_ASSIGN(fd, make(MFD_CLOEXEC));
     }
     if (fd < 0) return fail_code(static_cast<int>(-fd), "memfd_create in the program");
     return static_cast<int>(fd);
@@ -36,16 +34,14 @@ Expected<int> make_file_there(Injector& injector, const RemoteMemory& memory, ui
 }  // namespace
 
 Expected<std::shared_ptr<AgentRegion>> AgentRegion::place(pid_t pid, StopWaiter& waiter, uint64_t base) {
-    RemoteMemory memory(pid);
-    TRY_ASSIGN(VdsoRange vdso, find_vdso(pid));
-    TRY_ASSIGN(uint64_t instruction, find_syscall_instruction(memory, vdso.start, vdso.end));
+    TRY_ASSIGN(Foothold foothold, find_foothold(pid));
     if (base == 0) {
         TRY_ASSIGN(auto maps, read_maps(pid));
         TRY_ASSIGN(base, choose_agent_base(maps));
     }
     Injector injector(pid, waiter);
-    TRY_ASSIGN(int there, make_file_there(injector, memory, instruction, vdso));
-    auto inject = [&](int64_t nr, std::array<uint64_t, 6> args) { return injector.call_at(instruction, nr, args); };
+    TRY_ASSIGN(int there, make_file_there(injector, foothold));
+    auto inject = [&](int64_t nr, std::array<uint64_t, 6> args) { return injector.call_at(foothold.syscall, nr, args); };
     // By its name: a pidfd has the files of a leader only, which may have ended.
     auto file = open_file(fmt::format("/proc/{}/fd/{}", pid, there), O_RDWR);
     auto fd = static_cast<uint64_t>(there);
@@ -73,10 +69,8 @@ Expected<std::shared_ptr<AgentRegion>> AgentRegion::place(pid_t pid, StopWaiter&
 }
 
 Status AgentRegion::remove(pid_t pid, uint64_t base, StopWaiter& waiter) {
-    RemoteMemory memory(pid);
-    TRY_ASSIGN(VdsoRange vdso, find_vdso(pid));
-    TRY_ASSIGN(uint64_t instruction, find_syscall_instruction(memory, vdso.start, vdso.end));
-    TRY_ASSIGN(int64_t result, Injector(pid, waiter).call_at(instruction, SYS_munmap, {base, kAgentSize, 0, 0, 0, 0}));
+    TRY_ASSIGN(Foothold foothold, find_foothold(pid, base));
+    TRY_ASSIGN(int64_t result, Injector(pid, waiter).call_at(foothold.syscall, SYS_munmap, {base, kAgentSize, 0, 0, 0, 0}));
     if (result < 0) return fail_code(static_cast<int>(-result), "unmap the agent");
     return {};
 }

@@ -11,6 +11,7 @@
 
 #include <cstring>
 
+#include "kernel-assist/userspace/region_changes.h"
 #include "kernel-assist/userspace/userspace_assist.h"
 #include "remote/wire/xstate.h"
 #include "runtime/base/log.h"
@@ -18,7 +19,7 @@
 #include "runtime/deputy/worker_loop.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/memory/image_check.h"
-#include "runtime/memory/regions.h"
+#include "runtime/memory/region_plan.h"
 #include "runtime/tracee/sleep_clock.h"
 
 namespace pmi {
@@ -277,47 +278,14 @@ Status Worker::shape_skeleton(DeputyProcess& p, const wire::Image& image, ShapeF
     TRY(look());
     RegionPlan steps = plan_regions(p.layout, image);
     auto needs_contents = [](const RegionStep& s) {
-        return s.what == RegionStep::Do::MapAnonymous && s.target->kind() == wire::Region::FILE;
+        return s.what == RegionStep::Do::Map && s.target->kind() == wire::Region::FILE;
     };
     if (purpose == ShapeFor::Round) std::erase_if(steps.steps, needs_contents);
-    TRY(apply_plan(p, steps));
+    // What is in files comes too: they are not open here any more.
+    auto memory = [](const RegionStep&) { return kAnonymousMemory; };
+    TRY(change_regions(pid, steps, p.region().place_for_batches(), *this, Locks::Now, memory));
     if (!steps.steps.empty()) p.layout.clear_regions();  // what it is now is looked at when it is needed
     if (plan != nullptr) *plan = std::move(steps);
-    return {};
-}
-
-Status Worker::apply_plan(const DeputyProcess& p, const RegionPlan& plan) {
-    pid_t pid = p.alive();
-    for (size_t next = 0; next < plan.steps.size();) {
-        Batch batch(pid, pid, p.region().place_for_batches(), *this);
-        std::vector<std::pair<size_t, std::string>> calls;
-        for (size_t n = 0; n < kOpsAtOnce / 4 && next < plan.steps.size(); n++, next++) {
-            const RegionStep& s = plan.steps[next];
-            uint64_t size = s.range.end - s.range.start;
-            std::string what = fmt::format("change {:#x}-{:#x}", s.range.start, s.range.end);
-            if (s.what == RegionStep::Do::Unmap) {
-                calls.emplace_back(batch.call(SYS_munmap, s.range.start, size), what);
-            } else if (s.what == RegionStep::Do::Protect) {
-                calls.emplace_back(batch.call(SYS_mprotect, s.range.start, size, s.target->protection()), what);
-            } else if (s.what == RegionStep::Do::Advise) {
-                bool locked = has_vm_flag(s.target->vm_flags(), "lo");
-                if (locked != has_vm_flag(s.before, "lo")) batch.call(locked ? SYS_mlock : SYS_munlock, s.range.start, size);
-                for (int advice : advice_of(s.target->vm_flags(), s.before))
-                    batch.call(SYS_madvise, s.range.start, size, static_cast<uint64_t>(advice));
-            } else {
-                uint64_t flags = MAP_FIXED | MAP_ANONYMOUS | MAP_PRIVATE;
-                if (s.target->grows_down()) flags |= MAP_GROWSDOWN | MAP_STACK;
-                if (has_vm_flag(s.target->vm_flags(), "nr")) flags |= MAP_NORESERVE;
-                calls.emplace_back(
-                    batch.call(SYS_mmap, s.range.start, size, s.target->protection(), flags, static_cast<uint64_t>(-1), 0), what);
-                if (has_vm_flag(s.target->vm_flags(), "lo")) batch.call(SYS_mlock, s.range.start, size);
-                for (int advice : advice_of(s.target->vm_flags()))
-                    batch.call(SYS_madvise, s.range.start, size, static_cast<uint64_t>(advice));
-            }
-        }
-        TRY(batch.run());
-        for (const auto& [call, what] : calls) TRY(batch.check(call, what.c_str()));
-    }
     return {};
 }
 

@@ -35,6 +35,7 @@
 #include "runtime/deputy/watched_files.h"
 #include "runtime/deputy/worker.h"
 #include "runtime/kernel/shared_memory.h"
+#include "runtime/memory/region_plan.h"
 #include "runtime/tracee/freezer.h"
 
 namespace pmi {
@@ -304,7 +305,6 @@ class Worker : private StopWaiter {
     // `Round`: what only the whole of a file's contents could fill is left out. `plan`: what was done, null if nobody asks.
     enum class ShapeFor { Return, Round };
     Status shape_skeleton(DeputyProcess& p, const wire::Image& image, ShapeFor purpose, RegionPlan* plan);
-    Status apply_plan(const DeputyProcess& p, const RegionPlan& plan);
     Status protect_shared(DeputyProcess& p, const wire::Image& image, uint32_t also);
     Status receive_memory(DeputyProcess& p, const wire::Image& image, const RegionPlan& plan, MoveTotals* totals);
     Status take_drop(const DeputyProcess& p, const MemoryInstaller& installer, const StreamView& view);

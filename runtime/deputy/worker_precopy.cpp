@@ -11,6 +11,7 @@
 #include "runtime/kernel/memory_info.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/memory/regions.h"
+#include "runtime/tracee/foothold.h"
 #include "runtime/tracee/sleep_clock.h"
 
 namespace pmi {
@@ -78,9 +79,8 @@ Expected<std::unique_ptr<DirtyTracking>> Worker::start_following(HomePid pid) {
     TRY_ASSIGN(Frozen frozen, freeze_home(pid));
     auto started = [&]() -> Expected<DirtyTracking> {
         pid_t alive = frozen.alive();
-        TRY_ASSIGN(VdsoRange vdso, find_vdso(alive));
-        TRY_ASSIGN(uint64_t instruction, find_syscall_instruction(RemoteMemory(alive), vdso.start, vdso.end));
-        return DirtyTracking::start(pid.value, alive, instruction, *this);
+        TRY_ASSIGN(Foothold foothold, find_foothold(alive));
+        return DirtyTracking::start(pid.value, alive, foothold.syscall, *this);
     }();
     for (const auto& t : frozen.threads)
         if (!t.ended) TRY(set_options(t.tid, 0));

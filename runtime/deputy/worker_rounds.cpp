@@ -5,7 +5,7 @@
 #include "kernel-assist/userspace/userspace_assist.h"
 #include "runtime/base/log.h"
 #include "runtime/deputy/worker_loop.h"
-#include "runtime/memory/regions.h"
+#include "runtime/memory/region_plan.h"
 #include "runtime/tracee/sleep_clock.h"
 
 namespace pmi {
@@ -109,8 +109,7 @@ Status Worker::shape_early(HomePid pid, const StreamView& view, EarlyReturn& ear
     early.installable = PageSet(private_mappings(early.image));
     std::vector<PageRun> others;
     for (const auto& s : plan_regions(p.layout, early.image).steps)
-        if (s.what == RegionStep::Do::Unmap || s.what == RegionStep::Do::MapAnonymous)
-            others.push_back({s.range.start, s.range.end});
+        if (s.what == RegionStep::Do::Unmap || s.is_new()) others.push_back({s.range.start, s.range.end});
     early.installable.subtract(PageSet(std::move(others)));
     return {};
 }

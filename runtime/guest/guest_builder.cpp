@@ -16,7 +16,7 @@
 #include "kernel-assist/userspace/userspace_assist.h"
 #include "remote/jail/stub.h"
 #include "runtime/base/log.h"
-#include "runtime/memory/regions.h"
+#include "runtime/memory/region_plan.h"
 
 namespace pmi {
 namespace {

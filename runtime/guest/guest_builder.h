@@ -19,7 +19,7 @@
 #include "runtime/guest/guest_vdso.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/memory/dirty_tracking.h"
-#include "runtime/memory/regions.h"
+#include "runtime/memory/region_plan.h"
 #include "runtime/memory/userfault.h"
 
 namespace pmi {

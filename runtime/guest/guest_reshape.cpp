@@ -7,13 +7,13 @@
 #include <array>
 #include <cstring>
 
+#include "kernel-assist/userspace/region_changes.h"
 #include "kernel-assist/userspace/userspace_assist.h"
 #include "runtime/guest/guest_builder.h"
 
 namespace pmi {
 namespace {
 
-constexpr size_t kStepsAtOnce = 200;  // each some calls
 constexpr size_t kDropsAtOnce = 1000;
 constexpr size_t kFilesAtOnce = 8;  // the socket holds that many
 
@@ -88,41 +88,14 @@ Status GuestBuilder::reshape(const wire::Image& before) {
 }
 
 Status GuestBuilder::apply(const RegionPlan& plan) {
-    for (size_t next = 0; next < plan.steps.size();) {
-        Batch batch(outer_, outer_, agent(), waiter_);
-        std::vector<std::pair<size_t, std::string>> calls;
-        for (size_t n = 0; n < kStepsAtOnce / 2 && next < plan.steps.size(); n++, next++) {
-            const RegionStep& s = plan.steps[next];
-            uint64_t start = s.range.start, size = s.range.end - start;
-            std::string what = fmt::format("change {:#x}-{:#x}", start, s.range.end);
-            switch (s.what) {
-                case RegionStep::Do::Unmap: calls.emplace_back(batch.call(SYS_munmap, start, size), what); break;
-                case RegionStep::Do::Protect:
-                    calls.emplace_back(batch.call(SYS_mprotect, start, size, s.target->protection()), what);
-                    break;
-                case RegionStep::Do::Advise:  // locks come last of all
-                    for (int advice : advice_of(s.target->vm_flags(), s.before))
-                        batch.call(SYS_madvise, start, size, static_cast<uint64_t>(advice));
-                    break;
-                case RegionStep::Do::MapAnonymous: {
-                    const wire::Region& r = *s.target;
-                    bool file = r.kind() == wire::Region::FILE;
-                    uint64_t flags = MAP_FIXED | (r.shared() ? MAP_SHARED : MAP_PRIVATE);
-                    if (!file) flags |= MAP_ANONYMOUS;
-                    if (r.grows_down()) flags |= MAP_GROWSDOWN | MAP_STACK;
-                    if (has_vm_flag(r.vm_flags(), "nr")) flags |= MAP_NORESERVE;
-                    calls.emplace_back(
-                        batch.call(SYS_mmap, start, size, r.protection(), flags, file ? fd_for(r) : static_cast<uint64_t>(-1),
-                                   file ? r.offset() + (start - r.start()) : 0),
-                        what);
-                    for (int advice : advice_of(r.vm_flags())) batch.call(SYS_madvise, start, size, static_cast<uint64_t>(advice));
-                }
-            }
-        }
-        TRY(batch.run());
-        for (const auto& [call, what] : calls) TRY(batch.check(call, what.c_str()));
-    }
-    return {};
+    auto backing_of = [this](const RegionStep& s) {
+        const wire::Region& r = *s.target;
+        Backing backing = kAnonymousMemory;
+        if (r.kind() == wire::Region::FILE) backing = {MAP_PRIVATE, fd_for(r), r.offset() + (s.range.start - r.start())};
+        if (r.shared()) backing.flags ^= MAP_PRIVATE ^ MAP_SHARED;
+        return backing;
+    };
+    return change_regions(outer_, plan, agent(), waiter_, Locks::Later, backing_of);  // locks come last of all
 }
 
 Status GuestBuilder::drop(const std::vector<AddressRange>& ranges) {

@@ -41,6 +41,13 @@ Status scan(int pagemap, PageRun range, ScanArg arg, Take take) {
     return {};
 }
 
+// Where the next mapping begins.
+uint64_t room_end(const std::vector<PageRun>& used, const PageRun& mapping) {
+    auto next =
+        std::lower_bound(used.begin(), used.end(), mapping.end, [](const PageRun& r, uint64_t end) { return r.start < end; });
+    return next == used.end() ? mapping.end : next->start;
+}
+
 Status shake_hands(int uffd) {
     uffdio_api api{};
     api.api = UFFD_API;
@@ -73,12 +80,17 @@ Expected<DirtyTracking> DirtyTracking::share(pid_t tid, Fd uffd) {
     return DirtyTracking(std::move(uffd), std::move(pagemap));
 }
 
-Status DirtyTracking::follow(const std::vector<PageRun>& mappings) {
+Status DirtyTracking::follow(const std::vector<PageRun>& mappings, const std::vector<PageRun>& used) {
     for (const auto& m : mappings) {
         uffdio_register wanted{};
-        wanted.range = {m.start, m.end - m.start};
         wanted.mode = UFFDIO_REGISTER_MODE_WP;
-        if (::ioctl(uffd_.get(), UFFDIO_REGISTER, &wanted) != 0) {
+        wanted.range = {m.start, room_end(used, m) - m.start};
+        int failed = ::ioctl(uffd_.get(), UFFDIO_REGISTER, &wanted);
+        if (failed != 0 && wanted.range.len != m.end - m.start) {
+            wanted.range.len = m.end - m.start;
+            failed = ::ioctl(uffd_.get(), UFFDIO_REGISTER, &wanted);
+        }
+        if (failed != 0) {
             if (errno == ENOMEM || errno == ESRCH) return fail_code(ESRCH, "it has ended, or started another program");
             continue;
         }

@@ -31,24 +31,6 @@ Status describe_home_vdso(pid_t alive, wire::Image& image);
 // A free place for the agent (kAgentSize bytes), far from what grows.
 Expected<uint64_t> choose_agent_base(const std::vector<MapsEntry>& maps);
 
-// What one range of home's skeleton needs to become the guest's.
-struct RegionStep {
-    enum class Do { Unmap, MapAnonymous, Protect, Advise } what;
-    AddressRange range;
-    const wire::Region* target = nullptr;  // null for Unmap
-    std::string before{};                  // VmFlags that it has, for Advise
-};
-struct RegionPlan {
-    std::vector<RegionStep> steps;
-    std::vector<AddressRange> whole;  // ranges of file mappings that home can't keep: their whole content is needed
-};
-// `home`: what the deputy has; `guest`: what it has to have. Files are the same when name, device and inode are.
-RegionPlan plan_regions(const wire::Image& home, const wire::Image& guest);
-
-// The parts in which a region is mapped. By its heuristic the kernel refuses one mapping that is larger than RAM and swap, while a
-// region made bit by bit may be (overcommit_memory in proc_sys_vm(5)).
-std::vector<AddressRange> parts_of(const wire::Region& region);
-
 // MADV_* for the VmFlags that madvise(2) can give back; `before`: flags that the range has, to be taken back where
 // `vm_flags` lacks them.
 std::vector<int> advice_of(const std::string& vm_flags, const std::string& before = "");

@@ -11,6 +11,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/kernel/procfs.h"
+#include "runtime/tracee/foothold.h"
 #include "runtime/tracee/partial_transfer.h"
 #include "runtime/tracee/sleep_clock.h"
 #include "runtime/tracee/trap_disposition.h"
@@ -246,8 +247,8 @@ Status step_out_of_vdso(pid_t tid, VdsoRange vdso, StopWaiter& waiter) {
             TRY(run.end(waiter));
             if (!keeps_ignored.value_or(false)) return {};
             RemoteMemory memory(tid);
-            TRY_ASSIGN(uint64_t instruction, find_syscall_instruction(memory, vdso.start, vdso.end));
-            return ignore_trap(tid, instruction, below_stack(r), memory, waiter);
+            TRY_ASSIGN(Foothold foothold, find_foothold(tid));
+            return ignore_trap(tid, foothold.syscall, below_stack(r), memory, waiter);
         }
         if (!keeps_ignored) keeps_ignored = ignores_trap(tid);
         TRY(step(tid, run, waiter));

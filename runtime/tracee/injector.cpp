@@ -69,12 +69,4 @@ Status Injector::batch(uint64_t agent_base, uint64_t scratch, std::vector<BatchO
     return keeps_ignored ? ignore_trap(tid_, agent_address(agent_base, pmi_agent_syscall), scratch, memory, waiter_) : Status();
 }
 
-Expected<uint64_t> find_syscall_instruction(const RemoteMemory& memory, uint64_t start, uint64_t end) {
-    std::vector<std::byte> text(end - start);
-    TRY(memory.read(start, text));
-    for (size_t i = 0; i + 1 < text.size(); i++)
-        if (text[i] == std::byte{0x0f} && text[i + 1] == std::byte{0x05}) return start + i;
-    return fail("no system call instruction in the vDSO of process {}", memory.pid());
-}
-
 }  // namespace pmi

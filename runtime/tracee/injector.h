@@ -32,7 +32,4 @@ class Injector {
     StopWaiter& waiter_;
 };
 
-// The address of a `syscall` instruction in the [vdso] of the process.
-Expected<uint64_t> find_syscall_instruction(const RemoteMemory& memory, uint64_t vdso_start, uint64_t vdso_end);
-
 }  // namespace pmi

@@ -12,6 +12,7 @@
 #include "remote/wire/xstate.h"
 #include "runtime/guest/guest_vdso.h"
 #include "runtime/memory/image_check.h"
+#include "runtime/memory/region_plan.h"
 
 namespace {
 

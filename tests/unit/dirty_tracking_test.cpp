@@ -136,6 +136,17 @@ TEST_F(DirtyTrackingTest, ANewMappingAtAnOldPlaceIsNotClean) {
     EXPECT_EQ(*tracking_->take_written(all()), pages({0, 1}));
 }
 
+TEST_F(DirtyTrackingTest, AMappingThatHasGrownSinceItWasListedStaysOne) {
+    start({[this] { (void)::mmap(memory_, kPages * kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0); },
+           [this] {
+               if (::mremap(memory_, kPages * kPage, 2 * kPages * kPage, MREMAP_MAYMOVE) == MAP_FAILED) ::_exit(1);
+           }});
+    step();
+    PageRun listed{page(memory_, 0), page(memory_, 4)}, next{page(memory_, kPages), page(memory_, kPages + 1)};
+    ASSERT_TRUE(tracking_->follow({listed}, {listed, next}));
+    step();
+}
+
 // What it does not tell of is clean: own pages and those that are gone are among what it tells.
 TEST_F(DirtyTrackingTest, WhatIsNotTouchedIsClean) {
     start({[this] {

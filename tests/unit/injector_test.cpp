@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "runtime/kernel/procfs.h"
+#include "runtime/tracee/foothold.h"
 #include "runtime/tracee/freezer.h"
 #include "runtime/tracee/trap_disposition.h"
 
@@ -41,11 +42,9 @@ class InjectorTest : public ::testing::Test {
         ASSERT_TRUE(mask.ok());
         mask_ = *mask;
         ASSERT_TRUE(set_signal_mask(pid_, kInjectionMask).ok());
-        auto vdso = find_vdso(pid_);
-        ASSERT_TRUE(vdso.ok());
-        auto found = find_syscall_instruction(RemoteMemory(pid_), vdso->start, vdso->end);
+        auto found = find_foothold(pid_);
         ASSERT_TRUE(found.ok());
-        instruction_ = *found;
+        instruction_ = found->syscall;
     }
     void TearDown() override {
         ::kill(pid_, SIGKILL);
