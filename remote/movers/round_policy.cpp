@@ -4,7 +4,7 @@ namespace pmi {
 namespace {
 
 constexpr double kUsualLink = 500e6;          // bytes a second, while nothing is known
-constexpr double kShortStop = 0.015;          // seconds: what rounds save is not worth their own two stops
+constexpr double kShortStop = 0.015;          // seconds: to send what is left; connections for pages that follow take as long
 constexpr uint64_t kSmallRound = 256u << 10;  // bytes: what was written during so little is less still
 constexpr double kStillShrinking = 0.8;       // of the round before
 constexpr size_t kMostRounds = 30;
@@ -27,11 +27,11 @@ Expected<MoveMode> choose_mode(const MoveFacts& facts) {
     }
     if (facts.asked != "auto") return fail("mode {} is not known", facts.asked);
     double link = link_or_usual(facts.link);
-    if (static_cast<double>(facts.bytes) / link <= kShortStop) return MoveMode::Stop;
     bool can_precede = facts.no_precopy.empty(), can_follow = facts.no_postcopy.empty();
     // Whoever writes faster than the link carries gains nothing by rounds.
     bool gains = can_precede && facts.written < link;
-    if (can_follow) return gains ? MoveMode::PrecopyThenPostcopy : MoveMode::Postcopy;
+    bool is_small = static_cast<double>(facts.bytes) / link <= kShortStop;
+    if (can_follow && !is_small) return gains ? MoveMode::PrecopyThenPostcopy : MoveMode::Postcopy;
     return gains ? MoveMode::Precopy : MoveMode::Stop;
 }
 

@@ -20,15 +20,16 @@ MoveFacts facts_where_memory_can_follow(const char* asked, uint64_t bytes) {
     return f;
 }
 
-TEST(ChooseMode, SmallProgramsStop) {
-    EXPECT_EQ(*choose_mode(facts("auto", 2 * kMiB)), MoveMode::Stop);
+TEST(ChooseMode, SmallProgramsGoInRounds) {
+    EXPECT_EQ(*choose_mode(facts("auto", 2 * kMiB)), MoveMode::Precopy);
     EXPECT_EQ(*choose_mode(facts("auto", 64 * kMiB)), MoveMode::Precopy);
+    EXPECT_EQ(*choose_mode(facts_where_memory_can_follow("auto", 2 * kMiB)), MoveMode::Precopy);
 }
 
 TEST(ChooseMode, ASlowLinkMakesSmallThingsLarge) {
-    MoveFacts f = facts("auto", 2 * kMiB);
+    MoveFacts f = facts_where_memory_can_follow("auto", 2 * kMiB);
     f.link = 1e6;
-    EXPECT_EQ(*choose_mode(f), MoveMode::Precopy);
+    EXPECT_EQ(*choose_mode(f), MoveMode::PrecopyThenPostcopy);
 }
 
 TEST(ChooseMode, WhoWritesFasterThanTheLinkCarriesStops) {
@@ -67,7 +68,6 @@ TEST(ChooseMode, WhereMemoryCanFollow) {
     f.written = 0;
     f.no_precopy = "its page scan is missing";
     EXPECT_EQ(*choose_mode(f), MoveMode::Postcopy);
-    EXPECT_EQ(*choose_mode(facts_where_memory_can_follow("auto", kMiB)), MoveMode::Stop);
     EXPECT_EQ(*choose_mode(facts_where_memory_can_follow("stop", 64 * kMiB)), MoveMode::Stop);
     EXPECT_EQ(*choose_mode(facts_where_memory_can_follow("precopy", 64 * kMiB)), MoveMode::Precopy);
 }
