@@ -10,6 +10,7 @@
         .set SLOT_NR, 8
         .set SLOT_ARGS, 16
         .set SLOT_RESULT, 64
+        .set HEADER_WATCHERS, 4
         .set SYS_futex, 202
 
 pmi_agent_begin:
@@ -62,6 +63,8 @@ pmi_agent_call_end:
         mov     [rbx + SLOT_RESULT], rax
         mov     dword ptr [rbx + SLOT_STATE], 3
         lock inc dword ptr [r14]
+        cmp     dword ptr [r14 + HEADER_WATCHERS], 0
+        jne     pmi_agent_loop
         mov     rdi, r14
         mov     esi, 1                  /* FUTEX_WAKE */
         mov     edx, 1

@@ -24,7 +24,8 @@ constexpr uint64_t kGuestScratch = 256 << 10;
 enum SlotState : uint32_t { kSlotIdle = 0, kSlotRequest = 1, kSlotRunning = 2, kSlotDone = 3 };
 
 // One per deputy thread. The supervisor writes nr and args, then state = kSlotRequest and wakes the futex `state`;
-// the deputy writes result, then state = kSlotDone, and counts AgentHeader::completions up and wakes it.
+// the deputy writes result, then state = kSlotDone, and counts AgentHeader::completions up and wakes it, unless there are watchers:
+// these look for themselves, and at all slots once more when they stop.
 struct Slot {
     uint32_t state;
     uint32_t reserved;
@@ -38,9 +39,10 @@ static_assert(offsetof(Slot, nr) == 8 && offsetof(Slot, args) == 16 && offsetof(
 
 struct AgentHeader {
     uint32_t completions;
-    uint32_t padding[1023];
+    uint32_t watchers;
+    uint32_t padding[1022];
 };
-static_assert(sizeof(AgentHeader) == kPage);
+static_assert(sizeof(AgentHeader) == kPage && offsetof(AgentHeader, watchers) == 4);
 
 constexpr uint64_t kSlotsOffset = kAgentData + sizeof(AgentHeader);
 constexpr uint64_t kArenasOffset = kSlotsOffset + ((kMaxSlots * sizeof(Slot) + kPage - 1) & ~(kPage - 1));

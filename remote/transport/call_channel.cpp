@@ -184,11 +184,16 @@ void CallChannel::State::tell_received() {
     if (told == received) untold_bytes = 0;
     if (untold_bytes < kUntoldBytes && received - told < kUntoldFrames) return;
     std::unique_lock guard(send_lock, std::try_to_lock);
-    if (!guard.owns_lock() || cut) return;
-    pollfd item{fd.get(), POLLOUT, 0};
-    if (::poll(&item, 1, 0) != 1 || (item.revents & POLLOUT) == 0) return;
+    if (!guard.owns_lock() || !takes_small_frame()) return;
     untold_bytes = 0;
     (void)send_frame(kReceivedFrame, {}, 0);
+}
+
+// Writable is what has room for a third of the buffer, which is much more.
+bool CallChannel::State::takes_small_frame() const {
+    if (cut) return false;
+    pollfd item{fd.get(), POLLOUT, 0};
+    return ::poll(&item, 1, 0) == 1 && (item.revents & POLLOUT) != 0;
 }
 
 CallChannel::CallChannel(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -216,6 +221,16 @@ Status CallChannel::send(uint8_t type, std::span<const std::byte> head, const st
         return fail_code(EMSGSIZE, "call channel: send {} bytes", size_of(body));
     std::lock_guard guard(state_->send_lock);
     return state_->send(type, std::move(body));
+}
+
+Expected<bool> CallChannel::try_send(uint8_t type, std::span<const std::byte> head,
+                                     const std::vector<std::span<const std::byte>>& tail) {
+    std::vector<std::span<const std::byte>> body{head};
+    body.insert(body.end(), tail.begin(), tail.end());
+    std::unique_lock guard(state_->send_lock, std::try_to_lock);
+    if (size_of(body) > kSmallFrame || !guard.owns_lock() || !state_->takes_small_frame()) return false;
+    TRY(state_->send(type, std::move(body)));
+    return true;
 }
 
 Expected<Frame> CallChannel::receive() {

@@ -59,6 +59,10 @@ class CallChannel {
     // parts so that no copy is needed to put a header before data.
     Status send(uint8_t type, std::span<const std::byte> head, std::span<const std::byte> tail = {});
     Status send(uint8_t type, std::span<const std::byte> head, const std::vector<std::span<const std::byte>>& tail);
+    // The same for the receiving thread, which may never wait for the peer: small frames, and none while somebody else sends or the
+    // peer is slow. False: nothing was done.
+    static constexpr size_t kSmallFrame = 8u << 10;  // bytes
+    Expected<bool> try_send(uint8_t type, std::span<const std::byte> head, const std::vector<std::span<const std::byte>>& tail);
     // One receiving thread. Blocks.
     Expected<Frame> receive();
     // One receiving thread, for an event loop on fd(): nothing when no whole frame is there yet. Call it until it gives

@@ -33,6 +33,8 @@ struct CallChannel::State {
     // Nothing: with MSG_DONTWAIT among the flags, no whole frame is there.
     Expected<std::optional<Frame>> receive(int flags);
     void shut_down();
+    // Without waiting, by whoever has send_lock. Never while the connection is cut.
+    bool takes_small_frame() const;
 
     // -- call_reconnect.cpp
     // After this, frames are only kept. `code`: what the connection failed with.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,6 +24,8 @@
 
 namespace pmi {
 namespace {
+
+constexpr int64_t kQuickNs = 40'000;  // what looking out for a call's end may take
 
 void futex_wake(uint32_t* word) { ::syscall(SYS_futex, word, FUTEX_WAKE, 1, nullptr, nullptr, 0); }
 void futex_wait(uint32_t* word, uint32_t value) { ::syscall(SYS_futex, word, FUTEX_WAIT, value, nullptr, nullptr, 0); }
@@ -155,14 +158,14 @@ uint64_t CallServer::calls_of(HomePid pid) const {
     return it == calls_.end() ? 0 : it->second;
 }
 
-Status CallServer::begin(const CallHead& head, Call call) {
+Status CallServer::begin(const CallHead& head, Call call, Watch watch) {
     std::optional<Reply> answered;
     if (head.kind == CallKind::WatchFile) answered = watch_file(head, call);
     HomePid pid(head.pid), tid(head.tid);
     if (files_.would_change(pid, tid, call) || would_cut_mapped_file(tid, call)) answered = Reply{kErestartNoIntr, {}};
     // Its SIGBUS comes before the call that follows the stores. (Half a clone can't go home.)
     if (head.kind != CallKind::Clone && files_.has_lost(pid)) answered = Reply{kErestartNoIntr, {}};
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     auto it = threads_.find(HomePid(head.tid));
     if (it == threads_.end()) return {};  // it exited or was killed; ThreadGone or ProcessGone is on its way
     Thread& t = it->second;
@@ -185,7 +188,12 @@ Status CallServer::begin(const CallHead& head, Call call) {
     uint32_t needed = t.work->call.arena_size;
     if (needed > kArenaSize && needed <= kLargeArenaSize) t.work->large = region_->take_large_arena();
     if (needed <= kArenaSize || t.work->large) {
+        bool watches = watch == Watch::Yes && t.is_quick;
+        if (watches) __atomic_fetch_add(&region_->header()->watchers, 1, __ATOMIC_SEQ_CST);
         post_call(t);
+        const Slot& slot = *region_->slot(t.slot);
+        lock.unlock();
+        if (watches) look_out(slot);
         return {};
     }
     t.work->stage = Stage::MapBuffer;
@@ -237,28 +245,66 @@ void CallServer::wake_completions() {
 
 void CallServer::complete_all() {
     std::unique_lock lock(mutex_);
-    for (auto& [tid, t] : threads_)
-        if (t.work && load(region_->slot(t.slot)->state) == kSlotDone) complete(t);
+    take_completed();
     send_answers(lock);
 }
 
+void CallServer::take_completed() {
+    for (auto& [tid, t] : threads_)
+        if (t.work && load(region_->slot(t.slot)->state) == kSlotDone) complete(t);
+}
+
+// The CPU is anybody's who wants it, first of all the deputy's. Behind it, all slots: nobody was woken for those either.
+void CallServer::look_out(const Slot& slot) {
+    int64_t end = monotonic_ns() + kQuickNs;
+    auto is_done = [&] { return load(slot.state) == kSlotDone || load(slot.state) == kSlotIdle; };
+    while (!is_done() && monotonic_ns() < end) ::sched_yield();
+    __atomic_fetch_sub(&region_->header()->watchers, 1, __ATOMIC_SEQ_CST);
+    std::unique_lock lock(mutex_);
+    take_completed();
+    send_small_answers(lock);
+}
+
+// One sends at a time, so that they go in their order.
 void CallServer::send_answers(std::unique_lock<std::mutex>& lock) {
-    while (!answers_.empty()) {
-        Answer answer = std::move(answers_.front());
-        answers_.pop_front();
-        is_sending_ = true;
-        lock.unlock();
-        CallChannel& channel = *answer.channel;
-        auto sent = answer.clock
-                        ? channel.send(static_cast<uint8_t>(FrameType::Clock), head_bytes(*answer.clock))
-                        : channel.send(static_cast<uint8_t>(FrameType::Reply), head_bytes(answer.head), encode(answer.reply).parts);
-        answer.large.reset();
-        if (!sent) spdlog::warn("answer to thread {}: {}", answer.head.tid, sent.error().message());
-        lock.lock();
-        is_sending_ = false;
-        sent_++;
-        more_sent_.notify_all();
+    auto send = [](CallChannel& channel, FrameType type, auto head, const auto& tail) -> Expected<bool> {
+        TRY(channel.send(static_cast<uint8_t>(type), head, tail));
+        return true;
+    };
+    while (!is_sending_ && !answers_.empty()) send_first(lock, send);
+}
+
+// By a thread that may not wait; what it can't send, completions_ does.
+void CallServer::send_small_answers(std::unique_lock<std::mutex>& lock) {
+    auto send = [](CallChannel& channel, FrameType type, auto head, const auto& tail) {
+        return channel.try_send(static_cast<uint8_t>(type), head, tail);
+    };
+    while (!is_sending_ && !answers_.empty())
+        if (!send_first(lock, send)) break;
+    if (!answers_.empty()) wake_completions();
+}
+
+// False: it was not sent, and is the first still.
+bool CallServer::send_first(std::unique_lock<std::mutex>& lock, const Send& send) {
+    Answer answer = std::move(answers_.front());
+    answers_.pop_front();
+    is_sending_ = true;
+    lock.unlock();
+    CallChannel& channel = *answer.channel;
+    auto sent = answer.clock ? send(channel, FrameType::Clock, head_bytes(*answer.clock), {})
+                             : send(channel, FrameType::Reply, head_bytes(answer.head), encode(answer.reply).parts);
+    if (!sent) spdlog::warn("answer to thread {}: {}", answer.head.tid, sent.error().message());
+    bool is_done = !sent || *sent;
+    if (is_done) answer.large.reset();
+    lock.lock();
+    is_sending_ = false;
+    if (!is_done) {
+        answers_.push_front(std::move(answer));
+        return false;
     }
+    sent_++;
+    more_sent_.notify_all();
+    return true;
 }
 
 void CallServer::wait_until_sent() {
@@ -373,7 +419,9 @@ bool CallServer::lasts(const Thread& t, int64_t result) {
 void CallServer::reply(Thread& t, Reply reply, bool home_first) {
     CallHead head = t.work->head;
     head.partial = t.work->partial;
-    head.served_ns = static_cast<uint32_t>(std::clamp<int64_t>(monotonic_ns() - t.work->came_ns, 0, UINT32_MAX));
+    int64_t took_ns = monotonic_ns() - t.work->came_ns;
+    t.is_quick = took_ns < kQuickNs;
+    head.served_ns = static_cast<uint32_t>(std::clamp<int64_t>(took_ns, 0, UINT32_MAX));
     bool is_plain = head.kind == CallKind::Plain && !is_restart(reply.result);
     head.home_first = home_first || (is_plain && files_.changed(t.pid)) ? 1 : 0;
     head.lasts = is_plain && lasts(t, reply.result) ? kLastsForThread : 0;

@@ -39,8 +39,11 @@ class CallServer {
     std::optional<uint32_t> slot_of(HomePid tid) const;
     void set_channel(HomePid pid, std::shared_ptr<CallChannel> channel);
 
-    // Error: the frame is wrong (a call of another process's thread, or while one is going on). Never waits for a node.
-    Status begin(const CallHead& head, Call call);
+    // Error: the frame is wrong (a call of another process's thread, or while one is going on). Never waits for a node. `Watch`:
+    // who has nothing else to do looks out for the call's end, if it is one of those that take some microseconds: being woken for
+    // it takes longer than the call.
+    enum class Watch { No, Yes };
+    Status begin(const CallHead& head, Call call, Watch watch = Watch::No);
 
     struct Progress {
         CallHead head{};
@@ -103,6 +106,7 @@ class CallServer {
         uint32_t slot = 0;
         std::optional<Work> work;
         std::optional<CallDeadline> kept;
+        bool is_quick = true;  // its last call was
     };
 
     // At most one waits of each thread, and one more is being sent: who has not been answered can't call.
@@ -117,10 +121,16 @@ class CallServer {
     void post(Thread& t, int64_t nr, const std::array<uint64_t, 6>& args);
     void post_call(Thread& t);
     std::span<std::byte> arena_of(const Thread& t) const;
+    void look_out(const Slot& slot);
     void run_completions();
     void wake_completions();
     void complete_all();
+    void take_completed();
     void send_answers(std::unique_lock<std::mutex>& lock);
+    void send_small_answers(std::unique_lock<std::mutex>& lock);
+    using Send = std::function<Expected<bool>(CallChannel&, FrameType, std::span<const std::byte>,
+                                              const std::vector<std::span<const std::byte>>&)>;
+    bool send_first(std::unique_lock<std::mutex>& lock, const Send& send);
     void complete(Thread& t);
     void complete_call(Thread& t, int64_t result);
     void unmap_buffer(Thread& t, Reply reply);
@@ -136,7 +146,7 @@ class CallServer {
     std::map<HomePid, std::shared_ptr<CallChannel>> channels_;
     std::map<HomePid, LastingFacts> facts_;  // since the first call that asks
     std::map<HomePid, uint64_t> calls_;
-    std::deque<Answer> answers_;  // to be sent by completions_
+    std::deque<Answer> answers_;  // to be sent by completions_, or by who looks out
     uint64_t sent_ = 0;           // how many have been; all but these are there or being sent
     bool is_sending_ = false;
     std::condition_variable more_sent_;

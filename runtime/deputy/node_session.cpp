@@ -163,7 +163,7 @@ Status NodeSession::start(std::shared_ptr<CallServer> server, SessionEvents& eve
     return {};
 }
 
-// Sends nothing: a node that is sending a large frame takes none, and is waiting for this thread.
+// Sends nothing that could wait: a node that is sending a large frame takes none, and is waiting for this thread.
 void NodeSession::receive_frames(CallServer& server, SessionEvents& events) {
     auto lose = [&](Error why) {
         SessionEvent e;
@@ -209,7 +209,8 @@ void NodeSession::receive_frames(CallServer& server, SessionEvents& events) {
         auto call = decode_call(body);
         if (!call) return lose(std::move(call.error()));
         call->kept.push_back(std::move(frame->body));  // where its pieces are
-        if (auto begun = server.begin(*head, std::move(*call)); !begun) return lose(std::move(begun.error()));
+        auto watch = channel_->has_read_ahead() ? CallServer::Watch::No : CallServer::Watch::Yes;
+        if (auto begun = server.begin(*head, std::move(*call), watch); !begun) return lose(std::move(begun.error()));
         if (head->again != 0) events.wake();  // it may have a deadline
     }
 }

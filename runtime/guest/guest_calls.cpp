@@ -185,6 +185,7 @@ Status GuestSupervisor::forward_call(GuestThread& t, const Row* row, CallKind ki
     t.call =
         CallInFlight{head.id, kind, row, std::move(flat), std::move(question), bytes.size(), t.process->changes, std::move(then)};
     t.went_home = true;
+    if (answers_are_quick_) answer_is_due_ns_ = monotonic_ns() + kQuickAnswerNs;
     TRY(parts_.channel->send(static_cast<uint8_t>(FrameType::Call), head_bytes(head), bytes.parts));
     return t.signalled ? cancel_call(t) : Status();
 }
@@ -200,6 +201,8 @@ Status GuestSupervisor::handle_reply(std::span<const std::byte> body) {
     TRY_ASSIGN(auto head, take_head<CallHead>(body));
     GuestThread* t = thread_of(HomePid(head.pid), HomePid(head.tid));
     if (t == nullptr || !t->call || t->call->id != head.id) return {};  // the thread was killed meanwhile
+    answer_is_due_ns_ = 0;
+    answers_are_quick_ = monotonic_ns() - t->began_ns < kQuickAnswerNs;
     size_t bytes = body.size();
     TRY_ASSIGN(Reply reply, decode_reply(body));
     CallInFlight call = std::move(*t->call);

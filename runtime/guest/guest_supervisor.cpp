@@ -1,6 +1,7 @@
 #include "runtime/guest/guest_supervisor.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/signalfd.h>
@@ -47,7 +48,7 @@ Status GuestSupervisor::wait_for_events() {
     const GuestProcess* leaving = process_in_round();
     bool in_round = leaving != nullptr;
     if (in_round) timeout_ms = leaving->departure->is_sending && parts_.stream && parts_.stream->can_send() ? 0 : 1;
-    int ready = ::poll(fds.data(), fds.size(), timeout_ms);
+    int ready = wait_for(fds, timeout_ms);
     if (ready < 0 && errno != EINTR) return fail_errno("poll");
     TRY(ask_clock_if_due());
     if (ready == 0) TRY(queue_held_signals());
@@ -73,6 +74,18 @@ Status GuestSupervisor::wait_for_events() {
     if (fds[0].revents != 0) TRY(handle_channel());
     if (parts_.stream && fds[2].revents != 0) TRY(handle_stream_messages());
     return fds[4].revents != 0 ? parts_.channel->serve_resumption() : Status();
+}
+
+// An answer that takes some ten microseconds is waited for awake, on a CPU that is anybody's who wants it: to fall asleep and to be
+// woken would take as long again.
+int GuestSupervisor::wait_for(std::span<pollfd> fds, int timeout_ms) {
+    while (timeout_ms != 0 && answer_is_due_ns_ != 0 && monotonic_ns() < answer_is_due_ns_) {
+        int ready = ::poll(fds.data(), fds.size(), 0);
+        if (ready != 0) return ready;
+        ::sched_yield();
+    }
+    answer_is_due_ns_ = 0;
+    return ::poll(fds.data(), fds.size(), timeout_ms);
 }
 
 Status GuestSupervisor::handle_channel() {

@@ -19,6 +19,8 @@
 //   guest_wall_wait.cpp    waiting for a time of it
 //   guest_tallies.cpp      what calls cost
 #pragma once
+#include <poll.h>
+
 #include <deque>
 #include <map>
 #include <memory>
@@ -70,6 +72,7 @@ class GuestSupervisor : private StopWaiter {
   private:
     // -- guest_supervisor.cpp
     Status wait_for_events();
+    int wait_for(std::span<pollfd> fds, int timeout_ms);
     Status handle_frame(const Frame& frame);
     Status handle_channel();
     Status handle_stream_messages();
@@ -264,6 +267,9 @@ class GuestSupervisor : private StopWaiter {
     std::deque<Notification> early_;  // received while an injection was waited for
     bool children_changed_ = true;    // wait(2) has something to say, maybe
     uint64_t next_call_ = 1;
+    static constexpr int64_t kQuickAnswerNs = 100'000;
+    bool answers_are_quick_ = false;  // the last one was
+    int64_t answer_is_due_ns_ = 0;    // CLOCK_MONOTONIC; 0: none is waited for awake
     bool had_guest_ = false;
     int64_t flushed_ns_ = 0;  // when stores in files were last sent for those who hear nothing of the program
     GuestVdso vdso_;
