@@ -106,10 +106,10 @@ Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::st
     if (p != nullptr) return hop(*p, to, mode);
     uint64_t stack = stack_of_program(pid);
     auto left = leave_home(pid, to, mode, cpu);
-    bool has_begun_another =
-        !left && !is_being_killed(pid.value) && (left.error().code() == ESRCH || stack_of_program(pid) != stack);
-    if (mode != "auto" || !has_begun_another) return left;
-    // The memory that travelled was that of the program before execve(2).
+    if (left || mode != "auto" || is_being_killed(pid.value)) return left;
+    // The memory that travelled was that of the program before execve(2); or it has come to write in ways that can't be followed.
+    bool has_begun_another = left.error().code() == ESRCH || stack_of_program(pid) != stack;
+    if (!has_begun_another && left.error().code() != ENOTSUP) return left;
     spdlog::info("process {}: {}; it stops for its move", pid.value, left.error().message());
     return leave_home(pid, to, "stop", cpu);
 }

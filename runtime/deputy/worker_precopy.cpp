@@ -19,12 +19,12 @@ namespace {
 
 constexpr int kRoundTimeoutMs = 60000;
 
-// What a device writes into memory past the program's page tables is not noticed.
+// What a device writes into memory past the program's page tables is not noticed. Error: ENOTSUP.
 Status check_direct_io(pid_t alive) {
     TRY_ASSIGN(auto fds, list_fds(alive));
     for (const auto& fd : fds) {
         auto flags = fd.target.starts_with('/') ? read_fd_flags(alive, fd.fd) : Expected<int>(0);
-        if (flags && (*flags & O_DIRECT) != 0) return fail("it reads {} past the page cache (O_DIRECT)", fd.target);
+        if (flags && (*flags & O_DIRECT) != 0) return fail_code(ENOTSUP, "it reads {} past the page cache (O_DIRECT)", fd.target);
     }
     return {};
 }

@@ -39,14 +39,21 @@ Flattened set_mask_call(uint64_t mask) {
 }  // namespace
 
 // First home, then here. A signal that came meanwhile was sent before the change: it is delivered before the call is
-// done (again), which changes nothing at home the second time.
+// done (again), which changes nothing at home the second time. What changes nothing there (swapcontext(3) sets the mask that it
+// has, mostly) need not go there: with nothing unblocked, no signal has to be delivered before the call returns.
 Status GuestSupervisor::change_mask(GuestThread& t, const Row& row) {
     const auto& args = t.notification->args;
-    if (args[1] == 0) return let_run(t);
+    auto how = static_cast<int>(args[0]);
+    bool is_known = how == SIG_BLOCK || how == SIG_UNBLOCK || how == SIG_SETMASK;
+    // Without these the kernel here says what is wrong.
+    if (args[1] == 0 || args[3] != sizeof(uint64_t) || !is_known) return let_run(t);
     auto set = t.process->memory->get<uint64_t>(args[1]);
-    if (set) t.home_mask = changed_mask(t.home_mask, static_cast<int>(args[0]), *set);
-    return forward(t, row, CallKind::Plain, [this, &t](const Reply& reply, const Flattened&) {
+    if (!set) return let_run(t);
+    uint64_t wanted = changed_mask(t.home_mask, how, *set);
+    if (wanted == t.home_mask) return let_run(t);
+    return forward(t, row, CallKind::Plain, [this, &t, wanted](const Reply& reply, const Flattened&) {
         if (reply.result < 0) return finish(t, reply.result);
+        t.home_mask = wanted;
         return t.signalled ? run_again(t) : let_run(t);
     });
 }

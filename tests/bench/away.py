@@ -21,7 +21,8 @@ ASKED = 200000
 OTHER_WAYS = {"zpoline": "answered at address 0 (zpoline)", "trap": "answered by SIGSYS (seccomp TRAP)",
               "ptrace": "answered by a tracer (SYSEMU)"}
 LOCAL = 1.6
-LOOPS = {"futex": ("futex", 100000), "mmap": ("mmap, munmap", 20000), "yield": ("sched_yield", 100000), "mask": ("rt_sigprocmask", 2000)}
+LOOPS = {"futex": ("futex", 100000), "mmap": ("mmap, munmap", 20000), "yield": ("sched_yield", 100000), "mask": ("rt_sigprocmask", 2000),
+         "same-mask": ("rt_sigprocmask that changes nothing", 2000)}
 CLONE_NEWNET = 0x40000000
 
 

@@ -10,7 +10,8 @@
 //                sigaction (which asks for a disposition: the node lets the guest's own kernel answer),
 //                read (4 KiB of the file that was read last)
 //   read BLOCK PATH  milliseconds that reading a file takes, in blocks of so many bytes
-//   loop NAME N  nanoseconds that a call takes that needs nothing of home, of N: futex, mmap (with munmap), yield, mask
+//   loop NAME N  nanoseconds that a call takes that needs nothing of home, of N: futex, mmap (with munmap), yield, mask,
+//                same-mask
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sched.h>
@@ -133,18 +134,25 @@ static void turn_mmap(void) {
     munmap(mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 16384);
 }
 static void turn_yield(void) { sched_yield(); }
-static void turn_mask(void) {
+static void change_mask(int how) {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGUSR2);
-    sigprocmask(SIG_BLOCK, &set, NULL);
+    sigprocmask(how, &set, NULL);
 }
+static void turn_mask(void) {
+    static int how = SIG_BLOCK;
+    change_mask(how);
+    how = how == SIG_BLOCK ? SIG_UNBLOCK : SIG_BLOCK;
+}
+static void turn_same_mask(void) { change_mask(SIG_BLOCK); }
 
 static void loop(const char* name, long count) {
-    void (*turn)(void) = strcmp(name, "futex") == 0   ? turn_futex
-                         : strcmp(name, "mmap") == 0  ? turn_mmap
-                         : strcmp(name, "yield") == 0 ? turn_yield
-                                                      : turn_mask;
+    void (*turn)(void) = strcmp(name, "futex") == 0       ? turn_futex
+                         : strcmp(name, "mmap") == 0      ? turn_mmap
+                         : strcmp(name, "yield") == 0     ? turn_yield
+                         : strcmp(name, "same-mask") == 0 ? turn_same_mask
+                                                          : turn_mask;
     int64_t began = now_ns();
     for (long n = 0; n < count; n++) turn();
     printf("%.3f\n", (double)(now_ns() - began) / (double)count);
