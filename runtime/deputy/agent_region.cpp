@@ -65,7 +65,7 @@ Expected<std::shared_ptr<AgentRegion>> AgentRegion::place(pid_t pid, StopWaiter&
     if (data < 0) return fail_code(static_cast<int>(-data), "map the agent's memory into the program");
     void* local = ::mmap(nullptr, kAgentSize - kAgentData, PROT_READ | PROT_WRITE, MAP_SHARED, file->get(), kAgentData);
     if (local == MAP_FAILED) return fail_errno("map the agent's memory");
-    return std::shared_ptr<AgentRegion>(new AgentRegion(base, Mapping(local, kAgentSize - kAgentData)));
+    return std::make_shared<AgentRegion>(base, Mapping(local, kAgentSize - kAgentData));
 }
 
 Status AgentRegion::remove(pid_t pid, uint64_t base, StopWaiter& waiter) {

@@ -25,6 +25,8 @@ class AgentRegion {
   public:
     // `pid`'s threads are stopped, signals blocked. At `base`, or (0) where there is most room.
     static Expected<std::shared_ptr<AgentRegion>> place(pid_t pid, StopWaiter& waiter, uint64_t base = 0);
+    // The one at `base`; `data`: our own mapping of what it shares with us, from kAgentData on.
+    AgentRegion(uint64_t base, Mapping data) : base_(base), data_(std::move(data)), taken_(kMaxSlots, false) {}
     // Unmaps it from a stopped process.
     static Status remove(pid_t pid, uint64_t base, StopWaiter& waiter);
 
@@ -64,7 +66,6 @@ class AgentRegion {
     Registers loop_registers(const Registers& like, uint32_t slot) const;
 
   private:
-    AgentRegion(uint64_t base, Mapping data) : base_(base), data_(std::move(data)), taken_(kMaxSlots, false) {}
     uint64_t base_;
     Mapping data_;  // from kAgentData on
     std::mutex mutex_;

@@ -1,6 +1,6 @@
 # Unit tests of runtime/job, runtime/control, runtime/deputy, runtime/tracee, and of the launcher as it is seen from outside.
 include(GoogleTest)
-foreach(name IN ITEMS control cpu_time figures file_changes job launch movable open_gate partial_transfer processes procfs watched_files)
+foreach(name IN ITEMS call_server control cpu_time figures file_changes job launch movable open_gate partial_transfer processes procfs watched_files)
   add_executable(unit-${name} ${CMAKE_CURRENT_LIST_DIR}/${name}_test.cpp)
   target_link_libraries(unit-${name} PRIVATE GTest::gtest GTest::gtest_main)
   gtest_discover_tests(unit-${name} TEST_PREFIX unit/${name}/ PROPERTIES LABELS unit TIMEOUT 120 DISCOVERY_TIMEOUT 30)
@@ -19,6 +19,7 @@ target_link_libraries(unit-processes PRIVATE pmi_job)
 target_link_libraries(unit-procfs PRIVATE pmi_kernel)
 target_link_libraries(unit-open_gate PRIVATE pmi_deputy)
 target_link_libraries(unit-watched_files PRIVATE pmi_deputy)
+target_link_libraries(unit-call_server PRIVATE pmi_deputy)
 target_sources(unit-launch PRIVATE ${CMAKE_CURRENT_LIST_DIR}/../../runtime/pmirun/options.cpp
   ${CMAKE_CURRENT_LIST_DIR}/../../runtime/pmirun/environment.cpp
   ${CMAKE_CURRENT_LIST_DIR}/../../runtime/pmirun/cpu_baseline.cpp)
