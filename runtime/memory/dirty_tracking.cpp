@@ -158,7 +158,8 @@ Status DirtyTracking::probe() {
     Mapping mapping(memory, 4 * kPageBytes);
     auto address = reinterpret_cast<uint64_t>(memory);
     auto write = [&](int page) {
-        *static_cast<volatile char*>(static_cast<char*>(memory) + page * static_cast<int>(kPageBytes)) = 1;
+        *static_cast<volatile char*>(static_cast<char*>(memory) +
+                                     static_cast<ptrdiff_t>(page) * static_cast<ptrdiff_t>(kPageBytes)) = 1;
     };
     for (int page : {0, 1}) write(page);
     std::vector<PageRun> both{{address, address + 2 * kPageBytes}};

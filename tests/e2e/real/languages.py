@@ -85,7 +85,7 @@ def case_python_own_tests(c):
 def case_ruby(c):
     c.need("ruby")
     c.same(["ruby", "-e", r"""
-require 'socket'; require 'digest'; require 'open3'; require 'timeout'; require 'tempfile'; $stdout.sync = true
+require 'socket'; require 'digest/sha2'; require 'open3'; require 'timeout'; require 'tempfile'; $stdout.sync = true
 q = Queue.new
 ths = 4.times.map { |k| Thread.new { 50.times { |i| q << Digest::SHA256.hexdigest((k*1000+i).to_s * 1000); sleep 0.002 } } }
 ths.each(&:join); a = []; a << q.pop until q.empty?; puts Digest::SHA256.hexdigest(a.sort.join)

@@ -29,7 +29,7 @@ def case_lua(c):
     c.need("lua5.4")
     script = c.write("work.lua", """
 local co = coroutine.wrap(function() local a, b = 0, 1 while true do coroutine.yield(a) a, b = b, (a + b) % 1000003 end end)
-local t = {} for i = 1, 200000 do t[#t + 1] = co() end
+local t = {} for i = 1, 600000 do t[#t + 1] = co() end
 table.sort(t) local h = 0 for i, v in ipairs(t) do h = (h * 31 + v) % 2147483647 end print(h)
 for i = 1, 20 do local p = io.popen("echo " .. i .. " | rev") io.write(p:read("a")) print(p:close()) end
 local s = string.rep("abc", 100000):gsub("b", function(x) return "<" .. x .. ">" end) print(#s, collectgarbage("count") > 0)
