@@ -54,6 +54,7 @@ int main(void) {
     enum { kSent = 3000 };
     int before = count, pipes[2];
     CHECK_SYS(pipe(pipes));
+    answers[1] = pipes[1];  // before the first trap can come
     pid_t child = (pid_t)CHECK_SYS(fork());
     if (child == 0) {
         CHECK_SYS(close(pipes[1]));
@@ -64,7 +65,6 @@ int main(void) {
         }
         _exit(0);
     }
-    answers[1] = pipes[1];
     unsigned work = 1;
     for (int round = 1; count < before + kSent; round++) {
         for (int i = 0; i < 20000; i++) work = work * 1103515245u + 12345u;
