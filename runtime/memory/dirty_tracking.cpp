@@ -157,11 +157,8 @@ Status DirtyTracking::probe() {
     if (memory == MAP_FAILED) return fail_errno("map memory for a probe");
     Mapping mapping(memory, 4 * kPageBytes);
     auto address = reinterpret_cast<uint64_t>(memory);
-    auto write = [&](int page) {
-        *static_cast<volatile char*>(static_cast<char*>(memory) +
-                                     static_cast<ptrdiff_t>(page) * static_cast<ptrdiff_t>(kPageBytes)) = 1;
-    };
-    for (int page : {0, 1}) write(page);
+    auto write = [&](uint64_t page) { static_cast<volatile char*>(memory)[page * kPageBytes] = 1; };
+    for (uint64_t page : {0, 1}) write(page);
     std::vector<PageRun> both{{address, address + 2 * kPageBytes}};
     TRY(tracking.follow({{address, address + 4 * kPageBytes}}));
     TRY(tracking.take_written(both));
