@@ -9,9 +9,13 @@
         .set SLOT_STATE, 0
         .set SLOT_NR, 8
         .set SLOT_ARGS, 16
+        .set SLOT_SETS_MASK, 4
         .set SLOT_RESULT, 64
+        .set SLOT_MASK, 72
         .set HEADER_WATCHERS, 4
         .set SYS_futex, 202
+        .set SYS_rt_sigprocmask, 14
+        .set SIG_SETMASK, 2
 
 pmi_agent_begin:
 pmi_agent_syscall:
@@ -51,7 +55,16 @@ pmi_agent_idle_end:
         jmp     pmi_agent_loop
 3:      mov     dword ptr [rbx + SLOT_STATE], 2
 pmi_agent_call_begin:
-        mov     rax, [rbx + SLOT_NR]
+        cmp     dword ptr [rbx + SLOT_SETS_MASK], 0
+        je      4f
+        mov     edi, SIG_SETMASK
+        lea     rsi, [rbx + SLOT_MASK]
+        xor     edx, edx
+        mov     r10d, 8                 /* sizeof(sigset_t), as the kernel has it */
+        mov     eax, SYS_rt_sigprocmask
+        syscall
+        mov     dword ptr [rbx + SLOT_SETS_MASK], 0
+4:      mov     rax, [rbx + SLOT_NR]
         mov     rdi, [rbx + SLOT_ARGS]
         mov     rsi, [rbx + SLOT_ARGS + 8]
         mov     rdx, [rbx + SLOT_ARGS + 16]

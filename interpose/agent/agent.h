@@ -23,19 +23,22 @@ constexpr uint64_t kGuestScratch = 256 << 10;
 
 enum SlotState : uint32_t { kSlotIdle = 0, kSlotRequest = 1, kSlotRunning = 2, kSlotDone = 3 };
 
-// One per deputy thread. The supervisor writes nr and args, then state = kSlotRequest and wakes the futex `state`;
+// One per deputy thread. The supervisor writes nr, args and sets_mask, then state = kSlotRequest and wakes the futex `state`;
+// the deputy first blocks the signals of `mask`, where sets_mask is 1, and makes it 0;
 // the deputy writes result, then state = kSlotDone, and counts AgentHeader::completions up and wakes it, unless there are watchers:
 // these look for themselves, and at all slots once more when they stop.
 struct Slot {
     uint32_t state;
-    uint32_t reserved;
+    uint32_t sets_mask;
     int64_t nr;
     uint64_t args[6];
     int64_t result;
-    uint64_t padding[7];
+    uint64_t mask;
+    uint64_t padding[6];
 };
 static_assert(sizeof(Slot) == 128);
-static_assert(offsetof(Slot, nr) == 8 && offsetof(Slot, args) == 16 && offsetof(Slot, result) == 64);
+static_assert(offsetof(Slot, sets_mask) == 4 && offsetof(Slot, nr) == 8 && offsetof(Slot, args) == 16);
+static_assert(offsetof(Slot, result) == 64 && offsetof(Slot, mask) == 72);
 
 struct AgentHeader {
     uint32_t completions;

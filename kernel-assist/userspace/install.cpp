@@ -7,6 +7,7 @@
 
 #include <cstring>
 
+#include "kernel-assist/userspace/pending_signals.h"
 #include "kernel-assist/userspace/userspace_assist.h"
 
 namespace pmi {
@@ -167,34 +168,24 @@ Status UserspaceAssist::release_thread(pid_t tid, const wire::Thread& t, const R
     return set_signal_mask(tid, t.signal_mask());
 }
 
+// What there may be no more of was over the limit before, too.
 Status UserspaceAssist::requeue_signals(pid_t pid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) {
-    constexpr int kAtOnce = 500;  // a batch's space
-    // To itself a process may send any si_code. tid 0: the process as a whole.
-    auto send_all = [&](pid_t by, int64_t tid, const auto& pending) -> Status {
-        for (int next = 0; next < pending.size();) {
-            Batch batch(by, by, agent, waiter);
-            for (int n = 0; n < kAtOnce && next < pending.size(); n++, next++) {
-                siginfo_t info{};
-                if (pending[next].size() != sizeof info) continue;
-                std::memcpy(&info, pending[next].data(), sizeof info);
-                uint64_t at = batch.data(&info, sizeof info);
-                auto signal = static_cast<uint64_t>(info.si_signo);
-                if (tid == 0)
-                    batch.call(SYS_rt_sigqueueinfo, static_cast<uint64_t>(pid), signal, at);
-                else
-                    batch.call(SYS_rt_tgsigqueueinfo, static_cast<uint64_t>(pid), static_cast<uint64_t>(tid), signal, at);
-            }
-            TRY(batch.run());
+    auto queue_all = [&](pid_t by, QueuedFor whom, const auto& pending) -> Status {
+        std::vector<siginfo_t> infos;
+        for (const auto& bytes : pending) {
+            if (bytes.size() != sizeof(siginfo_t)) continue;
+            std::memcpy(&infos.emplace_back(), bytes.data(), sizeof(siginfo_t));
         }
-        return {};
+        auto queued = queue_signals(pid, by, whom, infos, agent, waiter);
+        return queued ? Status() : std::move(queued.error());
     };
     pid_t speaker = 0;
     for (const auto& t : image.threads()) {
         if (t.ended()) continue;
         if (speaker == 0) speaker = t.tid();
-        TRY(send_all(t.tid(), t.tid(), t.pending()));
+        TRY(queue_all(t.tid(), QueuedFor::Thread, t.pending()));
     }
-    return send_all(speaker, 0, image.pending());
+    return queue_all(speaker, QueuedFor::Process, image.pending());
 }
 
 }  // namespace pmi

@@ -31,6 +31,8 @@ enum class FrameType : uint8_t {
     AllThere,       // ProcessHead: what was to come later (StreamKind::Later) has come
     Patched,        // PatchedHead: how many of its system call sites have been patched so far
     Fatal,          // SignalHead: it dies of this fault, and can't come home for it: no code of ours is left in its memory
+    MasksLate,      // nothing: from now on threads may block signals of which home is told late (guest_mask.cpp)
+    MaskTold,       // MaskHead: the answer to AskMask
     // home -> node
     Reply = 64,   // CallHead, Reply
     Signal,       // SignalHead: deliver
@@ -48,6 +50,7 @@ enum class FrameType : uint8_t {
     Clock,        // ClockHead: the answer to AskClock; or, with asked_ns 0, home's wall clock has been set
     Freed,        // ProcessHead: home has given its copy of the memory up: all of it will have to travel
     TellTallies,  // ProcessHead: answer with Tallies
+    AskMask,      // MaskHead: this signal has come for a thread; does it block it?
 };
 
 enum class CallKind : uint8_t {
@@ -78,17 +81,20 @@ struct ThreadHead {
     int32_t pid, tid;
 };
 struct CallHead {
-    int32_t pid, tid;
-    uint64_t id;
-    CallKind kind;
-    uint8_t partial;  // of a reply: a move cut the transfer short; the rest is to be asked for
+    int32_t pid = 0, tid = 0;
+    uint64_t id = 0;
+    CallKind kind = CallKind::Plain;
+    uint8_t partial = 0;  // of a reply: a move cut the transfer short; the rest is to be asked for
     // In a reply: a file that the program maps is another one now. The program goes home before it sees the result;
     // a result of -ERESTARTNOINTR says that the call has not been made.
-    uint8_t home_first;
-    uint8_t again;  // of a call: the thread's last one, which a move interrupted, is made again
-    uint8_t lasts;  // of a reply: 1: the node may give it again, until the program makes a call that changes it (lasting.h)
-    uint8_t reserved[3];
-    uint32_t served_ns;  // of a reply: how long home took; UINT32_MAX: that or longer
+    uint8_t home_first = 0;
+    uint8_t again = 0;  // of a call: the thread's last one, which a move interrupted, is made again
+    uint8_t lasts = 0;  // of a reply: 1: the node may give it again, until the program makes a call that changes it (lasting.h)
+    uint8_t sets_mask =
+        0;  // of a call: 1: the thread has blocked more signals, without a call of its own: first its mask is `mask`
+    uint8_t reserved[2]{};
+    uint32_t served_ns = 0;  // of a reply: how long home took; UINT32_MAX: that or longer
+    uint64_t mask = 0;
 };
 // Followed by `runs` FileRuns, then by the bytes of all of them.
 struct FileChangesHead {
@@ -122,6 +128,12 @@ struct PatchedHead {
 struct SignalHead {
     int32_t pid, tid;
     siginfo_t info;
+};
+struct MaskHead {
+    int32_t pid, tid;
+    int32_t signal;
+    uint32_t is_blocked;  // of an answer; then home is to block `mask`
+    uint64_t mask;
 };
 
 template <typename Head>

@@ -206,6 +206,9 @@ void CallServer::post(Thread& t, int64_t nr, const std::array<uint64_t, 6>& args
     Slot& slot = *region_->slot(t.slot);
     slot.nr = nr;
     std::copy(args.begin(), args.end(), slot.args);
+    bool sets_mask = t.work->stage == Stage::Call && t.work->head.sets_mask != 0;
+    slot.mask = t.work->head.mask;
+    slot.sets_mask = sets_mask ? 1 : 0;
     store(slot.state, kSlotRequest);
     futex_wake(&slot.state);
 }

@@ -185,6 +185,10 @@ void NodeSession::receive_frames(CallServer& server, SessionEvents& events) {
             server.tell_clock(channel_, *question);
             continue;
         }
+        if (frame->type == static_cast<uint8_t>(FrameType::MasksLate)) {
+            masks_late_ = true;
+            continue;
+        }
         if (frame->type == static_cast<uint8_t>(FrameType::StreamAt)) {
             if (auto taken = take_stream_port(frame->body); !taken) return lose(std::move(taken.error()));
             continue;

@@ -1,6 +1,7 @@
 // Home's end of a session on a node: place asked for, connections made, and a thread that receives the call channel's
 // frames: calls go straight to the call server, everything else is queued for the tracer.
 #pragma once
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -67,6 +68,8 @@ class NodeSession {
     Expected<PageLines> connect_pages(const LaterPorts& ports) const;
     bool is_cut() const { return channel_->is_cut(); }
     std::shared_ptr<CallChannel> channel() const { return channel_; }
+    // Its guests may block signals of which it has not told yet. True before any call that was made since is begun.
+    bool masks_late() const { return masks_late_; }
     PageFinder* finder() { return finder_ ? &*finder_ : nullptr; }  // null: the node keeps no pages of ours
     // From now on frames are received. A session serves one family of deputies.
     Status start(std::shared_ptr<CallServer> server, SessionEvents& events);
@@ -99,6 +102,7 @@ class NodeSession {
     std::mutex port_mutex_;
     std::condition_variable port_told_;
     std::optional<uint16_t> stream_port_;  // the node's answer to NewStream
+    std::atomic<bool> masks_late_ = false;
     std::thread receiver_;
 };
 

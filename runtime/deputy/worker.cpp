@@ -262,6 +262,11 @@ Status Worker::handle_session_event(SessionEvent& event) {
         send({{"event", "patched"}, {"pid", head.pid}, {"patched", head.patched}, {"refused", head.refused}});
         return {};
     }
+    if (type == FrameType::MaskTold) {
+        TRY_ASSIGN(auto head, take_head<MaskHead>(body));
+        auto done = handle_mask(head);
+        return !done && done.error().code() == ESRCH ? Status() : std::move(done);
+    }
     if (type == FrameType::CpuUsed) {
         TRY_ASSIGN(auto head, take_head<CpuHead>(body));
         DeputyProcess* p = process_of(HomePid(head.pid));

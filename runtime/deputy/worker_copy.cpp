@@ -81,6 +81,10 @@ Status Worker::with_stopped_deputy(HomePid pid, const std::function<Status(pid_t
         DeputyProcess* p = process_of(pid);
         if (p == nullptr) return fail_code(ESRCH, "process {} has ended", pid.value);
         DeputyThread& t = p->threads.at(HomePid(p->alive()));
+        if (t.asked_signal != 0) {
+            TRY(one_event(1));
+            continue;
+        }
         if (t.stopped) return fail("it is stopped");
         TRY(interrupt(t.tid.value));
         TRY_ASSIGN(int status, wait(t.tid.value, 1000));

@@ -152,6 +152,8 @@ Status Worker::make_quiet(DeputyProcess& p) {
         auto done = interrupt(tid.value);
         if (!done && done.error().code() != ESRCH) return done;
         if (p.fatal && p.fatal->tid == tid) TRY(resume(tid.value));  // without the signal; stops for our INTERRUPT
+        auto back = t.asked_signal != 0 ? put_signal_back(p, t) : Status();
+        if (!back && back.error().code() != ESRCH) return back;
     }
     auto is_quiet = [&] {
         if (process_of(pid) == nullptr) return true;

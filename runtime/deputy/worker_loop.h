@@ -48,10 +48,12 @@ struct DeputyThread {
     bool quiet = false;        // all signals blocked for a return; no call in flight
     bool wants_quiet = false;  // to be made so at its next stop
     uint64_t mask_before_quiet = 0;
-    uint64_t cancel = 0;      // id of the call that its next stop has to end, 0: none
-    uint64_t time_is_up = 0;  // the same, for its deadline
-    int64_t last_ran_ns = 0;  // before it was stopped in a call that sends in parts (socket_timeout.h)
-    uint64_t fork_call = 0;   // id of the call by which it made a process last, and that process
+    int asked_signal = 0;                       // it stands in the stop before this one: the node is asked whether it is blocked
+    std::optional<uint64_t> mask_when_asked{};  // it is being made quiet, and its mask is ours already
+    uint64_t cancel = 0;                        // id of the call that its next stop has to end, 0: none
+    uint64_t time_is_up = 0;                    // the same, for its deadline
+    int64_t last_ran_ns = 0;                    // before it was stopped in a call that sends in parts (socket_timeout.h)
+    uint64_t fork_call = 0;                     // id of the call by which it made a process last, and that process
     HomePid forked{};
     bool exiting = false;
     bool untraced = false;  // a leader that had ended when the program left: its end is that of the last other thread
@@ -187,6 +189,11 @@ class Worker : private StopWaiter {
 
     // -- worker_signals.cpp
     Status handle_signal(DeputyProcess& p, DeputyThread& t, int signal);
+    Status take_signal(DeputyProcess& p, DeputyThread& t, int signal);
+    static Status ask_mask(const DeputyProcess& p, const DeputyThread& t);
+    Status handle_mask(const MaskHead& answer);
+    Status put_signal_back(const DeputyProcess& p, DeputyThread& t);
+    Expected<int> queue_again(const DeputyProcess& p, const DeputyThread& t, int signal);
     Status die_at_home(DeputyProcess& p, DeputyThread& t);
     Status die_of(DeputyProcess& p, const SignalHead& fault);
     struct SignalAction {  // as the kernel has it

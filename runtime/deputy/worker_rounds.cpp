@@ -47,7 +47,7 @@ Status Worker::bring_early(HomePid pid, EarlyReturn& early) {
     DeputyProcess* p = process_of(pid);
     auto session = p->session;
     bool is_held_up = p->job_stopped || p->fatal.has_value();
-    for (const auto& [tid, t] : p->threads) is_held_up |= t.stopped && !t.exiting;
+    for (const auto& [tid, t] : p->threads) is_held_up |= t.stopped && !t.exiting && t.asked_signal == 0;
     if (is_held_up) return {};  // nobody notices for how long it stands still
     auto done = [&]() -> Status {
         if (!p->keeps_copy) {

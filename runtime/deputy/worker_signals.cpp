@@ -5,8 +5,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
+#include <vector>
 
+#include "kernel-assist/userspace/pending_signals.h"
 #include "kernel-assist/userspace/userspace_assist.h"
+#include "runtime/base/log.h"
 #include "runtime/deputy/worker_loop.h"
 #include "runtime/kernel/procfs.h"
 
@@ -14,6 +18,7 @@ namespace pmi {
 namespace {
 
 uint64_t bit(int signal) { return uint64_t{1} << (signal - 1); }
+constexpr int kFirstRealTime = 32;  // as the kernel counts
 bool is_stop_signal(int s) { return s == SIGSTOP || s == SIGTSTP || s == SIGTTIN || s == SIGTTOU; }
 bool dumps_core(pid_t pid, int s) {
     static constexpr int kCore[] = {SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS};
@@ -34,7 +39,69 @@ const int kGoAwaySignal = SIGRTMAX - 1, kComeHomeSignal = SIGRTMAX;
 
 }  // namespace
 
+// A thread may have blocked it away, and home not been told yet (runtime/guest/guest_mask.cpp). What the mask here blocks was let
+// through by the call that the thread is in (sigsuspend, ppoll, ...).
 Status Worker::handle_signal(DeputyProcess& p, DeputyThread& t, int signal) {
+    bool may_be_blocked = p.session->masks_late() && p.running && signal != SIGSTOP && !p.session->is_cut();
+    if (!may_be_blocked) return take_signal(p, t, signal);
+    TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
+    if ((mask & bit(signal)) != 0) return take_signal(p, t, signal);
+    t.asked_signal = signal;
+    if (!t.wants_quiet) return ask_mask(p, t);
+    TRY(interrupt(t.tid.value));
+    return put_signal_back(p, t);
+}
+
+// It stays in this stop until the node has answered.
+Status Worker::ask_mask(const DeputyProcess& p, const DeputyThread& t) {
+    return p.session->send(FrameType::AskMask, MaskHead{p.pid.value, t.tid.value, t.asked_signal, 0, 0});
+}
+
+Status Worker::handle_mask(const MaskHead& answer) {
+    DeputyProcess* p = process_of(HomePid(answer.pid));
+    if (p == nullptr || !p->threads.contains(HomePid(answer.tid))) return {};
+    DeputyThread& t = p->threads.at(HomePid(answer.tid));
+    if (t.asked_signal == 0 || t.asked_signal != answer.signal) return {};  // it has been made quiet meanwhile
+    int signal = std::exchange(t.asked_signal, 0);
+    if (answer.is_blocked == 0) return take_signal(*p, t, signal);
+    TRY(set_signal_mask(t.tid.value, answer.mask | bit(signal)));
+    TRY(settle_call(*p, t, Interrupted::GoOnAsIfNothing, false));
+    TRY_ASSIGN(int again, queue_again(*p, t, signal));
+    return let_run(t, again);
+}
+
+// For a thread that is made quiet: it stops once more, for our INTERRUPT.
+Status Worker::put_signal_back(const DeputyProcess& p, DeputyThread& t) {
+    TRY_ASSIGN(t.mask_when_asked, get_signal_mask(t.tid.value));
+    TRY(set_signal_mask(t.tid.value, kEverySignal));
+    TRY_ASSIGN(int again, queue_again(p, t, std::exchange(t.asked_signal, 0)));
+    t.stopped = false;
+    return resume(t.tid.value, again);
+}
+
+// The signal of this stop, which is blocked now, has to be pending. What the thread is to be resumed with: the kernel itself queues
+// a signal again that is blocked, for the thread or the process, as it was; but behind others of its number. These it must not be
+// overtaken by: so it becomes the first of those that are the thread's own, which come before the process's.
+Expected<int> Worker::queue_again(const DeputyProcess& p, const DeputyThread& t, int signal) {
+    TRY_ASSIGN(ProcStatus status, read_status(p.pid.value, t.tid.value));
+    bool has_others = signal >= kFirstRealTime && ((status.sig_pending | status.shared_pending) & bit(signal)) != 0;
+    if (!has_others) return signal;
+    TRY_ASSIGN(siginfo_t info, get_signal_info(t.tid.value));
+    TRY_ASSIGN(auto own, peek_pending(t.tid.value, Pending::Thread));
+    auto count = std::count_if(own.begin(), own.end(), [&](const siginfo_t& other) { return other.si_signo == signal; });
+    TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
+    TRY(set_signal_mask(t.tid.value, kInjectionMask));
+    pid_t pid = p.pid.value, tid = t.tid.value;
+    AgentPlace agent = p.region().place_for_batches();
+    TRY_ASSIGN(auto infos, take_pending_signals(pid, tid, bit(signal), static_cast<size_t>(count), agent, *this));
+    infos.insert(infos.begin(), info);
+    TRY_ASSIGN(size_t refused, queue_signals(pid, tid, QueuedFor::Thread, infos, agent, *this));
+    if (refused != 0) spdlog::warn("process {}: {} signals are lost to its limit of queued ones", pid, refused);
+    TRY(set_signal_mask(t.tid.value, mask));
+    return 0;
+}
+
+Status Worker::take_signal(DeputyProcess& p, DeputyThread& t, int signal) {
     TRY_ASSIGN(ProcStatus status, read_status(p.pid.value, t.tid.value));
     bool is_caught = (status.sig_caught & bit(signal)) != 0;
     bool is_ignored = (status.sig_ignored & bit(signal)) != 0 || (!is_caught && is_ignored_by_default(signal));

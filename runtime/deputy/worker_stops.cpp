@@ -90,7 +90,8 @@ Status Worker::let_run(DeputyThread& t, int signal) {
 Status Worker::make_quiet_now(const DeputyProcess& p, DeputyThread& t) {
     t.wants_quiet = false;
     t.quiet = true;
-    TRY_ASSIGN(t.mask_before_quiet, get_signal_mask(t.tid.value));
+    TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
+    t.mask_before_quiet = std::exchange(t.mask_when_asked, std::nullopt).value_or(mask);
     TRY(set_signal_mask(t.tid.value, kEverySignal));
     return settle_call(p, t, Interrupted::DeliverResult, true);
 }

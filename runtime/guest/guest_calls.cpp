@@ -46,6 +46,8 @@ Status GuestSupervisor::handle_notification(const Notification& n) {
     t->signalled = t->signalled && t->interrupted;  // one that it has not stopped for yet: the kernel lets it wait for the answer
     t->cut_short = false;
     if (t->reissued && t->reissued->nr != n.nr) t->reissued.reset();
+    t->mask_to_tell.reset();
+    if (t->asked_signal != 0) TRY(answer_mask_question(*t));
     if (t->process->held()) return run_again(*t);
     return dispatch(*t);
 }
@@ -91,6 +93,13 @@ bool opens_own_memory(const GuestThread& t, const Row& row) {
 
 namespace {
 
+// Before it goes home, home has to know what the thread blocks.
+bool needs_true_mask(const Row& row) {
+    bool sets_mask = row.nr == SYS_rt_sigprocmask || row.nr == SYS_rt_sigreturn;
+    bool may_go_home = row.route == Route::Home || row.route == Route::Identity || row.route == Route::Both;
+    return may_go_home && !sets_mask && row.nr != SYS_exit && row.nr != SYS_exit_group;
+}
+
 // Those of its calls that the filter does not let through.
 bool waits_by_wall_clock(const Row& row) { return row.name == "futex" || row.name == "futex_waitv" || row.name == "futex_wait"; }
 
@@ -105,6 +114,10 @@ Status GuestSupervisor::dispatch(GuestThread& t) {
         // No kernel has calls up there; what lies between might be a newer kernel's at home.
         if (n.nr < 0 || n.nr > 1023) return answer(t, -ENOSYS);
         return go_home(t, n.nr, "a system call that pmi does not know");
+    }
+    if (needs_true_mask(*row)) {
+        TRY_ASSIGN(bool is_true, bring_mask_up_to_date(t));
+        if (!is_true) return {};
     }
     switch (row->route) {
         case Route::Local:
@@ -181,9 +194,15 @@ Status GuestSupervisor::forward_call(GuestThread& t, const Row* row, CallKind ki
     TRY(flush_files());
     if (row != nullptr) forget_known(t, *row);
     uint8_t again = t.reissued ? 1 : 0;
-    CallHead head{t.process->pid.value, t.tid.value, next_call_++, kind, 0, 0, again, 0, {}, 0};
-    t.call =
-        CallInFlight{head.id, kind, row, std::move(flat), std::move(question), bytes.size(), t.process->changes, std::move(then)};
+    CallHead head{.pid = t.process->pid.value, .tid = t.tid.value, .id = next_call_++, .kind = kind, .again = again};
+    t.call = CallInFlight{head.id, kind,           row, std::move(flat), std::move(question), bytes.size(), t.process->changes,
+                          {},      std::move(then)};
+    if (t.mask_to_tell && kind != CallKind::WatchFile) {
+        head.sets_mask = 1;
+        head.mask = *std::exchange(t.mask_to_tell, std::nullopt);
+        t.call->mask_before = std::exchange(t.home_mask, head.mask);
+        t.mask_is_late = false;
+    }
     t.went_home = true;
     if (answers_are_quick_) answer_is_due_ns_ = monotonic_ns() + kQuickAnswerNs;
     TRY(parts_.channel->send(static_cast<uint8_t>(FrameType::Call), head_bytes(head), bytes.parts));
@@ -193,7 +212,7 @@ Status GuestSupervisor::forward_call(GuestThread& t, const Row* row, CallKind ki
 // A signal waits for its end.
 Status GuestSupervisor::cancel_call(const GuestThread& t) {
     if (!t.call || t.call->kind == CallKind::ExitGroup || t.call->kind == CallKind::ExitThread) return {};
-    CallHead cancel{t.process->pid.value, t.tid.value, t.call->id, t.call->kind, 0, 0, 0, 0, {}, 0};
+    CallHead cancel{.pid = t.process->pid.value, .tid = t.tid.value, .id = t.call->id, .kind = t.call->kind};
     return parts_.channel->send(static_cast<uint8_t>(FrameType::Cancel), head_bytes(cancel));
 }
 
@@ -209,6 +228,10 @@ Status GuestSupervisor::handle_reply(std::span<const std::byte> body) {
     t->call.reset();
     TRY(count_at_home(*t, call, head, bytes, reply.result));
     if (call.row != nullptr) forget_known(*t, *call.row);
+    if (is_restart(reply.result) && call.mask_before) {  // home may not have got to it
+        t->home_mask |= *call.mask_before;
+        t->mask_is_late = true;
+    }
     if (head.lasts != 0) keep_known(*t, call, reply, head.lasts == kLastsForAll);
     t->restart_is_home = reply.result == kErestartBlock;
     if (reply.result != kErestartNoIntr) t->reissued.reset();

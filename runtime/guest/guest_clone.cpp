@@ -255,7 +255,6 @@ Status GuestSupervisor::adopt_child(pid_t outer) {
     Cloning done = *cloning_;
     cloning_.reset();
     GuestProcess& parent = *done.parent->process;
-    uint64_t home_mask = done.parent->home_mask;
     GuestThread* child = nullptr;
     if (done.is_fork) {
         auto made = std::make_unique<GuestProcess>();
@@ -284,7 +283,8 @@ Status GuestSupervisor::adopt_child(pid_t outer) {
     } else {
         child = &add_thread(parent, done.child, outer);
     }
-    child->home_mask = home_mask;
+    child->home_mask = done.parent->home_mask;
+    child->mask_is_late = done.parent->mask_is_late;
     TRY(inherit_patches(*done.parent, *child));
     spdlog::debug("new guest task {} ({})", done.child.value, outer);
     child->stopped = true;

@@ -1,12 +1,13 @@
 // Signal masks. The deputy blocks what the guest blocks, so that a blocked signal stays pending at home, where
-// signalfd, sigpending and sigtimedwait look for it. A handler's own mask is the exception: the guest's kernel sets it
-// and takes it back, and home is told only where the two differ when the handler returns.
+// signalfd, sigpending and sigtimedwait look for it. Home may block less than the guest for a while, never more: a handler's own
+// mask the guest's kernel sets and takes back, and what a thread blocks by a call home learns with its next call that goes there.
 #include <errno.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstring>
+#include <utility>
 
 #include "runtime/guest/guest_supervisor.h"
 #include "runtime/kernel/procfs.h"
@@ -38,9 +39,10 @@ Flattened set_mask_call(uint64_t mask) {
 
 }  // namespace
 
-// First home, then here. A signal that came meanwhile was sent before the change: it is delivered before the call is
-// done (again), which changes nothing at home the second time. What changes nothing there (swapcontext(3) sets the mask that it
-// has, mostly) need not go there: with nothing unblocked, no signal has to be delivered before the call returns.
+// What blocks more needs no home yet: of the thread's next call home learns it in time, and of a signal that comes before, home
+// asks (guest_late_mask.cpp). What unblocks a signal that home blocks goes there first: it may be pending, and then has to be
+// delivered before this call returns. A signal that came meanwhile was sent before the change: it is delivered before the call is
+// done (again), which changes nothing at home the second time.
 Status GuestSupervisor::change_mask(GuestThread& t, const Row& row) {
     const auto& args = t.notification->args;
     auto how = static_cast<int>(args[0]);
@@ -49,26 +51,47 @@ Status GuestSupervisor::change_mask(GuestThread& t, const Row& row) {
     if (args[1] == 0 || args[3] != sizeof(uint64_t) || !is_known) return let_run(t);
     auto set = t.process->memory->get<uint64_t>(args[1]);
     if (!set) return let_run(t);
-    uint64_t wanted = changed_mask(t.home_mask, how, *set);
-    if (wanted == t.home_mask) return let_run(t);
-    return forward(t, row, CallKind::Plain, [this, &t, wanted](const Reply& reply, const Flattened&) {
-        if (reply.result < 0) return finish(t, reply.result);
-        t.home_mask = wanted;
+    TRY_ASSIGN(uint64_t now, mask_of(t));
+    uint64_t wanted = changed_mask(now, how, *set);
+    return (t.home_mask & ~wanted) == 0 ? change_mask_here(t, wanted) : change_mask_at_home(t, &row, wanted);
+}
+
+// By the call that the thread makes.
+Status GuestSupervisor::change_mask_here(GuestThread& t, uint64_t mask) {
+    t.mask_is_late = mask != t.home_mask;
+    if (t.mask_is_late) TRY(say_masks_are_late());
+    return t.signalled ? run_again(t) : let_run(t);
+}
+
+Status GuestSupervisor::change_mask_at_home(GuestThread& t, const Row* row, uint64_t mask) {
+    uint64_t before = std::exchange(t.home_mask, mask);
+    t.mask_is_late = false;
+    TRY(forward_call(t, row, CallKind::Plain, set_mask_call(mask), [this, &t](const Reply& reply, const Flattened&) -> Status {
+        if (reply.result < 0) return fail("home does not take a signal mask: {}", reply.result);
         return t.signalled ? run_again(t) : let_run(t);
-    });
+    }));
+    if (t.call) t.call->mask_before = before;
+    return {};
+}
+
+bool GuestSupervisor::is_late(const GuestThread& t) const { return t.mask_is_late; }
+
+// The thread's own, of one that is stopped or waits in a call.
+Expected<uint64_t> GuestSupervisor::mask_of(const GuestThread& t) const {
+    if (!is_late(t)) return t.home_mask;
+    if (t.mask_to_restore) return *t.mask_to_restore;
+    if (t.stopped) return get_signal_mask(t.outer);
+    TRY_ASSIGN(ProcStatus status, read_status(t.process->outer, t.outer));
+    return status.sig_blocked;
 }
 
 // rt_sigreturn: the stack pointer stands behind the frame's return address, at its ucontext.
 Status GuestSupervisor::return_from_handler(GuestThread& t) {
     TRY_ASSIGN(uint64_t stack, stack_pointer_in_call(t.outer));
     auto mask = t.process->memory->get<uint64_t>(stack + kMaskInContext);
-    if (!mask || (*mask & ~kNeverBlocked) == t.home_mask) return let_run(t);
-    t.home_mask = *mask & ~kNeverBlocked;
-    return forward_call(t, nullptr, CallKind::Plain, set_mask_call(*mask),
-                        [this, &t](const Reply& reply, const Flattened&) -> Status {
-                            if (reply.result < 0) return fail("home does not take a signal mask: {}", reply.result);
-                            return t.signalled ? run_again(t) : let_run(t);
-                        });
+    if (!mask) return let_run(t);
+    uint64_t wanted = *mask & ~kNeverBlocked;
+    return (t.home_mask & ~wanted) == 0 ? change_mask_here(t, wanted) : change_mask_at_home(t, nullptr, wanted);
 }
 
 // The result of a call that has a mask of its own (sigsuspend, ppoll, ...) and that a signal has ended. The kernel

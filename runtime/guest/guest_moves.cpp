@@ -296,6 +296,7 @@ Status GuestSupervisor::thaw(GuestProcess& p) {
     for (auto& [tid, t] : p.threads) {
         t->wants_home = false;
         t->injecting = false;
+        t->mask_is_late |= masks_late_told_;  // an answer may have come too late
         if (!t->stopped) continue;
         if (was_captured && departing_) {
             for (const auto& state : departing_->threads())

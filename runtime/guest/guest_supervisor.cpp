@@ -136,6 +136,11 @@ Status GuestSupervisor::handle_frame(const Frame& frame) {
         TRY_ASSIGN(auto head, take_head<SignalHead>(body));
         return handle_signal_frame(head);
     }
+    if (type == FrameType::AskMask) {
+        TRY_ASSIGN(auto head, take_head<MaskHead>(body));
+        auto done = handle_mask_question(head);
+        return !done && done.error().code() == ESRCH ? Status() : std::move(done);
+    }
     if (type == FrameType::Clock) {
         TRY_ASSIGN(auto head, take_head<ClockHead>(body));
         return handle_clock_frame(head);
@@ -210,6 +215,7 @@ Status GuestSupervisor::handle_stop(pid_t outer, const Stop& stop) {
     }
     t->stopped = true;
     Status result = keep_given(*t);
+    if (result && t->asked_signal != 0) result = answer_mask_question(*t);
     if (result && t->wall_wait) {
         auto is_done = wall_wait_stop(*t, stop);
         if (is_done && *is_done) return {};

@@ -177,6 +177,18 @@ class GuestSupervisor : private StopWaiter {
 
     // -- guest_mask.cpp
     Status change_mask(GuestThread& t, const Row& row);
+    Status change_mask_here(GuestThread& t, uint64_t mask);
+    Status change_mask_at_home(GuestThread& t, const Row* row, uint64_t mask);
+    bool is_late(const GuestThread& t) const;
+    Expected<uint64_t> mask_of(const GuestThread& t) const;
+    // -- guest_late_mask.cpp
+    Status say_masks_are_late();
+    Expected<bool> bring_mask_up_to_date(GuestThread& t);
+    Status take_signals_back(GuestThread& t);
+    Status take_blocked_signals(GuestThread& t);
+    Status queue_at_home(GuestThread& t);
+    Status handle_mask_question(const MaskHead& question);
+    Status answer_mask_question(GuestThread& t);
     Status return_from_handler(GuestThread& t);
     Status entered_handler(GuestThread& t);
     Status suspend_result(GuestThread& t, int64_t result);
@@ -310,6 +322,7 @@ class GuestSupervisor : private StopWaiter {
     std::set<pid_t> unclaimed_stops_;
 
     SignalsFromHome signals_;
+    bool masks_late_told_ = false;  // that they may be
 };
 
 }  // namespace pmi

@@ -36,7 +36,8 @@ struct CallInFlight {
     Flattened sent;
     ByteBuffer question;  // as it was sent, if its answer may last
     uint64_t bytes_sent = 0;
-    uint64_t changes_before = 0;  // GuestProcess::changes then
+    uint64_t changes_before = 0;          // GuestProcess::changes then
+    std::optional<uint64_t> mask_before;  // it changes home's mask, which was this
     // What to do with the reply instead of answering with it.
     ReplyHandler then;
 };
@@ -59,13 +60,16 @@ struct GuestThread {
     int64_t cpu_ns_before = 0;                 // CPU time that it used on other nodes
     int64_t cpu_home_ns = 0;                   // and at home, until it left
     KnownAnswers known;
-    bool went_home = false;    // its call was forwarded since it was notified
-    int64_t began_ns = 0;      // when it began to wait in its call (this node's CLOCK_MONOTONIC)
-    bool signalled = false;    // a signal came from home since the call in flight was sent
-    uint64_t transferred = 0;  // bytes, by the call that is to be made again for the rest
-    uint64_t home_mask = 0;    // the deputy's signal mask
-    int64_t home_result = 0;   // of the call that home answered last
-    bool cut_short = false;    // by a move: -EINTR is not the program's
+    bool went_home = false;                // its call was forwarded since it was notified
+    int64_t began_ns = 0;                  // when it began to wait in its call (this node's CLOCK_MONOTONIC)
+    bool signalled = false;                // a signal came from home since the call in flight was sent
+    uint64_t transferred = 0;              // bytes, by the call that is to be made again for the rest
+    uint64_t home_mask = 0;                // the deputy's signal mask, as home was told last: never more than the thread blocks
+    bool mask_is_late = false;             // the thread may block more than that (guest_mask.cpp)
+    std::optional<uint64_t> mask_to_tell;  // with its next call
+    int asked_signal = 0;                  // home waits to be told whether it blocks this one
+    int64_t home_result = 0;               // of the call that home answered last
+    bool cut_short = false;                // by a move: -EINTR is not the program's
     // The call that waited when a move interrupted it, until it waits again: a signal that comes before ends it as it would
     // have where it waited.
     struct Reissued {

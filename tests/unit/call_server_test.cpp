@@ -13,11 +13,13 @@
 
 #include <cstring>
 #include <map>
+#include <optional>
 #include <thread>
 
 #include "remote/transport/call_channel.h"
 #include "runtime/deputy/agent_region.h"
 #include "runtime/deputy/watched_files.h"
+#include "runtime/kernel/procfs.h"
 
 namespace pmi {
 namespace {
@@ -95,11 +97,11 @@ class CallServerTest : public testing::Test {
         server_->set_channel(HomePid(pid), home_);
         return pid;
     }
-    void ask(pid_t tid, int32_t nr, std::array<uint64_t, 6> args = {}) {
+    void ask(pid_t tid, int32_t nr, std::array<uint64_t, 6> args = {}, std::optional<uint64_t> mask = {}) {
         Call call;
         call.nr = nr;
         call.args = args;
-        CallHead head{tid, tid, ++calls_, CallKind::Plain, 0, 0, 0, 0, {}, 0};
+        CallHead head{.pid = tid, .tid = tid, .id = ++calls_, .sets_mask = mask.has_value(), .mask = mask.value_or(0)};
         ASSERT_TRUE(node_->send(static_cast<uint8_t>(FrameType::Call), head_bytes(head), encode(call).parts));
     }
     struct Answer {
@@ -162,6 +164,26 @@ TEST_F(CallServerTest, ACallThatWaitsHoldsUpNoOther) {
     EXPECT_EQ(__atomic_load_n(&region_->header()->watchers, __ATOMIC_SEQ_CST), 0u);
 }
 
+// Before the call, once.
+TEST_F(CallServerTest, AMaskThatComesWithACallIsSetFirst) {
+    auto blocked = [](pid_t tid) { return read_status(tid)->sig_blocked; };
+    constexpr uint64_t kUsr1 = uint64_t{1} << (SIGUSR1 - 1), kUsr2 = uint64_t{1} << (SIGUSR2 - 1);
+    pid_t tid = add_deputy();
+    ask(tid, SYS_kill, {static_cast<uint64_t>(tid), SIGUSR1, 0, 0, 0, 0}, kUsr1);  // it would die of it
+    auto a = answer();
+    ASSERT_TRUE(a);
+    EXPECT_EQ(a->result, 0);
+    EXPECT_EQ(blocked(tid), kUsr1);
+    ask(tid, SYS_getppid);
+    ASSERT_TRUE(answer());
+    EXPECT_EQ(blocked(tid), kUsr1);
+    ask(tid, SYS_getppid, {}, kUsr1 | kUsr2);
+    a = answer();
+    ASSERT_TRUE(a);
+    EXPECT_EQ(a->result, ::getpid());
+    EXPECT_EQ(blocked(tid), kUsr1 | kUsr2);
+}
+
 TEST_F(CallServerTest, LargeAnswersGoToo) {
     pid_t tid = add_deputy();
     for (int i = 0; i < 20; i++) {
@@ -171,7 +193,7 @@ TEST_F(CallServerTest, LargeAnswersGoToo) {
         call.arena_size = 64 << 10;
         call.relocs.push_back({0, 0});
         call.out.push_back({0, 64 << 10, OutWhen::Result, 1, 0});
-        CallHead head{tid, tid, ++calls_, CallKind::Plain, 0, 0, 0, 0, {}, 0};
+        CallHead head{.pid = tid, .tid = tid, .id = ++calls_};
         ASSERT_TRUE(node_->send(static_cast<uint8_t>(FrameType::Call), head_bytes(head), encode(call).parts));
         auto a = answer();
         ASSERT_TRUE(a);
