@@ -52,6 +52,10 @@ constexpr uint64_t kArenasOffset = kSlotsOffset + ((kMaxSlots * sizeof(Slot) + k
 constexpr uint64_t kLargeArenasOffset = kArenasOffset + kMaxSlots * kArenaSize;
 constexpr uint64_t kAgentSize = kLargeArenasOffset + kLargeArenas * kLargeArenaSize;  // the whole range that is taken
 
+// The upper half of rt_sigprocmask's first argument where a stub makes the call by itself (interpose/patch/mask_stub.h): the kernel
+// takes an int there. Whoever signs calls of his own so changes his mask unnoticed, and has to live with that.
+constexpr uint32_t kMaskCallSign = 0x706d6921;
+
 // One system call of a batch (agent_batch): r12 = first op, r13 = how many.
 struct BatchOp {
     int64_t nr;

@@ -1,7 +1,7 @@
 // The program is a binary search over ranges of numbers that are treated alike, so that no call pays more
-// than some ten instructions. Only words at offsets that seccomp allows are loaded, and only low halves of
-// arguments are looked at: the kernel itself takes a clock's number, and mmap's flags, from no more than
-// those.
+// than some ten instructions. Only words at offsets that seccomp allows are loaded, and of arguments, but for the
+// sign of a stub's rt_sigprocmask, only low halves are looked at: the kernel itself takes a clock's number, and
+// mmap's flags, from no more than those.
 #include "interpose/filter/filter.h"
 
 #include <linux/audit.h>
@@ -14,6 +14,7 @@
 
 #include <cstddef>
 
+#include "interpose/agent/agent.h"
 #include "interpose/syscall/row.h"
 #include "runtime/base/error.h"
 
@@ -23,7 +24,7 @@ namespace {
 constexpr uint32_t kX32Bit = 0x40000000;  // __X32_SYSCALL_BIT
 constexpr uint32_t kNoSuchCall = SECCOMP_RET_ERRNO | ENOSYS;
 
-enum class Verdict : uint8_t { Notify, Allow, Mmap, Mprotect, ClockGettime, Futex, FutexWaitv, FutexWait };
+enum class Verdict : uint8_t { Notify, Allow, Mmap, Mprotect, Sigprocmask, ClockGettime, Futex, FutexWaitv, FutexWait };
 
 // Numbers from `first` on, up to the next range.
 struct Range {
@@ -38,6 +39,7 @@ Verdict verdict_of(const Row& row) {
     if (row.nr == kFutexWaitv) return Verdict::FutexWaitv;
     if (row.nr == kFutexWait) return Verdict::FutexWait;
     if (row.nr == SYS_mprotect || row.nr == SYS_pkey_mprotect) return Verdict::Mprotect;
+    if (row.nr == SYS_rt_sigprocmask) return Verdict::Sigprocmask;
     if (row.route == Route::Local) return Verdict::Allow;
     if (row.nr == SYS_mmap) return Verdict::Mmap;
     if (row.nr == SYS_clock_gettime) return Verdict::ClockGettime;
@@ -111,6 +113,16 @@ Program decide_mprotect() {
     return p;
 }
 
+// What a patched site makes by itself.
+Program decide_sigprocmask() {
+    Program p;
+    p.load(low_half_of_arg(0) + 4);
+    p.if_skip(BPF_JEQ, kMaskCallSign, 1);
+    p.give(SECCOMP_RET_USER_NOTIF);
+    p.give(SECCOMP_RET_ALLOW);
+    return p;
+}
+
 // The clocks that the guest's time namespace sets right.
 Program decide_clock_gettime() {
     constexpr uint32_t kClocks[] = {CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME};
@@ -160,6 +172,7 @@ Program decide(Verdict verdict) {
         case Verdict::Allow: p.give(SECCOMP_RET_ALLOW); break;
         case Verdict::Mmap: return decide_mmap();
         case Verdict::Mprotect: return decide_mprotect();
+        case Verdict::Sigprocmask: return decide_sigprocmask();
         case Verdict::ClockGettime: return decide_clock_gettime();
         case Verdict::Futex: return decide_futex();
         case Verdict::FutexWaitv: return decide_futex_clock(3, 4);

@@ -76,7 +76,7 @@ Status check_boundary(std::span<const std::byte> code, size_t load, size_t sysca
 
 Expected<Site> find_site(std::span<const std::byte> code, uint64_t resume, int64_t nr) {
     constexpr std::byte kSyscall[] = {std::byte{0x0f}, std::byte{0x05}};
-    if (!answer_index(nr)) return fail("call {} is never answered by its site", nr);
+    if (!can_be_patched(nr)) return fail("call {} is never answered by its site", nr);
     if (resume < kLowest + code.size()) return fail("it is in the lowest pages");
     if (code.size() < kSyscallSize || !std::equal(std::begin(kSyscall), std::end(kSyscall), code.end() - kSyscallSize))
         return fail("no system call instruction stands there");

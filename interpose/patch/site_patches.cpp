@@ -14,15 +14,20 @@ Expected<SitePatch*> SitePatches::prepare(const Site& site) {
         return &*known;
     }
     if (patches_.size() >= kMaxPatches) return fail("{} sites are patched, and there is room for no more", patches_.size());
-    auto index = answer_index(site.nr);
-    if (!index) return fail("call {} is never answered by its site", site.nr);
     SitePatch patch;
     patch.site = site;
     patch.stub = agent_base_ + kStubsOffset + patches_.size() * kStubSize;
-    TRY_ASSIGN(patch.code, make_stub_code(site, patch.stub, answers() + *index * sizeof(Answer)));
+    TRY_ASSIGN(patch.code, make_code(site, patch.stub));
     TRY_ASSIGN(patch.jump, make_jump(site.load, patch.stub));
     patches_.push_back(patch);
     return &patches_.back();
+}
+
+Expected<StubCode> SitePatches::make_code(const Site& site, uint64_t stub) const {
+    if (site.nr == SYS_rt_sigprocmask) return make_mask_stub(site, stub, mask_cell());
+    auto index = answer_index(site.nr);
+    if (!index) return fail("call {} is never answered by its site", site.nr);
+    return make_stub_code(site, stub, answers() + *index * sizeof(Answer));
 }
 
 size_t SitePatches::active() const {
@@ -37,10 +42,23 @@ void SitePatches::show_original(uint64_t address, std::span<std::byte> code) con
         }
 }
 
+const SitePatch* SitePatches::patch_at(uint64_t address) const {
+    if (!is_stub(address)) return nullptr;
+    size_t index = (address - (agent_base_ + kStubsOffset)) / kStubSize;
+    return index < patches_.size() ? &patches_[index] : nullptr;
+}
+
 bool SitePatches::put_outside(StubRegisters& registers) const {
-    if (!is_stub(registers.rip)) return false;
-    size_t index = (registers.rip - (agent_base_ + kStubsOffset)) / kStubSize;
-    return index < patches_.size() && pmi::put_outside(patches_[index].site, patches_[index].stub, registers);
+    const SitePatch* patch = patch_at(registers.rip);
+    if (patch == nullptr) return false;
+    auto put = patch->site.nr == SYS_rt_sigprocmask ? put_outside_mask_stub : pmi::put_outside;
+    return put(patch->site, patch->stub, registers);
+}
+
+std::optional<uint64_t> SitePatches::after_fault(uint64_t rip) const {
+    const SitePatch* patch = patch_at(rip);
+    bool is_mask = patch != nullptr && patch->site.nr == SYS_rt_sigprocmask;
+    return is_mask ? after_mask_fault(patch->stub, rip) : std::nullopt;
 }
 
 }  // namespace pmi

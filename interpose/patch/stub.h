@@ -19,7 +19,7 @@
 
 namespace pmi {
 
-constexpr size_t kStubSize = 64;  // that each takes
+constexpr size_t kStubSize = 128;  // that each takes
 using StubCode = std::array<std::byte, kStubSize>;
 
 // `address`: of the stub. Error: one of the three places is out of another's reach.
@@ -27,7 +27,7 @@ Expected<StubCode> make_stub_code(const Site& site, uint64_t address, uint64_t a
 
 // What of a thread's registers the stub has to do with.
 struct StubRegisters {
-    uint64_t rip = 0, rcx = 0;
+    uint64_t rip = 0, rcx = 0, rdi = 0;
 };
 // Where the thread would be if the site were not patched: before the call, at it, or behind it. False: the stub has no instruction
 // there.

@@ -129,11 +129,16 @@ struct SignalHead {
     int32_t pid, tid;
     siginfo_t info;
 };
+enum class Blocked : uint32_t {
+    No,
+    Yes,     // home is to block it, and keep it
+    Behind,  // others of its number are pending on the node, and it must not overtake them: it is to be sent there
+};
 struct MaskHead {
     int32_t pid, tid;
     int32_t signal;
-    uint32_t is_blocked;  // of an answer; then home is to block `mask`
-    uint64_t mask;
+    Blocked is_blocked;  // of an answer
+    uint64_t mask;       // Yes: that home is to block
 };
 
 template <typename Head>

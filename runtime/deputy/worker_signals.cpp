@@ -54,7 +54,7 @@ Status Worker::handle_signal(DeputyProcess& p, DeputyThread& t, int signal) {
 
 // It stays in this stop until the node has answered.
 Status Worker::ask_mask(const DeputyProcess& p, const DeputyThread& t) {
-    return p.session->send(FrameType::AskMask, MaskHead{p.pid.value, t.tid.value, t.asked_signal, 0, 0});
+    return p.session->send(FrameType::AskMask, MaskHead{p.pid.value, t.tid.value, t.asked_signal, Blocked::No, 0});
 }
 
 Status Worker::handle_mask(const MaskHead& answer) {
@@ -63,7 +63,13 @@ Status Worker::handle_mask(const MaskHead& answer) {
     DeputyThread& t = p->threads.at(HomePid(answer.tid));
     if (t.asked_signal == 0 || t.asked_signal != answer.signal) return {};  // it has been made quiet meanwhile
     int signal = std::exchange(t.asked_signal, 0);
-    if (answer.is_blocked == 0) return take_signal(*p, t, signal);
+    if (answer.is_blocked == Blocked::No) return take_signal(*p, t, signal);
+    if (answer.is_blocked == Blocked::Behind) {
+        TRY_ASSIGN(siginfo_t info, get_signal_info(t.tid.value));
+        TRY(p->session->send(FrameType::Signal, SignalHead{p->pid.value, t.tid.value, info}));
+        TRY(settle_call(*p, t, Interrupted::GoOnAsIfNothing, false));
+        return let_run(t);
+    }
     TRY(set_signal_mask(t.tid.value, answer.mask | bit(signal)));
     TRY(settle_call(*p, t, Interrupted::GoOnAsIfNothing, false));
     TRY_ASSIGN(int again, queue_again(*p, t, signal));

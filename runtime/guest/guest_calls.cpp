@@ -200,7 +200,8 @@ Status GuestSupervisor::forward_call(GuestThread& t, const Row* row, CallKind ki
     if (t.mask_to_tell && kind != CallKind::WatchFile) {
         head.sets_mask = 1;
         head.mask = *std::exchange(t.mask_to_tell, std::nullopt);
-        t.call->mask_before = std::exchange(t.home_mask, head.mask);
+        t.call->mask_before = t.home_mask;
+        set_home_mask(t, head.mask);
         t.mask_is_late = false;
     }
     t.went_home = true;
@@ -229,7 +230,7 @@ Status GuestSupervisor::handle_reply(std::span<const std::byte> body) {
     TRY(count_at_home(*t, call, head, bytes, reply.result));
     if (call.row != nullptr) forget_known(*t, *call.row);
     if (is_restart(reply.result) && call.mask_before) {  // home may not have got to it
-        t->home_mask |= *call.mask_before;
+        set_home_mask(*t, t->home_mask | *call.mask_before);
         t->mask_is_late = true;
     }
     if (head.lasts != 0) keep_known(*t, call, reply, head.lasts == kLastsForAll);

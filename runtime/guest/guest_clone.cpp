@@ -153,6 +153,7 @@ Status GuestSupervisor::clone_at_home(GuestThread& t) {
     // A child that runs in this memory sees its parent's answers.
     bool shares_answers = !r.is_thread() && (r.args.flags & CLONE_VM) != 0;
     if (shares_answers) take_answers_back(*t.process);
+    close_masks(*t.process);
     cloning_ = Cloning{};
     cloning_->parent = &t;
     cloning_->flags = r.args.flags;

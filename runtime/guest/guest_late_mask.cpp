@@ -37,13 +37,66 @@ Status GuestSupervisor::say_masks_are_late() {
     return parts_.channel->send(static_cast<uint8_t>(FrameType::MasksLate), {});
 }
 
+namespace {
+
+uint64_t cell_of(const GuestProcess& p) { return p.patches.sites->mask_cell(); }
+
+// Fails for one that is being killed, which reads it no more.
+template <typename T>
+void put_in_cell(const GuestProcess& p, size_t offset, const T& value) {
+    auto done = p.memory->put(cell_of(p) + offset, value);
+    if (!done) spdlog::debug("process {}: {}", p.pid.value, done.error().message());
+}
+
+}  // namespace
+
+// It has changed its mask since home was told, by a notified call or in a stub.
+bool GuestSupervisor::is_late(const GuestThread& t) {
+    const GuestProcess& p = *t.process;
+    if (t.mask_is_late || !p.patches.masks_open) return t.mask_is_late;
+    return p.memory->get<uint32_t>(cell_of(p) + offsetof(MaskCell, is_late)).value_or(1) != 0;
+}
+
+// Of a thread that is stopped, or waits in a call.
+void GuestSupervisor::note_late(GuestThread& t) {
+    if (t.mask_is_late || !is_late(t)) return;
+    t.mask_is_late = true;
+    put_in_cell(*t.process, offsetof(MaskCell, is_late), uint32_t{0});
+}
+
+void GuestSupervisor::set_home_mask(GuestThread& t, uint64_t mask) {
+    t.home_mask = mask;
+    if (t.process->patches.masks_open) put_in_cell(*t.process, offsetof(MaskCell, told), mask);
+}
+
+// From now on its stubs change the mask by themselves, if it is the only thread that uses this memory.
+Status GuestSupervisor::open_masks(GuestThread& t) {
+    GuestProcess& p = *t.process;
+    bool is_cloning = cloning_ && cloning_->parent->process == &p;
+    bool is_alone = p.threads.size() == 1 && !p.shares_memory && p.vfork_children == 0 && !is_cloning;
+    if (p.patches.masks_open || !is_alone || !p.patches.any_active()) return {};
+    TRY(say_masks_are_late());
+    put_in_cell(p, 0, MaskCell{t.home_mask, 0, 0});
+    p.patches.masks_open = true;
+    return {};
+}
+
+// Before another task has its memory. Its threads don't run.
+void GuestSupervisor::close_masks(GuestProcess& p) {
+    if (!p.patches.masks_open) return;
+    for (auto& [tid, t] : p.threads) note_late(*t);
+    put_in_cell(p, offsetof(MaskCell, is_closed), uint32_t{1});
+    p.patches.masks_open = false;
+}
+
 // Of a thread in a call that goes home. False: something else has to be done first, and the call is looked at again after it.
 Expected<bool> GuestSupervisor::bring_mask_up_to_date(GuestThread& t) {
     if (!t.carried.empty()) {
         TRY(queue_at_home(t));
         return false;
     }
-    if (!is_late(t)) return true;
+    note_late(t);
+    if (!t.mask_is_late) return true;
     TRY_ASSIGN(ProcStatus status, read_status(t.process->outer, t.outer));
     if ((status.sig_pending & status.sig_blocked) != 0) {
         TRY(take_signals_back(t));
@@ -99,7 +152,7 @@ Status GuestSupervisor::handle_mask_question(const MaskHead& question) {
     GuestThread* t = thread_of(HomePid(question.pid), HomePid(question.tid));
     if (t == nullptr || t->ended || question.signal < 1 || question.signal > 64) {
         MaskHead answer = question;
-        answer.is_blocked = 0;
+        answer.is_blocked = Blocked::No;
         return parts_.channel->send(static_cast<uint8_t>(FrameType::MaskTold), head_bytes(answer));
     }
     t->asked_signal = question.signal;
@@ -108,14 +161,19 @@ Status GuestSupervisor::handle_mask_question(const MaskHead& question) {
 }
 
 Status GuestSupervisor::answer_mask_question(GuestThread& t) {
-    int signal = std::exchange(t.asked_signal, 0);
-    TRY_ASSIGN(uint64_t mask, mask_of(t));
-    bool is_blocked = (mask >> (signal - 1) & 1) != 0;
-    if (is_blocked) {
-        t.home_mask = mask;
-        t.mask_is_late = false;
+    MaskHead answer{t.process->pid.value, t.tid.value, std::exchange(t.asked_signal, 0), Blocked::No, 0};
+    if (t.stopped) TRY(leave_stub(t));
+    note_late(t);
+    TRY_ASSIGN(answer.mask, mask_of(t));
+    uint64_t bit = uint64_t{1} << (answer.signal - 1);
+    if ((answer.mask & bit) != 0) {
+        TRY_ASSIGN(ProcStatus status, read_status(t.process->outer, t.outer));
+        bool is_behind = (status.sig_pending & bit) != 0 || signals_.holds_for(t.tid);
+        answer.is_blocked = is_behind ? Blocked::Behind : Blocked::Yes;
+        if (!is_behind) set_home_mask(t, answer.mask);
+        // Late again: what is pending here has to go home with the next call.
+        t.mask_is_late = (status.sig_pending & answer.mask) != 0;
     }
-    MaskHead answer{t.process->pid.value, t.tid.value, signal, is_blocked ? 1U : 0U, mask};
     return parts_.channel->send(static_cast<uint8_t>(FrameType::MaskTold), head_bytes(answer));
 }
 

@@ -44,6 +44,10 @@ Flattened set_mask_call(uint64_t mask) {
 // delivered before this call returns. A signal that came meanwhile was sent before the change: it is delivered before the call is
 // done (again), which changes nothing at home the second time.
 Status GuestSupervisor::change_mask(GuestThread& t, const Row& row) {
+    TRY_ASSIGN(bool is_stopped, patch_if_hot(t));
+    if (is_stopped) return {};
+    note_late(t);
+    TRY(open_masks(t));
     const auto& args = t.notification->args;
     auto how = static_cast<int>(args[0]);
     bool is_known = how == SIG_BLOCK || how == SIG_UNBLOCK || how == SIG_SETMASK;
@@ -64,7 +68,8 @@ Status GuestSupervisor::change_mask_here(GuestThread& t, uint64_t mask) {
 }
 
 Status GuestSupervisor::change_mask_at_home(GuestThread& t, const Row* row, uint64_t mask) {
-    uint64_t before = std::exchange(t.home_mask, mask);
+    uint64_t before = t.home_mask;
+    set_home_mask(t, mask);
     t.mask_is_late = false;
     TRY(forward_call(t, row, CallKind::Plain, set_mask_call(mask), [this, &t](const Reply& reply, const Flattened&) -> Status {
         if (reply.result < 0) return fail("home does not take a signal mask: {}", reply.result);
@@ -73,8 +78,6 @@ Status GuestSupervisor::change_mask_at_home(GuestThread& t, const Row* row, uint
     if (t.call) t.call->mask_before = before;
     return {};
 }
-
-bool GuestSupervisor::is_late(const GuestThread& t) const { return t.mask_is_late; }
 
 // The thread's own, of one that is stopped or waits in a call.
 Expected<uint64_t> GuestSupervisor::mask_of(const GuestThread& t) const {

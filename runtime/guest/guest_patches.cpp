@@ -43,6 +43,12 @@ std::optional<uint32_t> common_answer(const GuestProcess& p, int64_t nr) {
     return fits ? std::optional(static_cast<uint32_t>(*common)) : std::nullopt;
 }
 
+// A mask's stub serves a process with one thread (guest_late_mask.cpp).
+bool has_use_for_stub(const GuestProcess& p, int64_t nr) {
+    if (nr == SYS_rt_sigprocmask) return p.threads.size() == 1 && can_run_mask_stub();
+    return common_answer(p, nr).has_value();
+}
+
 // Bytes of the program's code that end at `resume`. Only what comes from a file and can't be written to is ever patched: code that
 // the program makes itself, or changes, is its own.
 Expected<std::vector<std::byte>> code_before(const GuestProcess& p, uint64_t resume) {
@@ -90,18 +96,18 @@ bool put(const GuestProcess& p, uint64_t address, uint32_t value) {
 
 }  // namespace
 
-// Of a call that the node could answer. True: its thread is being stopped, and will make the call again.
+// Of a call that the node could answer, or make. True: its thread is being stopped, and will make the call again.
 Expected<bool> GuestSupervisor::patch_if_hot(GuestThread& t) {
     GuestProcess& p = *t.process;
     GuestPatches& patches = p.patches;
     if (!parts_.patching || patches.ended || p.shares_memory || p.vfork_children > 0) return false;
     CallPlace place{t.notification->resume, t.notification->nr};
-    if (!answer_index(place.nr) || (patches.sites && patches.sites->is_stub(place.resume))) return false;
+    if (!can_be_patched(place.nr) || (patches.sites && patches.sites->is_stub(place.resume))) return false;
     if (patches.calls.size() >= kMaxPlaces && patches.calls.count(place) == 0) return false;
     uint32_t& calls = patches.calls[place];
     if (calls == kLookedAt) return false;
     if (calls < kHot) calls++;
-    if (calls < kHot || !common_answer(p, place.nr)) return false;
+    if (calls < kHot || !has_use_for_stub(p, place.nr)) return false;
     bool is_busy = p.held() || (cloning_ && cloning_->parent->process == &p);
     for (const auto& [tid, other] : p.threads) is_busy |= other->wants_home || other->held_result.has_value();
     if (is_busy) return false;
@@ -203,11 +209,23 @@ Status GuestSupervisor::inherit_patches(const GuestThread& parent, GuestThread& 
 Status GuestSupervisor::leave_stub(GuestThread& t) {
     if (!t.process->patches.sites) return {};
     TRY_ASSIGN(Registers r, get_registers(t.outer));
-    StubRegisters at{r.rip, r.rcx};
+    StubRegisters at{r.rip, r.rcx, r.rdi};
     if (!t.process->patches.sites->put_outside(at)) return {};
     r.rip = at.rip;
     r.rcx = at.rcx;
+    r.rdi = at.rdi;
     return set_registers(t.outer, r);
+}
+
+// False: the fault is the program's own.
+Expected<bool> GuestSupervisor::leave_fault_in_stub(GuestThread& t) {
+    if (!t.process->patches.sites) return false;
+    TRY_ASSIGN(Registers r, get_registers(t.outer));
+    auto there = t.process->patches.sites->after_fault(r.rip);
+    if (!there) return false;
+    r.rip = *there;
+    TRY(set_registers(t.outer, r));
+    return true;
 }
 
 void GuestSupervisor::unpatch_or_say(GuestProcess& p) {
@@ -221,6 +239,7 @@ Status GuestSupervisor::unpatch(GuestProcess& p) {
     patches.waiting.clear();
     patches.calls.clear();
     if (!patches.sites) return {};
+    close_masks(p);
     for (SitePatch& patch : patches.sites->all()) {
         if (!patch.active) continue;
         JumpBytes there{};

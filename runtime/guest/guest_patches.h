@@ -21,6 +21,7 @@ struct GuestPatches {
     std::map<CallPlace, uint32_t> calls;  // how many came from there; those that were looked at are out of the count
     std::vector<CallPlace> waiting;       // to be patched when no thread runs
     AnswersPage told{};                   // what stands in its page of answers
+    bool masks_open = false;              // stubs may change the mask of its only thread
     uint32_t patched = 0, refused = 0;    // so far
     // No more: this kernel doesn't let code be written to, or the program changes its code itself.
     bool ended = false;

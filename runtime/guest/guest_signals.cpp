@@ -96,8 +96,12 @@ bool GuestSupervisor::has_agent(const GuestProcess& p) const {
 
 Status GuestSupervisor::handle_signal_stop(GuestThread& t, int signal) {
     if (t.stepping_into_handler && signal == SIGTRAP) return entered_handler(t);
-    TRY(leave_stub(t));  // a handler's frame must not hold an address in there: the program may move before it returns
     TRY_ASSIGN(siginfo_t info, get_signal_info(t.outer));
+    if (is_fault(signal, info)) {
+        TRY_ASSIGN(bool is_stubs, leave_fault_in_stub(t));
+        if (is_stubs) return go_on(t);
+    }
+    TRY(leave_stub(t));  // a handler's frame must not hold an address in there: the program may move before it returns
     if (!is_fault(signal, info)) TRY(leave_vdso_before(t, info));
     if (auto true_one = take_true_info(t, info)) {
         TRY(deliver(t, signal, *true_one));

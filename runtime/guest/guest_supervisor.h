@@ -134,6 +134,7 @@ class GuestSupervisor : private StopWaiter {
     Status inherit_patches(const GuestThread& parent, GuestThread& child);
     Status change_code(GuestThread& t);
     static Status leave_stub(GuestThread& t);
+    static Expected<bool> leave_fault_in_stub(GuestThread& t);
     static Status unpatch(GuestProcess& p);
     static void unpatch_or_say(GuestProcess& p);
 
@@ -179,10 +180,15 @@ class GuestSupervisor : private StopWaiter {
     Status change_mask(GuestThread& t, const Row& row);
     Status change_mask_here(GuestThread& t, uint64_t mask);
     Status change_mask_at_home(GuestThread& t, const Row* row, uint64_t mask);
-    bool is_late(const GuestThread& t) const;
     Expected<uint64_t> mask_of(const GuestThread& t) const;
+
     // -- guest_late_mask.cpp
     Status say_masks_are_late();
+    static bool is_late(const GuestThread& t);
+    static void note_late(GuestThread& t);
+    static void set_home_mask(GuestThread& t, uint64_t mask);
+    Status open_masks(GuestThread& t);
+    static void close_masks(GuestProcess& p);
     Expected<bool> bring_mask_up_to_date(GuestThread& t);
     Status take_signals_back(GuestThread& t);
     Status take_blocked_signals(GuestThread& t);

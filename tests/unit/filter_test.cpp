@@ -15,6 +15,7 @@
 
 #include <cerrno>
 
+#include "interpose/agent/agent.h"
 #include "interpose/syscall/row.h"
 
 namespace pmi {
@@ -73,6 +74,17 @@ TEST(Filter, CodeThatBecomesWritableIsSeen) {
         EXPECT_EQ(with(PROT_READ | PROT_WRITE | PROT_EXEC), SECCOMP_RET_USER_NOTIF);
         EXPECT_EQ(with(PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN), SECCOMP_RET_USER_NOTIF);
     }
+}
+
+TEST(Filter, MaskCallsOfStubsAreLocal) {
+    auto with = [](uint64_t how) { return verdict(SYS_rt_sigprocmask, {how, 0x1000, 0, 8, 0, 0}); };
+    for (uint64_t how : {0, 1, 2, 77}) {
+        EXPECT_EQ(with(how | uint64_t{kMaskCallSign} << 32), SECCOMP_RET_ALLOW);
+        EXPECT_EQ(with(how), SECCOMP_RET_USER_NOTIF);
+        EXPECT_EQ(with(how | uint64_t{kMaskCallSign + 1} << 32), SECCOMP_RET_USER_NOTIF);
+        EXPECT_EQ(with(how | kMaskCallSign), SECCOMP_RET_USER_NOTIF);
+    }
+    EXPECT_EQ(verdict(SYS_getppid, {uint64_t{kMaskCallSign} << 32}), SECCOMP_RET_USER_NOTIF);
 }
 
 TEST(Filter, ClocksOfTheTimeNamespaceAreLocal) {
