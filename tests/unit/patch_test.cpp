@@ -322,5 +322,170 @@ TEST_F(Patching, NoStubOutsideOfThem) {
     EXPECT_FALSE(patches_->put_outside(r));
 }
 
+// -- rt_sigprocmask
+
+// int64_t (*)(int how, const uint64_t* set, uint64_t* old, size_t size); -1000 if the flags or rdi are not what they were.
+constexpr unsigned char kMaskFunction[] = {0x49, 0x89, 0xca,                          // mov r10, rcx
+                                           0x49, 0x89, 0xf8,                          // mov r8, rdi
+                                           0xf9,                                      // stc
+                                           0xb8, 0x0e, 0x00, 0x00, 0x00,              // mov eax, 14
+                                           0x0f, 0x05,                                // syscall
+                                           0x73, 0x06,                                // jnc bad
+                                           0x4c, 0x39, 0xc7, 0x75, 0x01,              // cmp rdi, r8; jne bad
+                                           0xc3,                                      // ret
+                                           0x48, 0xc7, 0xc0, 0x18, 0xfc, 0xff, 0xff,  // bad: mov rax, -1000
+                                           0xc3};                                     // ret
+constexpr size_t kMaskResumeIn = 14;
+
+class MaskPatching : public Patching {
+  protected:
+    void SetUp() override {
+        if (!can_run_mask_stub()) GTEST_SKIP() << "a CPU without BMI2";
+        Patching::SetUp();
+        std::byte* text = place_.data() + kStubsOffset + kStubsSize;
+        std::memset(text, 0x90, 4 * kPage);
+        std::memcpy(text + kSled, kMaskFunction, sizeof kMaskFunction);
+        function_ = reinterpret_cast<uint64_t>(text) + kSled;
+        uint64_t resume = function_ + kMaskResumeIn;
+        auto site = find_site({reinterpret_cast<const std::byte*>(resume - kSiteWindow), kSiteWindow}, resume, SYS_rt_sigprocmask);
+        ASSERT_TRUE(site) << site.error().message();
+        auto patch = patches_->prepare(*site);
+        ASSERT_TRUE(patch) << patch.error().message();
+        patch_ = *patch;
+        std::memcpy(reinterpret_cast<void*>(patch_->stub), patch_->code.data(), kStubSize);
+        Patching::patch();
+        cell() = {0, 0, 0};
+        change(SIG_SETMASK, 0);
+        cell().is_late = 0;
+    }
+    MaskCell& cell() { return *reinterpret_cast<MaskCell*>(patches_->mask_cell()); }
+    int64_t call(uint64_t how, const uint64_t* set, uint64_t* old = nullptr, size_t size = 8) const {
+        return reinterpret_cast<int64_t (*)(uint64_t, const uint64_t*, uint64_t*, size_t)>(function_)(how, set, old, size);
+    }
+    // Whether the stub has made the call by itself.
+    bool change(uint64_t how, uint64_t set) {
+        cell().is_late = 0;
+        EXPECT_EQ(call(how, &set), 0);
+        return cell().is_late != 0;
+    }
+    static uint64_t mask() {
+        uint64_t now = 0;
+        EXPECT_EQ(::syscall(SYS_rt_sigprocmask, SIG_BLOCK, nullptr, &now, sizeof now), 0);
+        return now;
+    }
+};
+constexpr uint64_t kA = uint64_t{1} << (SIGUSR1 - 1), kB = uint64_t{1} << (SIGUSR2 - 1), kC = uint64_t{1} << 63;
+
+TEST_F(MaskPatching, ChangesTheMaskAsTheCallDoes) {
+    for (uint64_t told : {uint64_t{0}, kA, kA | kC, ~uint64_t{0}}) {
+        cell().told = told;
+        change(SIG_SETMASK, 0);
+        change(SIG_BLOCK, kA | kB);
+        EXPECT_EQ(mask(), kA | kB);
+        change(SIG_UNBLOCK, kA);
+        EXPECT_EQ(mask(), kB);
+        change(SIG_SETMASK, kC);
+        EXPECT_EQ(mask(), kC);
+        uint64_t old = 0;
+        EXPECT_EQ(call(SIG_UNBLOCK, nullptr, &old), 0);
+        EXPECT_EQ(old, kC);
+        EXPECT_EQ(call(SIG_SETMASK, &kA, &old), 0);
+        EXPECT_EQ(old, kC);
+        EXPECT_EQ(mask(), kA);
+        EXPECT_EQ(call(SIG_BLOCK, &kA, nullptr, 4), -EINVAL);
+        EXPECT_EQ(call(77, &kA), -EINVAL);
+        EXPECT_EQ(mask(), kA);
+    }
+    change(SIG_SETMASK, 0);
+}
+
+// Only where home blocks nothing of what it unblocks; else the call is made as it is.
+TEST_F(MaskPatching, KnowsWhatHomeHasBeenTold) {
+    cell().told = kA;
+    EXPECT_TRUE(change(SIG_BLOCK, kA | kB | kC));
+    EXPECT_TRUE(change(SIG_UNBLOCK, kB | kC));
+    EXPECT_FALSE(change(SIG_UNBLOCK, kA | kB));
+    EXPECT_TRUE(change(SIG_SETMASK, kA));
+    EXPECT_TRUE(change(SIG_SETMASK, kA | kB));
+    EXPECT_FALSE(change(SIG_SETMASK, kB));
+    EXPECT_FALSE(change(SIG_SETMASK, 0));
+    cell().is_closed = 1;
+    EXPECT_FALSE(change(SIG_BLOCK, kB));
+    EXPECT_FALSE(change(SIG_UNBLOCK, kB));
+    EXPECT_FALSE(change(SIG_SETMASK, 0));
+    EXPECT_EQ(mask(), 0u);
+}
+
+TEST_F(MaskPatching, AnUpperHalfOfTheFirstArgumentStaysWhatItIs) {
+    uint64_t how = uint64_t{0x1234} << 32 | SIG_BLOCK;
+    cell().is_late = 0;
+    EXPECT_EQ(call(how, &kA), 0);
+    EXPECT_EQ(cell().is_late, 0u);  // the kernel's to understand
+    EXPECT_EQ(mask(), kA);
+    change(SIG_SETMASK, 0);
+}
+
+// At each instruction on each way through it, the patch undone, the result is the same.
+TEST_F(MaskPatching, IsLeftAnywhere) {
+    struct {
+        uint64_t told;
+        uint32_t is_closed;
+        int how;
+        const uint64_t* set;
+    } const ways[] = {{0, 0, SIG_BLOCK, &kA},   {0, 0, SIG_UNBLOCK, &kB},  {kB, 0, SIG_UNBLOCK, &kB}, {0, 0, SIG_UNBLOCK, nullptr},
+                      {0, 0, SIG_SETMASK, &kA}, {kB, 0, SIG_SETMASK, &kA}, {0, 1, SIG_SETMASK, &kA},  {0, 0, 77, &kA}};
+    for (const auto& way : ways) {
+        cell() = {way.told, way.is_closed, 0};
+        auto expected = way.how == 77 ? -EINVAL : 0;
+        uint64_t begin = kB, end = way.set == nullptr ? kB : way.how == SIG_BLOCK ? kA | kB : way.how == SIG_UNBLOCK ? 0 : kA;
+        if (way.how == 77) end = kB;
+        for (size_t steps = 0;; steps++) {
+            Child child(
+                [&] {
+                    ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &begin, nullptr, sizeof begin);
+                    bool ok = call(static_cast<uint64_t>(way.how), way.set) == expected;
+                    return ok && mask() == end ? 1 : 0;
+                },
+                1);
+            ASSERT_TRUE(child.step_to(patch_->stub));
+            for (size_t i = 0; i < steps; i++) child.step();
+            user_regs_struct r = child.registers();
+            if (!patches_->is_stub(r.rip)) {
+                EXPECT_GT(steps, 5u);
+                break;
+            }
+            StubRegisters at{r.rip, r.rcx, r.rdi};
+            ASSERT_TRUE(patches_->put_outside(at)) << r.rip - patch_->stub;
+            EXPECT_EQ(at.rdi, static_cast<uint64_t>(way.how));
+            r.rip = at.rip, r.rcx = at.rcx, r.rdi = at.rdi;
+            child.set(r);
+            child.write(patch_->site.load, patch_->site.original);
+            child.write(patch_->stub, StubCode{});
+            EXPECT_EQ(child.finish(), 0) << way.how << " after " << steps;
+        }
+    }
+}
+
+TEST_F(MaskPatching, AFaultIsTheKernelsToFind) {
+    for (uint64_t how : {SIG_UNBLOCK, SIG_SETMASK}) {
+        const auto* nowhere = reinterpret_cast<const uint64_t*>(uintptr_t{8});
+        Child child([&] { return call(how, nowhere); }, -EFAULT);
+        ASSERT_TRUE(child.step_to(patch_->stub));
+        std::optional<uint64_t> there;
+        for (int i = 0; i < 20 && !there; i++) {
+            uint64_t before = child.registers().rip;
+            child.step();  // the fault is a stop, too, and its signal is left out
+            if (child.registers().rip == before) there = patches_->after_fault(before);
+        }
+        ASSERT_TRUE(there);
+        user_regs_struct r = child.registers();
+        r.rip = *there;
+        child.set(r);
+        EXPECT_EQ(child.finish(), 0) << how;
+    }
+    EXPECT_FALSE(patches_->after_fault(patch_->stub));
+    EXPECT_FALSE(patches_->after_fault(patch_->site.load));
+}
+
 }  // namespace
 }  // namespace pmi
