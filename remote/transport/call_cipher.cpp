@@ -13,7 +13,7 @@ namespace pmi {
 
 namespace {
 
-constexpr size_t kLarge = 8u << 10;  // bytes, from which on OpenSSL is the faster one
+constexpr size_t kLarge = 2u << 10;  // bytes, from which on OpenSSL is the faster one
 
 }  // namespace
 

@@ -106,7 +106,8 @@ struct EarlyCopy {
     std::unique_ptr<MemoryFollower> follower;
     WatchedFiles files{WatchedFiles::Programs::AtHome};  // those whose contents have been sent
     uint64_t agent_base = 0;
-    wire::Image layout;  // as the last round found it
+    wire::Image layout;         // as the last round found it
+    int64_t flags_read_ns = 0;  // when the flags of its mappings were
     std::vector<Round> rounds;
     MoveTotals totals{};
     ~EarlyCopy() {
@@ -265,7 +266,7 @@ class Worker : private StopWaiter {
     // Null: nothing travels before it stands still.
     Expected<std::unique_ptr<EarlyCopy>> copy_early(HomePid pid, NodeSession& session, MoveMode mode, const MoveFacts& facts);
     Expected<std::unique_ptr<DirtyTracking>> start_following(HomePid pid);
-    Expected<wire::Image> describe_running(HomePid pid, pid_t alive, uint64_t agent_base);
+    static Expected<wire::Image> describe_running(HomePid pid, pid_t alive, uint64_t agent_base, const wire::Image* before);
     // `later`: set, its own pages are left out.
     Status send_round(HomePid pid, NodeSession& session, EarlyCopy& copy, PageSet* later);
     Status wait_for_round(HomePid pid, NodeSession& session);

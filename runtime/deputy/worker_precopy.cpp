@@ -89,11 +89,12 @@ Expected<std::unique_ptr<DirtyTracking>> Worker::start_following(HomePid pid) {
     return std::make_unique<DirtyTracking>(std::move(*started));
 }
 
-Expected<wire::Image> Worker::describe_running(HomePid pid, pid_t alive, uint64_t agent_base) {
+// `before`: an earlier round's, whose flags of mappings still count; null: they are read.
+Expected<wire::Image> Worker::describe_running(HomePid pid, pid_t alive, uint64_t agent_base, const wire::Image* before) {
     wire::Image image;
     image.set_pid(pid.value);
     image.set_agent_base(agent_base);
-    TRY(describe_regions(alive, {}, image));
+    TRY(describe_regions(alive, {}, image, before));
     TRY(describe_home_vdso(alive, image));
     TRY_ASSIGN(ProcStat stat, read_stat(pid.value));
     image.mutable_layout()->set_arg_start(stat.arg_start);
@@ -105,7 +106,9 @@ Status Worker::send_round(HomePid pid, NodeSession& session, EarlyCopy& copy, Pa
     int64_t began = monotonic_ns();
     pid_t alive = thread_with_memory(pid.value);
     TRY(check_direct_io(alive));
-    TRY_ASSIGN(copy.layout, describe_running(pid, alive, copy.agent_base));
+    bool flags_count = began - copy.flags_read_ns < kFlagsCountNs;
+    if (!flags_count) copy.flags_read_ns = began;
+    TRY_ASSIGN(copy.layout, describe_running(pid, alive, copy.agent_base, flags_count ? &copy.layout : nullptr));
     const wire::Image& layout = copy.layout;
     // From before they are read; the numbers are for the image that counts.
     wire::Image watched = layout;

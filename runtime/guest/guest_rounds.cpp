@@ -2,8 +2,10 @@
 // other work of the supervisor goes on in between: a forwarded call waits for one message at most.
 #include <chrono>
 #include <cstring>
+#include <memory>
 #include <utility>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/guest/guest_supervisor.h"
 #include "runtime/kernel/memory_info.h"
@@ -51,10 +53,14 @@ Status GuestSupervisor::begin_round(const StreamView& ask) {
         d.to_node->on_taken = [main = p->follower.get()](const PageSet& pages) { main->taken_elsewhere(pages); };
     }
     AddressRange agent{p->image.agent_base(), p->image.agent_base() + kAgentSize};
-    // The kernel looks at each page for this.
-    d.looking = std::async(std::launch::async, [alive = p->alive(), agent]() -> Expected<wire::Image> {
+    // The kernel looks at each page to tell the flags.
+    int64_t now = monotonic_ns();
+    bool flags_count = now - d.flags_read_ns < kFlagsCountNs;
+    if (!flags_count) d.flags_read_ns = now;
+    auto before = std::make_shared<const wire::Image>(flags_count ? p->layout : wire::Image());
+    d.looking = std::async(std::launch::async, [alive = p->alive(), agent, before]() -> Expected<wire::Image> {
         wire::Image layout;
-        TRY(describe_regions(alive, agent, layout));
+        TRY(describe_regions(alive, agent, layout, before->regions_size() > 0 ? before.get() : nullptr));
         return layout;
     });
     return {};

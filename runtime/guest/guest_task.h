@@ -110,6 +110,7 @@ struct Departure {
     bool for_node = false;
     // A round: first its mappings are looked at, which takes long, on a thread of its own; then it is sent in steps.
     std::future<Expected<wire::Image>> looking;
+    int64_t flags_read_ns = 0;  // when those of its mappings were
     wire::Image image;
     SendOrder order;
     bool is_sending = false;

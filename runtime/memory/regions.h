@@ -23,6 +23,8 @@ struct AddressRange {
 // smaps, some 25 ms a GiB: too long for a program that stands still. With `before`, its regions a moment ago, the VmFlags
 // are taken from there, and smaps is read only where a mapping has come or was cut since.
 Status describe_regions(pid_t pid, AddressRange agent, wire::Image& image, const wire::Image* before = nullptr);
+// How old they may be in the rounds of a program that runs. A madvise(2) of the whole of a mapping later than that is not noticed.
+constexpr int64_t kFlagsCountNs = 250'000'000;
 // Of a guest's image: home's kernel code is where it was when the program came (`arrived`), whatever stands there for it; and
 // the node's own is none of the program's.
 void set_kernel_code(wire::Image& image, const wire::Image& arrived);
