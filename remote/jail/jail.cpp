@@ -61,7 +61,7 @@ Expected<pid_t> pid_of(int pidfd) {
 
 }  // namespace
 
-Expected<Jail> Jail::create(const JailSetup& setup) {
+Expected<Jail> Jail::create(const std::vector<std::string>& cgroups) {
     int pair[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return fail_errno("socketpair");
     Fd ours(pair[0]), theirs(pair[1]);
@@ -69,16 +69,32 @@ Expected<Jail> Jail::create(const JailSetup& setup) {
     if (launcher < 0) return fail_errno("fork the jail");
     if (launcher == 0) {
         ours.reset();
-        run_jail_launcher(theirs.get(), setup);
+        run_jail_launcher(theirs.get(), cgroups);
     }
     theirs.reset();
     Jail jail(std::move(ours), launcher);
     TRY(receive_reply(jail.command_.get(), nullptr));  // it is in its user namespace
     TRY(map_ids(launcher));
-    JailCommand go{JailCommand::Kind::IdsMapped, 0, 0};
+    JailCommand go;
     if (::send(jail.command_.get(), &go, sizeof go, MSG_NOSIGNAL) < 0) return fail_errno("talk to the jail");
     TRY(receive_reply(jail.command_.get(), nullptr));  // init is ready
     return jail;
+}
+
+Status Jail::furnish(const JailFurniture& furniture) {
+    JailCommand command;
+    if (furniture.hostname.size() > kMaxJailHostname) return fail("a host name of {} bytes", furniture.hostname.size());
+    command.kind = JailCommand::Kind::Furnish;
+    command.monotonic_offset_ns = furniture.monotonic_offset_ns;
+    command.boottime_offset_ns = furniture.boottime_offset_ns;
+    std::memcpy(command.hostname, furniture.hostname.data(), furniture.hostname.size());
+    return ask(command);
+}
+
+Status Jail::ask(const JailCommand& command) {
+    if (::send(command_.get(), &command, sizeof command, MSG_NOSIGNAL) < 0) return fail_errno("talk to the jail's init");
+    TRY(receive_reply(command_.get(), nullptr));
+    return {};
 }
 
 Jail::~Jail() {
@@ -99,7 +115,10 @@ Expected<Jail::Spawned> Jail::spawn(HomePid pid, int program, const std::vector<
     std::vector<int> pass{program, wait.get()};
     pass.insert(pass.end(), fds.begin(), fds.end());
     if (pass.size() > kMaxJailFds) return fail("the program maps {} files, more than {}", fds.size(), kMaxJailFds - 2);
-    JailCommand command{JailCommand::Kind::Spawn, pid.value, static_cast<int32_t>(fds.size())};
+    JailCommand command;
+    command.kind = JailCommand::Kind::Spawn;
+    command.pid = pid.value;
+    command.fds = static_cast<int32_t>(fds.size());
     iovec iov{&command, sizeof command};
     std::vector<char> control(CMSG_SPACE(pass.size() * sizeof(int)));
     msghdr m{};
@@ -122,10 +141,10 @@ Expected<Jail::Spawned> Jail::spawn(HomePid pid, int program, const std::vector<
 }
 
 Status Jail::set_next_pid(HomePid pid) {
-    JailCommand command{JailCommand::Kind::SetNextPid, pid.value, 0};
-    if (::send(command_.get(), &command, sizeof command, MSG_NOSIGNAL) < 0) return fail_errno("talk to the jail's init");
-    TRY(receive_reply(command_.get(), nullptr));
-    return {};
+    JailCommand command;
+    command.kind = JailCommand::Kind::SetNextPid;
+    command.pid = pid.value;
+    return ask(command);
 }
 
 }  // namespace pmi

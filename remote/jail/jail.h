@@ -14,20 +14,26 @@
 
 namespace pmi {
 
-struct JailSetup {
+struct JailCommand;
+
+// What guests find inside of their home.
+struct JailFurniture {
     int64_t monotonic_offset_ns = 0;  // inside minus outside
     int64_t boottime_offset_ns = 0;
     std::string hostname;
-    std::vector<std::string> cgroups;  // directories of the groups (guest_cgroups.h) that all inside belongs to
 };
 
 class Jail {
   public:
-    // Must be called while this process has one thread (user namespaces; unshare(2)).
-    static Expected<Jail> create(const JailSetup& setup);
+    // `cgroups`: directories of the groups (guest_cgroups.h) that all inside belongs to. It can be made before anybody is known
+    // who will live in it. Must be called while this process has one thread (user namespaces; unshare(2)).
+    static Expected<Jail> create(const std::vector<std::string>& cgroups);
     Jail(Jail&&) = default;
     Jail& operator=(Jail&&) = delete;
     ~Jail();
+
+    // Once, before the first guest: a time namespace keeps its clocks once somebody has entered it.
+    Status furnish(const JailFurniture& furniture);
 
     struct Spawned {
         pid_t outer = 0;  // the guest's PID outside
@@ -41,6 +47,7 @@ class Jail {
     Status set_next_pid(HomePid pid);
 
   private:
+    Status ask(const JailCommand& command);
     Jail(Fd command, pid_t launcher) : command_(std::move(command)), launcher_(launcher) {}
     Fd command_;  // SOCK_SEQPACKET to init
     pid_t launcher_;

@@ -51,19 +51,21 @@ void send_reply(int socket, int error, const char* step, int fd = -1) {
     ::_exit(1);
 }
 
+// Descriptors that init keeps.
+struct InitFiles {
+    int socket, last_pid, offsets;
+};
+
 // Offsets count from the initial time namespace, and this node may itself be in another (time_namespaces(7)): the
-// file shows those that the new namespace has taken over.
-void set_clocks(int socket, int64_t monotonic_ns, int64_t boottime_ns) {
+// file shows those that the new namespace has taken over. What failed, or nothing.
+const char* set_clocks(int offsets_file, int64_t monotonic_ns, int64_t boottime_ns) {
     constexpr int64_t kSecond = 1000000000;
-    constexpr const char* kFile = "/proc/self/timens_offsets";
     char text[256]{};
-    int reading = ::open(kFile, O_RDONLY | O_CLOEXEC);
-    if (reading < 0 || ::read(reading, text, sizeof text - 1) <= 0) give_up(socket, "read the time namespace's offsets");
-    ::close(reading);
+    if (::read(offsets_file, text, sizeof text - 1) <= 0) return "read the time namespace's offsets";
     long long seconds[2]{}, rest[2]{};
     if (::sscanf(text, "%*s %lld %lld %*s %lld %lld", &seconds[0], &rest[0], &seconds[1], &rest[1]) != 4) {
         errno = EINVAL;
-        give_up(socket, "understand the time namespace's offsets");
+        return "understand the time namespace's offsets";
     }
     int64_t add[2] = {monotonic_ns, boottime_ns};
     for (int i = 0; i < 2; i++) {
@@ -77,10 +79,19 @@ void set_clocks(int socket, int64_t monotonic_ns, int64_t boottime_ns) {
     // One write: the file takes no second one.
     int length =
         ::snprintf(text, sizeof text, "monotonic %lld %lld\nboottime %lld %lld\n", seconds[0], rest[0], seconds[1], rest[1]);
-    int writing = ::open(kFile, O_WRONLY | O_CLOEXEC);
-    if (writing < 0 || ::write(writing, text, static_cast<size_t>(length)) != length)
-        give_up(socket, "set the time namespace's clocks");
-    ::close(writing);
+    // It can't be written by pwrite(2).
+    bool written = ::lseek(offsets_file, 0, SEEK_SET) == 0 && ::write(offsets_file, text, static_cast<size_t>(length)) == length;
+    return written ? nullptr : "set the time namespace's clocks";
+}
+
+// Init itself stays in the old time namespace: the tasks that it makes are in the new one.
+void furnish(const InitFiles& files, const JailCommand& command) {
+    const char* failed = nullptr;
+    if (::unshare(CLONE_NEWTIME) != 0) failed = "make a time namespace";
+    if (failed == nullptr) failed = set_clocks(files.offsets, command.monotonic_offset_ns, command.boottime_offset_ns);
+    size_t length = ::strnlen(command.hostname, kMaxJailHostname);
+    if (failed == nullptr && length > 0 && ::sethostname(command.hostname, length) != 0) failed = "set the host name";
+    send_reply(files.socket, failed == nullptr ? 0 : errno, failed == nullptr ? "" : failed);
 }
 
 // An empty tmpfs as the root, and nothing else mounted.
@@ -162,12 +173,13 @@ void move_out_of_the_way(int* fds, int count) {
     }
 }
 
-[[noreturn]] void run_init(int socket, int last_pid_file) {
+[[noreturn]] void run_init(const InitFiles& files) {
+    int socket = files.socket;
     ::prctl(PR_SET_NAME, "pmi-jail", 0, 0, 0);
     ::signal(SIGCHLD, SIG_IGN);  // the kernel reaps: guests and what they leave behind
     send_reply(socket, 0, "");
     for (;;) {
-        JailCommand command{};
+        JailCommand command;
         iovec iov{&command, sizeof command};
         alignas(cmsghdr) char control[CMSG_SPACE(kMaxJailFds * sizeof(int))];
         msghdr m{};
@@ -188,9 +200,30 @@ void move_out_of_the_way(int* fds, int count) {
         if (command.kind == JailCommand::Kind::Spawn && count == command.fds + 2)
             spawn(socket, command, fds);
         else if (command.kind == JailCommand::Kind::SetNextPid)
-            set_next_pid(socket, last_pid_file, command.pid);
+            set_next_pid(socket, files.last_pid, command.pid);
+        else if (command.kind == JailCommand::Kind::Furnish)
+            furnish(files, command);
         for (int i = 0; i < count; i++) ::close(fds[i]);
     }
+}
+
+// No stray fd of the supervisor may stay. The numbers are 0, 1 and 2 then.
+InitFiles keep_only(const InitFiles& files) {
+    int high[3] = {files.socket, files.last_pid, files.offsets};
+    move_out_of_the_way(high, 3);
+    for (int i = 0; i < 3; i++) ::dup3(high[i], i, O_CLOEXEC);
+    ::syscall(SYS_close_range, 3, ~0U, 0);
+    return {0, 1, 2};
+}
+
+[[noreturn]] void become_init(int socket, int last_pid_file) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    // setid-like changes made the process undumpable; /proc files of guests, and its own, must belong to their user.
+    ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    InitFiles files{socket, last_pid_file, ::open("/proc/self/timens_offsets", O_RDWR | O_CLOEXEC)};
+    if (files.offsets < 0) give_up(socket, "open the time namespace's offsets");
+    empty_root(socket);
+    run_init(keep_only(files));
 }
 
 }  // namespace
@@ -203,36 +236,22 @@ void enter_cgroup(int socket, const char* directory) {
     ::close(group);
 }
 
-void run_jail_launcher(int socket, const JailSetup& setup) {
+void run_jail_launcher(int socket, const std::vector<std::string>& cgroups) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     // Before the cgroup namespace, so that these groups are its root.
-    for (const auto& directory : setup.cgroups) enter_cgroup(socket, directory.c_str());
-    int flags =
-        CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWTIME;
+    for (const auto& directory : cgroups) enter_cgroup(socket, directory.c_str());
+    // The time namespace comes when its clocks are known (furnish).
+    int flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
     if (::unshare(flags) != 0) give_up(socket, "make namespaces");
     send_reply(socket, 0, "");
-    JailCommand mapped{};
+    JailCommand mapped;
     if (::recv(socket, &mapped, sizeof mapped, 0) != sizeof mapped) ::_exit(1);
-    set_clocks(socket, setup.monotonic_offset_ns, setup.boottime_offset_ns);
-    if (!setup.hostname.empty() && ::sethostname(setup.hostname.data(), setup.hostname.size()) != 0)
-        give_up(socket, "set the host name");
     int last_pid_file = ::open("/proc/sys/kernel/ns_last_pid", O_RDWR | O_CLOEXEC);
     if (last_pid_file < 0) give_up(socket, "open ns_last_pid");
     // Numbers as high as any home's: a new PID namespace starts with the largest limit the kernel has.
     pid_t init = ::fork();
     if (init < 0) give_up(socket, "start the jail's init");
-    if (init == 0) {
-        ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        // setid-like changes made the process undumpable; /proc files of guests must belong to their user.
-        ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-        empty_root(socket);
-        // No stray fd of the supervisor may stay: keep the socket and the PID file alone.
-        int low = socket < last_pid_file ? socket : last_pid_file, high = socket < last_pid_file ? last_pid_file : socket;
-        if (low > 0) ::syscall(SYS_close_range, 0, low - 1, 0);
-        if (high > low + 1) ::syscall(SYS_close_range, low + 1, high - 1, 0);
-        ::syscall(SYS_close_range, high + 1, ~0U, 0);
-        run_init(socket, last_pid_file);
-    }
+    if (init == 0) become_init(socket, last_pid_file);
     ::syscall(SYS_close_range, 0, ~0U, 0);  // nothing of the supervisor's may stay open through us
     int status = 0;
     while (::waitpid(init, &status, 0) < 0 && errno == EINTR) {

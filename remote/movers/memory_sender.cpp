@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "interpose/agent/agent.h"
@@ -15,6 +16,9 @@ bool is_zero(std::span<const std::byte> bytes) {
 }
 
 namespace {
+
+constexpr uint64_t kBatchesOfTheRest = 16;
+constexpr size_t kMaxBytesAsked = 3 * kMemoryMessage;
 
 template <typename Byte>
 std::span<Byte> page_of(std::span<Byte> bytes, size_t at) {
@@ -64,7 +68,9 @@ Status MemorySender::add_bytes(StreamKind kind, uint64_t where, std::span<const 
 // As much as fits, behind what the message has already; it may end up as so many runs of one page.
 Expected<std::span<std::byte>> MemorySender::room_for(StreamKind kind, uint64_t wanted) {
     constexpr size_t kWorthWhile = 16 * kPage;
-    auto left = [&] { return kMemoryMessage - filling_.filled; };
+    // The less there is still to come, the less waits until a message is full.
+    uint64_t most = std::clamp<uint64_t>(left_ / kBatchesOfTheRest, kBatch, kMemoryMessage) & ~(kPage - 1);
+    auto left = [&] { return most - std::min(most, filling_.filled); };
     auto runs_left = [&] { return kMaxRunsAtOnce - filling_.runs.size(); };
     if (kind != filling_.kind || left() < std::min<uint64_t>(wanted, kWorthWhile) || runs_left() < kWorthWhile / kPage)
         TRY(dispatch());
@@ -95,7 +101,11 @@ Status MemorySender::dispatch() {
     if (finder_ == nullptr || !finder_->wants(batch.kind)) return send(std::move(batch));
     TRY(ask(batch));
     asked_.push_back(std::move(batch));
-    return asked_.size() > kMaxAsked ? send_oldest() : Status();
+    auto bytes_asked = [&] {
+        return std::accumulate(asked_.begin(), asked_.end(), size_t{0}, [](size_t n, const Batch& b) { return n + b.filled; });
+    };
+    while (asked_.size() > kMaxAsked || bytes_asked() > kMaxBytesAsked) TRY(send_oldest());
+    return {};
 }
 
 // The whole pages of a batch: `visit` gets the number of each, where it goes, and what is in it; the rest has number -1.

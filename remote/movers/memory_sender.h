@@ -63,7 +63,9 @@ class MemorySender {
 
     static constexpr size_t kMaxRunsAtOnce = 4096;
     static constexpr size_t kHeadRoom = sizeof(StreamHead) + kMaxRunsAtOnce * sizeof(MemoryRun);
-    static constexpr size_t kMaxAsked = 2;  // batches
+    // Less than a message may hold: of a small program too one is put in place while the next is read.
+    static constexpr size_t kBatch = 256u << 10;  // bytes
+    static constexpr size_t kMaxAsked = 8;        // batches
 
     RemoteMemory memory_;
     int32_t home_pid_;

@@ -17,6 +17,8 @@ namespace {
 
 constexpr int kRequestsAtATime = 64;  // then signals and reports get their turn
 constexpr int kEndTimeoutMs = 5000;   // what sessions have to end by themselves
+constexpr int kSpareAfterArrivalMs = 50;
+constexpr int kSpareAgainMs = 5000;  // where none can be had, or it has died
 
 Status watch(int epoll, int fd) {
     epoll_event event{};
@@ -75,6 +77,7 @@ Status Daemon::prepare_events() {
 
 int Daemon::timeout_ms() const {
     int least = ending_ ? end_.left_ms() : -1;
+    if (wants_spare()) least = spare_due_.left_ms();
     for (auto& [pid, session] : sessions_) {
         if (!session.reporting()) continue;
         int left = session.report_deadline().left_ms();
@@ -97,6 +100,7 @@ Status Daemon::run() {
                 if (session.reporting() && session.report_fd() == fd) handle_report(session);
         }
         expire_reports();
+        keep_spare();
         if (ending_ && end_.over()) {
             for (auto& [pid, session] : sessions_) session.kill_group(SIGKILL);
             end_ = Deadline(kEndTimeoutMs);
@@ -117,7 +121,7 @@ void Daemon::begin_end(const char* why) {
         for (auto& [pid, session] : sessions_) session.kill_group(SIGKILL);
         return;
     }
-    spdlog::info("ending: {}; {} guests", why, sessions_.size());
+    spdlog::info("ending: {}; {} guests", why, use_of("").guests);
     ending_ = true;
     end_ = Deadline(kEndTimeoutMs);
     for (auto& [pid, session] : sessions_) session.kill_group(SIGTERM);
@@ -138,6 +142,7 @@ void Daemon::handle_requests() {
 NodeUse Daemon::use_of(const std::string& peer) const {
     NodeUse use;
     for (auto& [pid, session] : sessions_) {
+        if (session.is_spare()) continue;
         use.guests++;
         use.memory += session.memory;
         if (!session.reporting()) continue;
@@ -178,34 +183,59 @@ Status Daemon::start_session(const RequestServer::Incoming& incoming, const wire
     refresh_machine(&machine_);
     const wire::Host& host = request.host();
     TRY(admit(host, machine_for_others(machine_, options_.limits, use), use));
+    Session* session = spare();
+    if (session == nullptr) {
+        TRY_ASSIGN(session, add_session());
+    }
+    spare_due_ = Deadline(kSpareAfterArrivalMs);
+    session->client = incoming.client;
+    session->peer = peer;
+    session->program = printable(host.program());
+    session->request_id = request.id();
+    session->memory = host.memory_needed();
+    spdlog::info("session {}: \"{}\" of {} ({})", session->pid(), session->program, printable(host.home_hostname()),
+                 incoming.peer_address);
+    // One that has died is reaped later, and found to have been reporting.
+    if (auto given = session->give_work(incoming.bytes, shelves_->of(peer)); !given) session->kill_group(SIGKILL);
+    return watch(epoll_.get(), session->report_fd());
+}
+
+Session* Daemon::spare() {
+    auto it = std::find_if(sessions_.begin(), sessions_.end(), [](const auto& s) { return s.second.is_spare(); });
+    return it == sessions_.end() ? nullptr : &it->second;
+}
+
+Expected<Session*> Daemon::add_session() {
     SessionSetup setup;
     setup.guest.node_name = options_.name;
     setup.guest.listen_address = options_.listen.host;
     setup.guest.insecure = options_.insecure;
     setup.guest.patching = options_.patching;
-    setup.guest.request = incoming.bytes;
     setup.log_file = options_.log_file;
     setup.log_level = options_.log_level;
     TRY_ASSIGN(setup.guest.cgroups, cgroups_->make());
     setup.guest.memory_max = options_.limits.guest.memory_max;
     GuestGroup group = setup.guest.cgroups;
-    auto spawned = Session::spawn(std::move(setup), shelves_->of(peer));
+    auto spawned = Session::spawn(std::move(setup));
     if (!spawned) {
         cgroups_->remove(std::move(group));
         return std::move(spawned.error());
     }
-    Session session = std::move(*spawned);
-    session.group = std::move(group);
-    session.client = incoming.client;
-    session.peer = peer;
-    session.program = printable(host.program());
-    session.request_id = request.id();
-    session.memory = host.memory_needed();
-    pid_t pid = session.pid();
-    spdlog::info("session {}: \"{}\" of {} ({})", pid, session.program, printable(host.home_hostname()), incoming.peer_address);
-    int report = session.report_fd();
-    sessions_.emplace(pid, std::move(session));
-    return watch(epoll_.get(), report);
+    spawned->group = std::move(group);
+    pid_t pid = spawned->pid();
+    return &sessions_.emplace(pid, std::move(*spawned)).first->second;
+}
+
+bool Daemon::wants_spare() const {
+    return options_.spare && !ending_ &&
+           std::none_of(sessions_.begin(), sessions_.end(), [](const auto& s) { return s.second.is_spare(); });
+}
+
+// A session that has started, and made its jail, before anybody asks for it. Not while somebody arrives: that would take longer.
+void Daemon::keep_spare() {
+    if (!wants_spare() || !spare_due_.over()) return;
+    spare_due_ = Deadline(kSpareAgainMs);
+    if (auto made = add_session(); !made) spdlog::info("no spare session: {}", made.error().message());
 }
 
 void Daemon::handle_report(Session& session) {
@@ -251,7 +281,10 @@ void Daemon::reap() {
         if (session.reporting()) handle_report(session);  // it may have said why
         if (session.reporting())
             finish_report(session, error_reply(session.request_id, "the guest session " + show_wait_status(status)));
-        spdlog::info("session {}: \"{}\" {}", pid, session.program, show_wait_status(status));
+        if (session.is_spare())
+            spdlog::info("spare session {}: {}", pid, show_wait_status(status));
+        else
+            spdlog::info("session {}: \"{}\" {}", pid, session.program, show_wait_status(status));
         cgroups_->remove(std::move(session.group));
         entry = sessions_.erase(entry);
     }

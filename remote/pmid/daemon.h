@@ -31,6 +31,10 @@ class Daemon {
     void handle_requests();
     void handle_request(const RequestServer::Incoming& incoming);
     Status start_session(const RequestServer::Incoming& incoming, const wire::Request& request);
+    Session* spare();
+    Expected<Session*> add_session();
+    bool wants_spare() const;
+    void keep_spare();
     void handle_signals();
     void handle_report(Session& session);
     void finish_report(Session& session, const wire::Reply& reply);
@@ -50,6 +54,7 @@ class Daemon {
     Fd epoll_, signals_;
     std::map<pid_t, Session> sessions_;
     std::optional<PageShelves> shelves_;
+    Deadline spare_due_{0};  // when there should be a spare again
     bool ending_ = false;
     Deadline end_{0};  // when sessions that are still there are killed
 };

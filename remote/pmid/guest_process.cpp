@@ -35,10 +35,14 @@ int guest_process_main(const char* fd_text) {
     if (!setup) return give_up(setup.error().message());
     if (!end_with_parent(setup->pmid)) return give_up("guest session: pmid is gone");
     ::close(kSessionSetupFd);
-    ::prctl(PR_SET_NAME, "pmid-session");
+    ::prctl(PR_SET_NAME, "pmid-spare");
     auto logging = set_up_log("session " + setup->guest.node_name, setup->log_file, setup->log_level);
     if (!logging) return give_up(logging.error().message());
-    return run_guest_session(setup->guest);
+    auto session = GuestSession::prepare(std::move(setup->guest));
+    auto order = receive_order(kSessionSocket);
+    if (!order) return give_up(order.error().message());
+    ::prctl(PR_SET_NAME, "pmid-session");
+    return session.run(std::move(*order));
 }
 
 }  // namespace pmi

@@ -4,8 +4,7 @@
 namespace pmi {
 
 constexpr int kSessionSetupFd = 3;
-constexpr int kSessionReportFd = 4;
-constexpr int kSessionPagesFd = 5;  // where there are any
+constexpr int kSessionSocket = 4;  // its work comes here, and its report goes back
 
 int guest_process_main(const char* fd_text);
 

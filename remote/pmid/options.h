@@ -15,6 +15,7 @@ struct PmidOptions {
     std::string log_file, log_level;
     bool insecure = false;
     bool patching = true;  // of system call sites
+    bool spare = true;     // a session is kept ready for the next guest
     NodeLimits limits;
     uint64_t keep_pages = 0;  // bytes
 };

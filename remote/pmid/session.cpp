@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,13 +33,12 @@ class SpawnPlan {
     SpawnPlan& operator=(const SpawnPlan&) = delete;
 
     // stdin and stdout are nothing, stderr stays (the log may go there), and the fds that a session has.
-    void plan_files(int setup, int report, int pages) {
+    void plan_files(int setup, int socket) {
         ::posix_spawn_file_actions_addopen(&files_, 0, "/dev/null", O_RDONLY, 0);
         ::posix_spawn_file_actions_addopen(&files_, 1, "/dev/null", O_WRONLY, 0);
         ::posix_spawn_file_actions_adddup2(&files_, setup, kSessionSetupFd);
-        ::posix_spawn_file_actions_adddup2(&files_, report, kSessionReportFd);
-        if (pages >= 0) ::posix_spawn_file_actions_adddup2(&files_, pages, kSessionPagesFd);
-        ::posix_spawn_file_actions_addclosefrom_np(&files_, pages >= 0 ? kSessionPagesFd + 1 : kSessionReportFd + 1);
+        ::posix_spawn_file_actions_adddup2(&files_, socket, kSessionSocket);
+        ::posix_spawn_file_actions_addclosefrom_np(&files_, kSessionSocket + 1);
     }
     // Its own process group, so that a terminal's ^C is pmid's to handle; signals as a fresh process has
     // them.
@@ -76,22 +76,27 @@ Expected<Fd> move_up(Fd fd) {
 
 }  // namespace
 
-Expected<Session> Session::spawn(SessionSetup setup, int pages) {
-    int pipe_fds[2];
-    if (::pipe2(pipe_fds, O_CLOEXEC) != 0) return fail_errno("pipe");
-    Fd read_end(pipe_fds[0]), raw_write_end(pipe_fds[1]);
-    if (::fcntl(read_end.get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno("fcntl");
-    TRY_ASSIGN(Fd write_end, move_up(std::move(raw_write_end)));
-    setup.guest.report_fd = kSessionReportFd;
-    setup.guest.pages_fd = pages >= 0 ? kSessionPagesFd : -1;
+Expected<Session> Session::spawn(SessionSetup setup) {
+    int pair[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return fail_errno("socketpair");
+    Fd ours(pair[0]), raw_theirs(pair[1]);
+    if (::fcntl(ours.get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno("fcntl");
+    TRY_ASSIGN(Fd theirs, move_up(std::move(raw_theirs)));
+    setup.guest.report_fd = kSessionSocket;
     setup.pmid = ::getpid();
     TRY_ASSIGN(Fd raw_memory, write_session_setup(setup));
     TRY_ASSIGN(Fd memory, move_up(std::move(raw_memory)));
     SpawnPlan plan;
-    plan.plan_files(memory.get(), write_end.get(), pages);
+    plan.plan_files(memory.get(), theirs.get());
     plan.plan_signals();
     TRY_ASSIGN(pid_t pid, plan.spawn());
-    return Session(pid, std::move(read_end));
+    return Session(pid, std::move(ours));
+}
+
+Status Session::give_work(const std::string& request, int pages) {
+    is_spare_ = false;
+    report_deadline_ = Deadline(kReportTimeoutMs);
+    return send_order(report_.get(), request, pages);
 }
 
 Expected<std::optional<wire::Reply>> Session::read_report() {

@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace pmi {
@@ -57,8 +59,6 @@ std::string encode(const SessionSetup& setup) {
     out.string(setup.guest.listen_address);
     out.number(setup.guest.insecure ? 1 : 0);
     out.number(static_cast<uint64_t>(setup.guest.report_fd));
-    out.number(static_cast<uint64_t>(setup.guest.pages_fd));
-    out.string(setup.guest.request);
     out.number(static_cast<uint64_t>(setup.pmid));
     out.string(setup.log_file);
     out.string(setup.log_level);
@@ -76,8 +76,6 @@ Expected<SessionSetup> decode_session_setup(std::string_view bytes) {
     setup.guest.listen_address = in.string();
     setup.guest.insecure = in.number() != 0;
     setup.guest.report_fd = static_cast<int>(in.number());
-    setup.guest.pages_fd = static_cast<int>(in.number());
-    setup.guest.request = in.string();
     setup.pmid = static_cast<int>(in.number());
     setup.log_file = in.string();
     setup.log_level = in.string();
@@ -88,10 +86,11 @@ Expected<SessionSetup> decode_session_setup(std::string_view bytes) {
     return setup;
 }
 
-Expected<Fd> write_session_setup(const SessionSetup& setup) {
+namespace {
+
+Expected<Fd> sealed_memory(const std::string& bytes) {
     Fd fd(::memfd_create("pmi-session", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!fd.valid()) return fail_errno("memfd_create");
-    std::string bytes = encode(setup);
     TRY(write_all(fd.get(), bytes.data(), bytes.size()));
     if (::lseek(fd.get(), 0, SEEK_SET) != 0) return fail_errno("lseek");
     if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
@@ -99,17 +98,72 @@ Expected<Fd> write_session_setup(const SessionSetup& setup) {
     return fd;
 }
 
-Expected<SessionSetup> read_session_setup(int fd) {
+Expected<std::string> read_to_end(int fd) {
     std::string bytes;
     char buffer[65536];
     for (;;) {
         ssize_t n = ::read(fd, buffer, sizeof buffer);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return fail_errno("guest session: read setup");
-        if (n == 0) break;
+        if (n < 0) return fail_errno("guest session: read a memfd");
+        if (n == 0) return bytes;
         bytes.append(buffer, static_cast<size_t>(n));
     }
+}
+
+constexpr size_t kOrderFds = 2;  // at most
+
+}  // namespace
+
+Expected<Fd> write_session_setup(const SessionSetup& setup) { return sealed_memory(encode(setup)); }
+
+Expected<SessionSetup> read_session_setup(int fd) {
+    TRY_ASSIGN(std::string bytes, read_to_end(fd));
     return decode_session_setup(bytes);
+}
+
+Status send_order(int socket, const std::string& request, int pages) {
+    TRY_ASSIGN(Fd memory, sealed_memory(request));
+    int fds[kOrderFds] = {memory.get(), pages};
+    size_t size = (pages >= 0 ? 2 : 1) * sizeof(int);
+    char byte = 0;
+    iovec iov{&byte, 1};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof fds)]{};
+    msghdr m{};
+    m.msg_iov = &iov;
+    m.msg_iovlen = 1;
+    m.msg_control = control;
+    m.msg_controllen = CMSG_SPACE(size);
+    cmsghdr* c = CMSG_FIRSTHDR(&m);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(size);
+    std::memcpy(CMSG_DATA(c), fds, size);
+    if (::sendmsg(socket, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) return fail_errno("give a guest session its work");
+    return {};
+}
+
+Expected<GuestOrder> receive_order(int socket) {
+    int fds[kOrderFds] = {-1, -1};
+    char byte = 0;
+    iovec iov{&byte, 1};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof fds)];
+    msghdr m{};
+    m.msg_iov = &iov;
+    m.msg_iovlen = 1;
+    m.msg_control = control;
+    m.msg_controllen = sizeof control;
+    ssize_t n = 0;
+    while ((n = ::recvmsg(socket, &m, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {
+    }
+    if (n < 0) return fail_errno("guest session: wait for its work");
+    if (n == 0) return fail_code(ECONNRESET, "guest session: there is no work for it");
+    if (cmsghdr* c = CMSG_FIRSTHDR(&m); c != nullptr && c->cmsg_type == SCM_RIGHTS)
+        std::memcpy(fds, CMSG_DATA(c), std::min(sizeof fds, c->cmsg_len - CMSG_LEN(0)));
+    Fd request(fds[0]);
+    GuestOrder order{"", Fd(fds[1])};
+    if (!request.valid()) return fail("guest session: work without a request");
+    TRY_ASSIGN(order.request, read_to_end(request.get()));
+    return order;
 }
 
 }  // namespace pmi

@@ -27,6 +27,8 @@ std::array<unsigned char, kNonce> nonce_of(uint64_t count) {
 
 }  // namespace
 
+void warm_up_ciphers() { (void)BulkSealer::create(cipher_available(Cipher::Aes256Gcm) ? Cipher::Aes256Gcm : Cipher::ChaCha20, {}); }
+
 BulkSealer::BulkSealer(Cipher cipher) : cipher_(cipher) {}
 BulkSealer::~BulkSealer() = default;
 BulkSealer::BulkSealer(BulkSealer&&) noexcept = default;

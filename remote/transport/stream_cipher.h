@@ -9,6 +9,9 @@
 
 namespace pmi {
 
+// OpenSSL reads its configuration and looks a cipher up at its first use, which takes 2 ms: call this where nobody waits.
+void warm_up_ciphers();
+
 class BulkSealer {
   public:
     static Expected<BulkSealer> create(Cipher cipher, const CipherKey& key);

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <cstring>
+#include <future>
 
 #include "remote/pmid/node_client.h"
 #include "remote/transport/deadline.h"
@@ -101,10 +102,15 @@ Expected<std::unique_ptr<NodeSession>> NodeSession::open(Transport& transport, c
     TRY_ASSIGN(wire::Place place, client->host(host));
     TRY_ASSIGN(ChannelKeys keys, keys_of(place));
     int resume_ms = static_cast<int>(host.reconnect_seconds()) * 1000;
+    // Both at a time.
+    auto stream = std::async([&] {
+        return pmi::connect_stream(to.host, static_cast<uint16_t>(place.stream_port()), stream_keys(keys), security,
+                                   kAnswerTimeoutMs);
+    });
     TRY_ASSIGN(auto channel, CallChannel::connect(to.host, static_cast<uint16_t>(place.call_port()), keys, security,
                                                   kAnswerTimeoutMs, resume_ms));
     std::unique_ptr<NodeSession> session(new NodeSession(to, place.machine(), keys, security, std::move(channel), resume_ms));
-    TRY(session->connect_stream(static_cast<uint16_t>(place.stream_port())));
+    TRY_ASSIGN(session->stream_, stream.get());
     PageKey page_key{};
     if (place.page_key().size() == page_key.size()) {
         std::memcpy(page_key.data(), place.page_key().data(), page_key.size());

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <array>
 
+#include "remote/transport/stream_cipher.h"
 #include "remote/wire/call_tallies.h"
 #include "runtime/base/freed_memory.h"
 #include "runtime/base/log.h"
@@ -47,6 +48,11 @@ Status Worker::set_up() {
         TRY_ASSIGN(Keyring ring, Keyring::open(setup_.keys_directory));
         ring_ = std::make_shared<const Keyring>(std::move(ring));
     }
+    // While the node is asked.
+    can_track_ = std::async([security] {
+        if (security == Security::Curve) warm_up_ciphers();
+        return DirtyTracking::probe();
+    });
     TRY_ASSIGN(transport_, Transport::create(ring_, security));
     TRY_ASSIGN(events_, SessionEvents::create());
     TRY_ASSIGN(clock_watch_, ClockSetWatch::create());

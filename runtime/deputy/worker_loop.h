@@ -15,6 +15,7 @@
 #pragma once
 #include <deque>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -106,7 +107,7 @@ struct EarlyCopy {
     std::unique_ptr<MemoryFollower> follower;
     WatchedFiles files{WatchedFiles::Programs::AtHome};  // those whose contents have been sent
     uint64_t agent_base = 0;
-    wire::Image layout;         // as the last round found it
+    wire::Image layout;         // as the last round found it, or as it was announced
     int64_t flags_read_ns = 0;  // when the flags of its mappings were
     std::vector<Round> rounds;
     MoveTotals totals{};
@@ -266,7 +267,8 @@ class Worker : private StopWaiter {
     // Null: nothing travels before it stands still.
     Expected<std::unique_ptr<EarlyCopy>> copy_early(HomePid pid, NodeSession& session, MoveMode mode, const MoveFacts& facts);
     Expected<std::unique_ptr<DirtyTracking>> start_following(HomePid pid);
-    static Expected<wire::Image> describe_running(HomePid pid, pid_t alive, uint64_t agent_base, const wire::Image* before);
+    static Expected<wire::Image> describe_running(HomePid pid, pid_t alive, EarlyCopy& copy);
+    static Status announce(HomePid pid, NodeSession& session, EarlyCopy& copy);
     // `later`: set, its own pages are left out.
     Status send_round(HomePid pid, NodeSession& session, EarlyCopy& copy, PageSet* later);
     Status wait_for_round(HomePid pid, NodeSession& session);
@@ -322,6 +324,7 @@ class Worker : private StopWaiter {
     const WorkerSetup setup_;
     std::unique_ptr<Assist> assist_;
     std::shared_ptr<const Keyring> ring_;
+    std::shared_future<Status> can_track_;  // DirtyTracking::probe
     std::unique_ptr<Transport> transport_;
     std::unique_ptr<SessionEvents> events_;
     Fd children_;                    // signalfd of SIGCHLD

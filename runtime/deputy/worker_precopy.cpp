@@ -29,9 +29,15 @@ Status check_direct_io(pid_t alive) {
     return {};
 }
 
-Status can_follow(pid_t alive) {
-    TRY(DirtyTracking::probe());
-    return check_direct_io(alive);
+// Where the kernel's code is says whether it is still the program that it was (vdso(7)): no other mapping has to stay.
+bool is_same_program(const wire::Image& before, const wire::Image& now) {
+    auto kernel_code = [](const wire::Image& image) {
+        std::vector<PageRun> places;
+        for (const auto& r : image.regions())
+            if (r.kind() == wire::Region::VDSO) places.push_back({r.start(), r.end()});
+        return places;
+    };
+    return kernel_code(before) == kernel_code(now);
 }
 
 // What the node has to say when it gives up is more than that it is gone.
@@ -51,7 +57,8 @@ Expected<MoveMode> Worker::choose_mode_out(HomePid pid, const NodeSession& sessi
     pid_t alive = thread_with_memory(pid.value);
     facts->asked = asked;
     facts->bytes = resident_bytes(alive);
-    if (auto can = can_follow(alive); !can) facts->no_precopy = can.error().message();
+    if (auto can = can_track_.get(); !can) facts->no_precopy = can.error().message();
+    if (auto can = check_direct_io(alive); !can) facts->no_precopy = can.error().message();
     if (!session.machine().post_copy())
         facts->no_postcopy = fmt::format("node {} can't handle faults of the kernel (userfaultfd)", session.node());
     return choose_mode(*facts);
@@ -62,10 +69,11 @@ Expected<std::unique_ptr<EarlyCopy>> Worker::copy_early(HomePid pid, NodeSession
     if (mode == MoveMode::Stop || !facts.no_precopy.empty()) return std::unique_ptr<EarlyCopy>();
     pid_t alive = thread_with_memory(pid.value);
     auto copy = std::make_unique<EarlyCopy>();
-    TRY_ASSIGN(auto tracking, start_following(pid));
-    copy->follower = std::make_unique<MemoryFollower>(std::move(tracking));
     TRY_ASSIGN(auto maps, read_maps(alive));
     TRY_ASSIGN(copy->agent_base, choose_agent_base(maps));
+    TRY(announce(pid, session, *copy));
+    TRY_ASSIGN(auto tracking, start_following(pid));
+    copy->follower = std::make_unique<MemoryFollower>(std::move(tracking));
     PageSet left_out;
     PageSet* later = mode == MoveMode::Postcopy ? &left_out : nullptr;
     while (after_round(copy->rounds, mode) == AfterRound::OneMore) {
@@ -89,12 +97,14 @@ Expected<std::unique_ptr<DirtyTracking>> Worker::start_following(HomePid pid) {
     return std::make_unique<DirtyTracking>(std::move(*started));
 }
 
-// `before`: an earlier round's, whose flags of mappings still count; null: they are read.
-Expected<wire::Image> Worker::describe_running(HomePid pid, pid_t alive, uint64_t agent_base, const wire::Image* before) {
+Expected<wire::Image> Worker::describe_running(HomePid pid, pid_t alive, EarlyCopy& copy) {
+    int64_t now = monotonic_ns();
+    bool flags_count = now - copy.flags_read_ns < kFlagsCountNs;
+    if (!flags_count) copy.flags_read_ns = now;
     wire::Image image;
     image.set_pid(pid.value);
-    image.set_agent_base(agent_base);
-    TRY(describe_regions(alive, {}, image, before));
+    image.set_agent_base(copy.agent_base);
+    TRY(describe_regions(alive, {}, image, flags_count ? &copy.layout : nullptr));
     TRY(describe_home_vdso(alive, image));
     TRY_ASSIGN(ProcStat stat, read_stat(pid.value));
     image.mutable_layout()->set_arg_start(stat.arg_start);
@@ -102,14 +112,21 @@ Expected<wire::Image> Worker::describe_running(HomePid pid, pid_t alive, uint64_
     return image;
 }
 
+// The node makes room for it while it is looked at here: as it is now, nearly.
+Status Worker::announce(HomePid pid, NodeSession& session, EarlyCopy& copy) {
+    TRY_ASSIGN(copy.layout, describe_running(pid, thread_with_memory(pid.value), copy));
+    std::string bytes = copy.layout.SerializeAsString();
+    return session.stream().send(make_stream_message(StreamKind::Layout, pid.value, {}, std::as_bytes(std::span(bytes))));
+}
+
 Status Worker::send_round(HomePid pid, NodeSession& session, EarlyCopy& copy, PageSet* later) {
     int64_t began = monotonic_ns();
     pid_t alive = thread_with_memory(pid.value);
     TRY(check_direct_io(alive));
-    bool flags_count = began - copy.flags_read_ns < kFlagsCountNs;
-    if (!flags_count) copy.flags_read_ns = began;
-    TRY_ASSIGN(copy.layout, describe_running(pid, alive, copy.agent_base, flags_count ? &copy.layout : nullptr));
-    const wire::Image& layout = copy.layout;
+    TRY_ASSIGN(wire::Image layout, describe_running(pid, alive, copy));
+    // Later ones are told by what follows its memory.
+    if (copy.rounds.empty() && !is_same_program(copy.layout, layout)) return fail_code(ESRCH, "it has begun another program");
+    copy.layout = layout;
     // From before they are read; the numbers are for the image that counts.
     wire::Image watched = layout;
     if (copy.files.changed(pid)) copy.follower->files_changed();

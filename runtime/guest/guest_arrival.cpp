@@ -1,4 +1,5 @@
 // How a program arrives: all at once, standing still (Image, memory, End), or laid out while it still runs at the source:
+//   Layout (announced, while the source prepares), and then
 //   Layout, memory, Drop, RoundEnd -> RoundAck, again and again; then, standing still, Image, memory, Drop, End
 // Some of it may come when it already runs here (guest_later.cpp): AskLater -> LaterAt before all that, and Later before End.
 // Each layout may differ from the one before: what has gone is unmapped, what is new is empty, and the source sends it.

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "remote/transport/call_channel.h"
+#include "remote/transport/stream_cipher.h"
 #include "remote/transport/tcp_stream.h"
 #include "remote/wire/wire.pb.h"
 #include "runtime/base/freed_memory.h"
@@ -59,18 +60,27 @@ Expected<PageLines> accept_page_lines(const std::string& address, const ChannelK
     return lines;
 }
 
-Expected<GuestSupervisor::Parts> open_session(const GuestSessionSetup& setup, const wire::Request& request) {
+// One that was made ahead may have lost its init since, or there was no room for one then: that is no reason to refuse anybody.
+Expected<Jail> furnished(Expected<Jail> jail, const std::vector<std::string>& cgroups, const JailFurniture& furniture) {
+    if (jail) {
+        auto done = jail->furnish(furniture);
+        if (done) return jail;
+        spdlog::warn("the jail that was made ahead: {}", done.error().message());
+    }
+    TRY_ASSIGN(Jail another, Jail::create(cgroups));
+    TRY(another.furnish(furniture));
+    return another;
+}
+
+Expected<GuestSupervisor::Parts> open_session(const GuestSessionSetup& setup, Expected<Jail> made_ahead, Fd kept_pages,
+                                              const wire::Request& request) {
     const wire::Host& host = request.host();
-    JailSetup jail_setup;
     int64_t offset = host.monotonic_offset_ns();
-    jail_setup.monotonic_offset_ns = offset;
-    jail_setup.boottime_offset_ns = host.boottime_offset_ns();
-    jail_setup.hostname = host.home_hostname();
-    jail_setup.cgroups = setup.cgroups;
     TRY_ASSIGN(GuestClock clock, GuestClock::create(host.clock()));
     TRY_ASSIGN(Fd children, block_child_signals());
     // Before the stream starts its threads: a process that makes a user namespace must have one thread.
-    TRY_ASSIGN(Jail jail, Jail::create(jail_setup));
+    JailFurniture furniture{offset, host.boottime_offset_ns(), host.home_hostname()};
+    TRY_ASSIGN(Jail jail, furnished(std::move(made_ahead), setup.cgroups, furniture));
 
     Security security = setup.insecure ? Security::Insecure : Security::Curve;
     uint16_t stream_port = 0, call_port = 0;
@@ -81,8 +91,8 @@ Expected<GuestSupervisor::Parts> open_session(const GuestSessionSetup& setup, co
     TRY_ASSIGN(auto stream, make_stream(&stream_port));
     TRY_ASSIGN(Fd listener, listen_tcp(setup.listen_address, &call_port));
     std::optional<PageStore> pages;
-    if (setup.pages_fd >= 0) {
-        TRY_ASSIGN(PageStore store, PageStore::open(Fd(setup.pages_fd)));
+    if (kept_pages.valid()) {
+        TRY_ASSIGN(PageStore store, PageStore::open(std::move(kept_pages)));
         pages = std::move(store);
     }
     wire::Reply reply;
@@ -111,15 +121,23 @@ Expected<GuestSupervisor::Parts> open_session(const GuestSessionSetup& setup, co
                                   setup.patching};
 }
 
-Status run_session(const GuestSessionSetup& setup) {
+}  // namespace
+
+GuestSession GuestSession::prepare(GuestSessionSetup setup) {
+    auto jail = Jail::create(setup.cgroups);
+    if (!setup.insecure) warm_up_ciphers();
+    return GuestSession(std::move(setup), std::move(jail));
+}
+
+Status GuestSession::serve(GuestOrder order) {
     wire::Request request;
-    if (!request.ParseFromString(setup.request) || !request.has_host()) return fail("a Host request that can't be parsed");
-    auto parts = open_session(setup, request);
+    if (!request.ParseFromString(order.request) || !request.has_host()) return fail("a Host request that can't be parsed");
+    auto parts = open_session(setup_, std::move(jail_), std::move(order.pages), request);
     if (!parts) {
         wire::Reply reply;
         reply.set_id(request.id());
-        reply.set_error(fmt::format("node {}: {}", setup.node_name, parts.error().message()));
-        (void)report(setup.report_fd, reply);
+        reply.set_error(fmt::format("node {}: {}", setup_.node_name, parts.error().message()));
+        (void)report(setup_.report_fd, reply);
         return std::move(parts.error());
     }
     keep_freed_memory();
@@ -127,10 +145,8 @@ Status run_session(const GuestSessionSetup& setup) {
     return supervisor.run();
 }
 
-}  // namespace
-
-int run_guest_session(const GuestSessionSetup& setup) {
-    auto done = run_session(setup);
+int GuestSession::run(GuestOrder order) {
+    auto done = serve(std::move(order));
     if (done) {
         spdlog::info("session ended");
         return 0;

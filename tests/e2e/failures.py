@@ -19,11 +19,13 @@ import system
 from driver import Hang, Job, RandomMover
 
 # Who is killed, and whether the program may die of it wherever it is. (A session is a process of pmid for one family,
-# with a parent that waits for it.)
+# with a parent that waits for it. A spare is a session that has no family yet, and has an empty jail.)
 VICTIMS = {
     "session": ("node", "pmid-session"),
     "jail": ("node", "pmi-jail"),
     "guest": ("node", "memfd:pmi-stub"),
+    "spare": ("spare", nodes.SPARE),
+    "empty": ("spare", "pmi-jail"),
     "pmid": ("node", "pmid"),
     "worker": ("home", "pmi-worker"),
     "supervisor": ("home", "pmi-supervisor"),
@@ -36,6 +38,9 @@ def victims(job, node, where, comm):
         return [p.pid for p in job.processes() if p.comm == comm]
     if comm == "pmid":
         return [node.pid]
+    if where == "spare":
+        below = [p for spare in node.spares() for p in [spare, *system.descendants(spare.pid)]]
+        return [p.pid for p in below if p.comm == comm]
     return [p.pid for p in node.processes() if p.comm == comm]
 
 

@@ -23,6 +23,7 @@ import time
 import system
 
 PORT = 7700
+SPARE = "pmid-spare"  # a session's name before it has work
 BRIDGE = "pmib"  # + owner's PID
 PREFIX = "pmi-e2e-"  # of the run's directory, + owner's PID
 _DAYS = 86400
@@ -343,10 +344,15 @@ class Node:
                        check=True)
 
     def processes(self):
-        """Everything in the node apart from its init and pmid: sessions, jails, guests."""
+        """Everything in the node apart from its init, pmid and what pmid keeps ready: sessions, jails, guests."""
         if self.init is None:
             return []
-        return [p for p in system.descendants(self.init) if p.pid != self.pid and not p.comm.startswith("e2e-node")]
+        without = {p.pid for p in self.spares()}
+        return [p for p in system.descendants(self.init, without) if p.pid != self.pid and not p.comm.startswith("e2e-node")]
+
+    def spares(self):
+        """Sessions that have no program yet; their jails are below them."""
+        return [p for p in system.descendants(self.init) if p.ppid == self.pid and p.comm == SPARE]
 
     def is_well(self):
         return self.pid is not None and system.is_alive(self.pid)

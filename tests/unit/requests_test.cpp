@@ -1,6 +1,11 @@
 #include "remote/pmid/requests.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "remote/pmid/session_setup.h"
 #include "remote/wire/machine.h"
@@ -73,7 +78,6 @@ TEST_F(Requests, Answer) {
 TEST(SessionSetups, RoundTripAndDamage) {
     SessionSetup setup;
     setup.guest.node_name = "n";
-    setup.guest.request = std::string("\0\1binary", 8);
     setup.guest.insecure = true;
     setup.guest.report_fd = 4;
     setup.pmid = 99;
@@ -82,12 +86,62 @@ TEST(SessionSetups, RoundTripAndDamage) {
     ASSERT_TRUE(fd) << fd.error().message();
     auto read = read_session_setup(fd->get());
     ASSERT_TRUE(read);
-    EXPECT_EQ(read->guest.request, setup.guest.request);
+    EXPECT_EQ(read->guest.node_name, "n");
     EXPECT_TRUE(read->guest.insecure);
     EXPECT_EQ(read->pmid, 99);
     std::string bytes = encode(setup);
     for (size_t i = 0; i < bytes.size(); i++) EXPECT_FALSE(decode_session_setup(bytes.substr(0, i))) << i;
     EXPECT_FALSE(decode_session_setup(bytes + "x"));
+}
+
+class SessionOrders : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        int pair[2];
+        ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        pmid_.reset(pair[0]);
+        session_.reset(pair[1]);
+    }
+    Fd pmid_, session_;
+};
+
+TEST_F(SessionOrders, BringTheRequestAndThePages) {
+    int pages = ::memfd_create("pages", MFD_CLOEXEC);
+    ASSERT_EQ(::ftruncate(pages, 4711), 0);
+    std::string request(size_t{1} << 20, '\1');  // more than the socket holds
+    ASSERT_TRUE(send_order(pmid_.get(), request, pages));
+    ::close(pages);
+    auto order = receive_order(session_.get());
+    ASSERT_TRUE(order) << order.error().message();
+    EXPECT_EQ(order->request, request);
+    struct stat s {};
+    ASSERT_EQ(::fstat(order->pages.get(), &s), 0);
+    EXPECT_EQ(s.st_size, 4711);
+}
+
+TEST_F(SessionOrders, MayBringNoPages) {
+    ASSERT_TRUE(send_order(pmid_.get(), "r", -1));
+    auto order = receive_order(session_.get());
+    ASSERT_TRUE(order) << order.error().message();
+    EXPECT_EQ(order->request, "r");
+    EXPECT_FALSE(order->pages.valid());
+}
+
+TEST_F(SessionOrders, NeverComeFromAPmidThatIsGone) {
+    pmid_.reset();
+    auto order = receive_order(session_.get());
+    ASSERT_FALSE(order);
+    EXPECT_EQ(order.error().code(), ECONNRESET);
+}
+
+TEST_F(SessionOrders, ToASessionThatIsGoneAreErrors) {
+    session_.reset();
+    EXPECT_FALSE(send_order(pmid_.get(), "r", -1));
+}
+
+TEST_F(SessionOrders, WithoutARequestAreErrors) {
+    ASSERT_EQ(::write(pmid_.get(), "x", 1), 1);
+    EXPECT_FALSE(receive_order(session_.get()));
 }
 
 }  // namespace
