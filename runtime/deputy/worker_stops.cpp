@@ -101,6 +101,9 @@ Status Worker::handle_interrupt_stop(DeputyProcess& p, DeputyThread& t) {
         p.job_stopped = false;
         TRY(p.session->send(FrameType::Continue, ProcessHead{p.pid.value}));
     }
+    // It was to become quiet, which has been given up since.
+    auto mask = t.wants_quiet ? std::nullopt : std::exchange(t.mask_when_asked, std::nullopt);
+    if (mask) TRY(set_signal_mask(t.tid.value, *mask));
     if (t.wants_quiet) {
         TRY(make_quiet_now(p, t));
     } else if (t.cancel != 0) {

@@ -20,12 +20,6 @@ constexpr uint64_t kNeverBlocked = uint64_t{1} << (SIGKILL - 1) | uint64_t{1} <<
 // struct ucontext of x86-64; in struct rt_sigframe it stands behind the return address.
 constexpr uint64_t kMaskInContext = 40 + 256;
 
-uint64_t changed_mask(uint64_t mask, int how, uint64_t set) {
-    if (how == SIG_BLOCK) return mask | (set & ~kNeverBlocked);
-    if (how == SIG_UNBLOCK) return mask & ~set;
-    return set & ~kNeverBlocked;
-}
-
 Flattened set_mask_call(uint64_t mask) {
     Flattened f;
     f.call.nr = SYS_rt_sigprocmask;
@@ -53,17 +47,21 @@ Status GuestSupervisor::change_mask(GuestThread& t, const Row& row) {
     bool is_known = how == SIG_BLOCK || how == SIG_UNBLOCK || how == SIG_SETMASK;
     // Without these the kernel here says what is wrong.
     if (args[1] == 0 || args[3] != sizeof(uint64_t) || !is_known) return let_run(t);
-    auto set = t.process->memory->get<uint64_t>(args[1]);
-    if (!set) return let_run(t);
+    auto given = t.process->memory->get<uint64_t>(args[1]);
+    if (!given) return let_run(t);
+    uint64_t set = *given & ~kNeverBlocked, home = t.home_mask;
+    if (how == SIG_BLOCK) return change_mask_here(t, t.mask_is_late || (set & ~home) != 0);
+    if (how == SIG_UNBLOCK && (set & home) == 0) return change_mask_here(t, t.mask_is_late);
+    if (how == SIG_SETMASK && (home & ~set) == 0) return change_mask_here(t, set != home);
+    if (how == SIG_SETMASK) return change_mask_at_home(t, &row, set);
     TRY_ASSIGN(uint64_t now, mask_of(t));
-    uint64_t wanted = changed_mask(now, how, *set);
-    return (t.home_mask & ~wanted) == 0 ? change_mask_here(t, wanted) : change_mask_at_home(t, &row, wanted);
+    return change_mask_at_home(t, &row, now & ~set);
 }
 
 // By the call that the thread makes.
-Status GuestSupervisor::change_mask_here(GuestThread& t, uint64_t mask) {
-    t.mask_is_late = mask != t.home_mask;
-    if (t.mask_is_late) TRY(say_masks_are_late());
+Status GuestSupervisor::change_mask_here(GuestThread& t, bool is_late) {
+    t.mask_is_late = is_late;
+    if (is_late) TRY(say_masks_are_late());
     return t.signalled ? run_again(t) : let_run(t);
 }
 
@@ -94,7 +92,7 @@ Status GuestSupervisor::return_from_handler(GuestThread& t) {
     auto mask = t.process->memory->get<uint64_t>(stack + kMaskInContext);
     if (!mask) return let_run(t);
     uint64_t wanted = *mask & ~kNeverBlocked;
-    return (t.home_mask & ~wanted) == 0 ? change_mask_here(t, wanted) : change_mask_at_home(t, nullptr, wanted);
+    return (t.home_mask & ~wanted) == 0 ? change_mask_here(t, wanted != t.home_mask) : change_mask_at_home(t, nullptr, wanted);
 }
 
 // The result of a call that has a mask of its own (sigsuspend, ppoll, ...) and that a signal has ended. The kernel

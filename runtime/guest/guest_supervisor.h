@@ -178,7 +178,7 @@ class GuestSupervisor : private StopWaiter {
 
     // -- guest_mask.cpp
     Status change_mask(GuestThread& t, const Row& row);
-    Status change_mask_here(GuestThread& t, uint64_t mask);
+    Status change_mask_here(GuestThread& t, bool is_late);
     Status change_mask_at_home(GuestThread& t, const Row* row, uint64_t mask);
     Expected<uint64_t> mask_of(const GuestThread& t) const;
 

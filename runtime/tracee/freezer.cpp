@@ -48,8 +48,8 @@ void take_unfinished(pid_t pid, bool handled, const HeldThread* held, FrozenThre
 // One attempt at a freeze: what has been attached so far, so that it can be let go.
 class Attempt {
   public:
-    Attempt(pid_t pid, StopWaiter& waiter, int64_t deadline_ns, const FreezeLeft& left)
-        : pid_(pid), waiter_(waiter), deadline_ns_(deadline_ns) {
+    Attempt(pid_t pid, RestartBlock block, StopWaiter& waiter, int64_t deadline_ns, const FreezeLeft& left)
+        : pid_(pid), block_(block), waiter_(waiter), deadline_ns_(deadline_ns) {
         for (const auto& t : left.held) {
             held_[t.tid] = t;
             attached_.insert(t.tid);
@@ -108,7 +108,7 @@ class Attempt {
             return {};
         }
         // Before the stop: being stopped makes the thread run.
-        auto since = asleep_since(pid_, tid);
+        auto since = asleep_since(pid_, tid, block_);
         began_[tid] = since.value_or(monotonic_ns());
         auto seized = seize(tid, 0);
         if (!seized) {
@@ -192,6 +192,7 @@ class Attempt {
     }
 
     pid_t pid_;
+    RestartBlock block_;
     StopWaiter& waiter_;
     int64_t deadline_ns_;
     std::set<pid_t> attached_, stopped_, ended_;
@@ -261,7 +262,7 @@ Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int t
     int64_t deadline = monotonic_ns() + int64_t{timeout_ms} * 1'000'000;
     TRY_ASSIGN(VdsoRange vdso, find_vdso(thread_with_memory(pid)));
     for (;;) {
-        Attempt attempt(pid, waiter, deadline, left);
+        Attempt attempt(pid, block, waiter, deadline, left);
         Status status;
         bool found = true;
         while (found && status) {

@@ -60,6 +60,19 @@ Expected<int64_t> duration(Registers& r, Where where, const RemoteMemory& memory
 
 }  // namespace
 
+bool has_relative_timeout(const CallArguments& call, const RemoteMemory& memory) {
+    const Row* row = find_row(call.nr);
+    if (row == nullptr) return true;
+    Registers r{};
+    r.orig_rax = static_cast<uint64_t>(call.nr);
+    for (unsigned i = 0; i < call.args.size(); i++) argument(r, i) = call.args[i];
+    Where where = timeout_of(r, row);
+    if (where.kind == Timeout::None || where.kind == Timeout::TimespecWritten || where.kind == Timeout::TimevalWritten)
+        return false;
+    auto whole = duration(r, where, memory);
+    return !whole || *whole >= 0;
+}
+
 namespace {
 
 // The kernel keeps the deadlines of these itself when a handler has interrupted them.

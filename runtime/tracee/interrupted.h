@@ -13,6 +13,7 @@
 #include "interpose/syscall/row.h"
 #include "runtime/base/error.h"
 #include "runtime/tracee/memory.h"
+#include "runtime/tracee/partial_transfer.h"
 #include "runtime/tracee/ptrace.h"
 
 namespace pmi {
@@ -35,6 +36,8 @@ enum class RestartBlock {
 // account of this interruption, so that a bare -EINTR is the program's own.
 Expected<PendingTimeout> settle(Registers& registers, int64_t began_ns, RestartBlock block, bool handled,
                                 const RemoteMemory& memory);
+// Whether it matters to settle() since when a thread waits in this call. (For how its socket may limit it see socket_timeout.h.)
+bool has_relative_timeout(const CallArguments& call, const RemoteMemory& memory);
 // Registers and some memory are changed so that the call waits until the deadline. `at_home`: the thread's TID where it goes on as
 // the program itself, so that a handler of libpmi.so may have to make the call once more (interpose/preload/timeout_cells.h); else
 // 0.

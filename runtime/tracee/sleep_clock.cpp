@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cinttypes>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 
 #include "runtime/base/fd.h"
+#include "runtime/tracee/socket_timeout.h"
 
 namespace pmi {
 namespace {
@@ -38,13 +40,18 @@ Expected<int> last_cpu(pid_t pid, pid_t tid) {
 }
 
 // By /proc/TID/syscall (proc(5)): "running", or the number and the arguments of the call that it waits in.
-bool waits_for_no_time(pid_t pid, pid_t tid) {
+bool waits_for_no_time(pid_t pid, pid_t tid, RestartBlock block) {
     auto text = read_file(fmt::format("/proc/{}/task/{}/syscall", pid, tid));
     if (!text) return false;
     if (text->starts_with("running")) return true;
-    unsigned long nr = 0, word = 0, op = 0, value = 0, timeout = 0;
-    bool is_futex = std::sscanf(text->c_str(), "%lu %lx %lx %lx %lx", &nr, &word, &op, &value, &timeout) == 5 && nr == SYS_futex;
-    return is_futex && timeout == 0;
+    CallArguments call;
+    auto& a = call.args;
+    int found = std::sscanf(text->c_str(), "%" SCNd64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64,
+                            &call.nr, &a[0], &a[1], &a[2], &a[3], &a[4], &a[5]);
+    if (found != 7) return false;
+    bool sleeps = call.nr == SYS_nanosleep || call.nr == SYS_clock_nanosleep;
+    if (sleeps && block == RestartBlock::Stays) return true;
+    return !has_relative_timeout(call, RemoteMemory(tid)) && !waits_at_socket(pid, tid, call);
 }
 
 // This thread on one CPU for a moment. Where it may not run there, it stays where it is.
@@ -71,12 +78,12 @@ class OnCpu {
 
 }  // namespace
 
-Expected<int64_t> asleep_since(pid_t pid, pid_t tid) {
+Expected<int64_t> asleep_since(pid_t pid, pid_t tid, RestartBlock block) {
     // That clock is each CPU's own, and stands still while the hypervisor or an interrupt has the CPU. Our own
     // thread's exec_start on the same CPU, made fresh by a yield, ties it to CLOCK_MONOTONIC; what time it lost since
     // makes the sleep look shorter, never longer.
     constexpr int kMostLooks = 4;
-    for (int i = 0; i < kMostLooks && !waits_for_no_time(pid, tid); i++) {
+    for (int i = 0; i < kMostLooks && !waits_for_no_time(pid, tid, block); i++) {
         TRY_ASSIGN(int cpu, last_cpu(pid, tid));
         OnCpu here(cpu);
         if (!here.is_there()) break;
@@ -87,7 +94,7 @@ Expected<int64_t> asleep_since(pid_t pid, pid_t tid) {
         // Awake meanwhile, on another CPU: the two clocks may be seconds apart. One that has been woken there has that CPU before
         // it runs, and its exec_start of the old one until it does.
         TRY_ASSIGN(int cpu_then, last_cpu(pid, tid));
-        if (cpu_then != cpu || waits_for_no_time(pid, tid)) continue;
+        if (cpu_then != cpu || waits_for_no_time(pid, tid, block)) continue;
         // It changed the CPU after it had gone to sleep (the scheduler takes a sleeper off its queue later, Linux 6.12): the kernel
         // has forgotten when that was.
         if (then == 0) break;

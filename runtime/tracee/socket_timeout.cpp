@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -35,9 +36,8 @@ int64_t timeout_ns(const Fd& socket, Waits how) {
     return timeout.tv_sec * int64_t{1'000'000'000} + timeout.tv_usec * int64_t{1000};
 }
 
-SocketWait wait_of(pid_t tid, const CallArguments& call) {
-    int fd = static_cast<int>(call.args[0]);
-    switch (call.nr) {
+Waits what_waits(int64_t nr) {
+    switch (nr) {
         case SYS_read:
         case SYS_readv:
         case SYS_preadv2:
@@ -45,7 +45,7 @@ SocketWait wait_of(pid_t tid, const CallArguments& call) {
         case SYS_recvmsg:
         case SYS_recvmmsg:
         case SYS_accept:
-        case SYS_accept4: return {Waits::ToReceive, fd};
+        case SYS_accept4: return Waits::ToReceive;
         case SYS_write:
         case SYS_writev:
         case SYS_pwritev2:
@@ -53,14 +53,17 @@ SocketWait wait_of(pid_t tid, const CallArguments& call) {
         case SYS_sendmsg:
         case SYS_sendmmsg:
         case SYS_sendfile:
-        case SYS_connect: return {Waits::ToSend, fd};
-        case SYS_splice: {
-            int to = static_cast<int>(call.args[2]);
-            Fd source = copy_of_fd(tid, fd);
-            return timeout_ns(source, Waits::ToReceive) != 0 ? SocketWait{Waits::ToReceive, fd} : SocketWait{Waits::ToSend, to};
-        }
-        default: return {};
+        case SYS_connect: return Waits::ToSend;
+        default: return Waits::Not;
     }
+}
+
+SocketWait wait_of(pid_t tid, const CallArguments& call) {
+    int fd = static_cast<int>(call.args[0]);
+    if (call.nr != SYS_splice) return {what_waits(call.nr), fd};
+    Fd source = copy_of_fd(tid, fd);
+    if (timeout_ns(source, Waits::ToReceive) != 0) return {Waits::ToReceive, fd};
+    return {Waits::ToSend, static_cast<int>(call.args[2])};
 }
 
 // connect(2) goes on by itself where that is the protocol's way.
@@ -74,6 +77,12 @@ int64_t result_at_deadline(int64_t nr, const Fd& socket) {
 
 bool may_send_in_parts(int64_t nr) {
     return nr == SYS_write || nr == SYS_writev || nr == SYS_sendto || nr == SYS_sendmsg || nr == SYS_sendmmsg || nr == SYS_sendfile;
+}
+
+bool waits_at_socket(pid_t pid, pid_t tid, const CallArguments& call) {
+    if (call.nr == SYS_splice) return true;
+    if (what_waits(call.nr) == Waits::Not) return false;
+    return link_target(fmt::format("/proc/{}/task/{}/fd/{}", pid, tid, static_cast<int>(call.args[0]))).starts_with("socket:");
 }
 
 std::optional<CallDeadline> deadline_of_call(pid_t tid, const CallArguments& call, int64_t began_ns, int64_t last_ran_ns) {

@@ -21,5 +21,7 @@ struct CallDeadline {
 // with the whole timeout for each part: for it `last_ran_ns`, when the thread ran last, counts.
 std::optional<CallDeadline> deadline_of_call(pid_t tid, const CallArguments& call, int64_t began_ns, int64_t last_ran_ns);
 bool may_send_in_parts(int64_t nr);
+// Whether a call waits at a socket, so that it may have a deadline. `pid`'s thread `tid` need not be stopped.
+bool waits_at_socket(pid_t pid, pid_t tid, const CallArguments& call);
 
 }  // namespace pmi
