@@ -165,15 +165,34 @@ Status DirtyTracking::probe() {
     write(1);
     TRY_ASSIGN(auto pages, tracking.look(both));
     if (pages.clean != PageSet({{address, address + kPageBytes}})) return fail("its page scan does not tell what was written");
-    // Before Linux 6.14 a page keeps its mark when its mapping moves: at its new address it would look clean.
-    void* moved =
-        ::mremap(memory, kPageBytes, kPageBytes, MREMAP_MAYMOVE | MREMAP_FIXED, static_cast<char*>(memory) + 2 * kPageBytes);
-    if (moved == MAP_FAILED) return fail_errno("move memory for a probe");
-    std::vector<PageRun> there{{address + 2 * kPageBytes, address + 3 * kPageBytes}};
+    TRY(try_moved(tracking, address + 2 * kPageBytes));
+    return try_touched(tracking);
+}
+
+// Before Linux 6.14 a page keeps its mark when its mapping moves: at its new address, `to`, it would look clean. The page comes
+// from a mapping of its own: where it was, another thread may map something at once.
+Status DirtyTracking::try_moved(DirtyTracking& tracking, uint64_t to) {
+    void* page = ::mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) return fail_errno("map memory for a probe");
+    auto prepared = [&]() -> Status {
+        *static_cast<volatile char*>(page) = 1;
+        auto at = reinterpret_cast<uint64_t>(page);
+        std::vector<PageRun> here{{at, at + kPageBytes}};
+        TRY(tracking.follow(here));
+        TRY(tracking.take_written(here));
+        void* there = reinterpret_cast<void*>(to);  // NOLINT: an address of ours
+        if (::mremap(page, kPageBytes, kPageBytes, MREMAP_MAYMOVE | MREMAP_FIXED, there) == MAP_FAILED)
+            return fail_errno("move memory for a probe");
+        return {};
+    }();
+    if (!prepared) {
+        ::munmap(page, kPageBytes);
+        return prepared;
+    }
+    std::vector<PageRun> there{{to, to + kPageBytes}};
     TRY(tracking.follow(there));
     TRY_ASSIGN(auto after, tracking.look(there));
-    if (!after.clean.empty()) return fail("its marks move with mremap (Linux before 6.14)");
-    return try_touched(tracking);
+    return after.clean.empty() ? Status() : fail("its marks move with mremap (Linux before 6.14)");
 }
 
 // That what is given back, and what has no page tables, is told.

@@ -58,6 +58,7 @@ class DirtyTracking {
 
   private:
     DirtyTracking(Fd uffd, Fd pagemap) : uffd_(std::move(uffd)), pagemap_(std::move(pagemap)) {}
+    static Status try_moved(DirtyTracking& tracking, uint64_t to);
     static Status try_touched(DirtyTracking& tracking);
     Fd uffd_, pagemap_;
     PageSet followed_;

@@ -2,6 +2,7 @@
 #include "runtime/memory/dirty_tracking.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -9,8 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <functional>
 #include <optional>
+#include <thread>
 
 namespace pmi {
 namespace {
@@ -228,6 +231,28 @@ TEST_F(DirtyTrackingTest, LettingGoLeavesNothing) {
     auto smaps = read_file("/proc/" + std::to_string(child_) + "/smaps");
     ASSERT_TRUE(smaps);
     EXPECT_EQ(smaps->find(" uw"), std::string::npos);
+}
+
+// Other threads map memory while it is tried out what the kernel can do, and keep it.
+TEST(DirtyTrackingProbe, LeavesTheMemoryOfOtherThreadsAlone) {
+    if (auto can = DirtyTracking::probe(); !can) GTEST_SKIP() << can.error().message();
+    std::atomic<bool> ends = false;
+    std::atomic<size_t> lost = 0;
+    std::thread other([&] {
+        while (!ends) {
+            void* page = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            for (int i = 0; i < 20; i++) {
+                ::sched_yield();
+                unsigned char there = 0;
+                if (::mincore(page, kPage, &there) != 0) lost++;  // ENOMEM: nothing is mapped there
+            }
+            ::munmap(page, kPage);
+        }
+    });
+    for (int i = 0; i < 2000; i++) EXPECT_TRUE(DirtyTracking::probe());
+    ends = true;
+    other.join();
+    EXPECT_EQ(lost, 0u);
 }
 
 }  // namespace
