@@ -5,7 +5,6 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 
-#include <algorithm>
 #include <cstring>
 
 #include "kernel-assist/userspace/pending_signals.h"
@@ -175,18 +174,13 @@ namespace {
 // Real-time signals of these numbers that are pending for the thread itself: they came later than what was pending in the other
 // half, and are to come after it. A queue that is too long to look through stays as it is.
 Status take_later_ones(pid_t pid, pid_t tid, std::vector<siginfo_t>& infos, AgentPlace agent, StopWaiter& waiter) {
-    constexpr int kFirstRealTime = 32;
-    constexpr size_t kMost = 1000;
     uint64_t numbers = 0;
     for (const siginfo_t& info : infos)
         if (info.si_signo >= kFirstRealTime) numbers |= uint64_t{1} << (info.si_signo - 1);
     TRY_ASSIGN(ProcStatus status, read_status(pid, tid));
     if ((status.sig_pending & numbers) == 0) return {};
-    TRY_ASSIGN(auto own, peek_pending(tid, Pending::Thread, kMost));
-    if (own.size() == kMost) return {};
-    auto count = std::count_if(own.begin(), own.end(), [&](const siginfo_t& i) { return (numbers >> (i.si_signo - 1) & 1) != 0; });
-    TRY_ASSIGN(auto later, take_pending_signals(pid, tid, numbers, static_cast<size_t>(count), agent, waiter));
-    infos.insert(infos.end(), later.begin(), later.end());
+    TRY_ASSIGN(auto later, take_own_signals(pid, tid, numbers, agent, waiter));
+    if (later) infos.insert(infos.end(), later->begin(), later->end());
     return {};
 }
 

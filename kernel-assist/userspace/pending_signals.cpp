@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "kernel-assist/userspace/userspace_assist.h"
+#include "runtime/tracee/ptrace.h"
 
 namespace pmi {
 namespace {
@@ -35,6 +36,16 @@ Expected<std::vector<siginfo_t>> take_pending_signals(pid_t pid, pid_t tid, uint
         }
     }
     return taken;
+}
+
+Expected<std::optional<std::vector<siginfo_t>>> take_own_signals(pid_t pid, pid_t tid, uint64_t set, AgentPlace agent,
+                                                                 StopWaiter& waiter) {
+    constexpr size_t kMost = 1000;
+    TRY_ASSIGN(auto own, peek_pending(tid, Pending::Thread, kMost));
+    if (own.size() == kMost) return std::optional<std::vector<siginfo_t>>();
+    auto count = std::count_if(own.begin(), own.end(), [&](const siginfo_t& i) { return (set >> (i.si_signo - 1) & 1) != 0; });
+    TRY_ASSIGN(auto taken, take_pending_signals(pid, tid, set, static_cast<size_t>(count), agent, waiter));
+    return std::optional(std::move(taken));
 }
 
 Expected<size_t> queue_signals(pid_t pid, pid_t tid, QueuedFor whom, std::span<const siginfo_t> infos, AgentPlace agent,

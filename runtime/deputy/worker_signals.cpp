@@ -18,7 +18,6 @@ namespace pmi {
 namespace {
 
 uint64_t bit(int signal) { return uint64_t{1} << (signal - 1); }
-constexpr int kFirstRealTime = 32;  // as the kernel counts
 bool is_stop_signal(int s) { return s == SIGSTOP || s == SIGTSTP || s == SIGTTIN || s == SIGTTOU; }
 bool dumps_core(pid_t pid, int s) {
     static constexpr int kCore[] = {SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS};
@@ -93,18 +92,18 @@ Expected<int> Worker::queue_again(const DeputyProcess& p, const DeputyThread& t,
     bool has_others = signal >= kFirstRealTime && ((status.sig_pending | status.shared_pending) & bit(signal)) != 0;
     if (!has_others) return signal;
     TRY_ASSIGN(siginfo_t info, get_signal_info(t.tid.value));
-    TRY_ASSIGN(auto own, peek_pending(t.tid.value, Pending::Thread));
-    auto count = std::count_if(own.begin(), own.end(), [&](const siginfo_t& other) { return other.si_signo == signal; });
     TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
     TRY(set_signal_mask(t.tid.value, kInjectionMask));
     pid_t pid = p.pid.value, tid = t.tid.value;
     AgentPlace agent = p.region().place_for_batches();
-    TRY_ASSIGN(auto infos, take_pending_signals(pid, tid, bit(signal), static_cast<size_t>(count), agent, *this));
-    infos.insert(infos.begin(), info);
-    TRY_ASSIGN(size_t refused, queue_signals(pid, tid, QueuedFor::Thread, infos, agent, *this));
-    if (refused != 0) spdlog::warn("process {}: {} signals are lost to its limit of queued ones", pid, refused);
+    TRY_ASSIGN(auto later, take_own_signals(pid, tid, bit(signal), agent, *this));
+    if (later) {
+        later->insert(later->begin(), info);
+        TRY_ASSIGN(size_t refused, queue_signals(pid, tid, QueuedFor::Thread, *later, agent, *this));
+        if (refused != 0) spdlog::warn("process {}: {} signals are lost to its limit of queued ones", pid, refused);
+    }
     TRY(set_signal_mask(t.tid.value, mask));
-    return 0;
+    return later ? 0 : signal;  // not looked at, it is in its stop still
 }
 
 Status Worker::take_signal(DeputyProcess& p, DeputyThread& t, int signal) {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernel-assist/userspace/pending_signals.h"
 #include "runtime/base/log.h"
 #include "runtime/guest/guest_supervisor.h"
 #include "runtime/kernel/procfs.h"
@@ -17,8 +18,6 @@
 
 namespace pmi {
 namespace {
-
-constexpr int kFirstRealTime = 32;  // as the kernel counts
 
 uint64_t bit(int signal) { return uint64_t{1} << (signal - 1); }
 
