@@ -25,7 +25,7 @@
 namespace pmi {
 namespace {
 
-constexpr int64_t kQuickNs = 40'000;  // what looking out for a call's end may take
+constexpr int64_t kQuickNs = 80'000;  // what looking out for a call's end may take; twice what it takes to be woken for it
 
 void futex_wake(uint32_t* word) { ::syscall(SYS_futex, word, FUTEX_WAKE, 1, nullptr, nullptr, 0); }
 void futex_wait(uint32_t* word, uint32_t value) { ::syscall(SYS_futex, word, FUTEX_WAIT, value, nullptr, nullptr, 0); }

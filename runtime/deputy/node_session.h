@@ -91,6 +91,7 @@ class NodeSession {
     Status connect_stream(uint16_t port);
     Status take_stream_port(std::span<const std::byte> body);
     void receive_frames(CallServer& server, SessionEvents& events);
+    Expected<Frame> next_frame();
     const NodeAddress address_;
     const wire::Machine machine_;
     const ChannelKeys stream_keys_, page_keys_;
@@ -103,6 +104,9 @@ class NodeSession {
     std::condition_variable port_told_;
     std::optional<uint16_t> stream_port_;  // the node's answer to NewStream
     std::atomic<bool> masks_late_ = false;
+    // Of receiver_: the last call is begun, the next one may come within microseconds.
+    int64_t begun_ns_ = 0;
+    bool calls_are_close_ = false;  // the last one came so soon after the one before
     std::thread receiver_;
 };
 

@@ -285,7 +285,7 @@ class GuestSupervisor : private StopWaiter {
     std::deque<Notification> early_;  // received while an injection was waited for
     bool children_changed_ = true;    // wait(2) has something to say, maybe
     uint64_t next_call_ = 1;
-    static constexpr int64_t kQuickAnswerNs = 100'000;
+    static constexpr int64_t kQuickAnswerNs = 200'000;
     bool answers_are_quick_ = false;  // the last one was
     int64_t answer_is_due_ns_ = 0;    // CLOCK_MONOTONIC; 0: none is waited for awake
     bool had_guest_ = false;

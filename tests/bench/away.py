@@ -214,5 +214,5 @@ def _call_rows(where, link, away, repeat):
     p50, p99 = ({side: [v[index] for v in values] for side, values in got.items()} for index in range(2))
     return [compare(f"{title} / TCP{where}, {quantile}", "us", of, side, "tcp", "again", note=note)
             for title, quantile, of, side, note in
-            (("forwarded getppid", "p50", p50, "getppid", "goal: <= 2 x"), ("forwarded getppid", "p99", p99, "getppid", ""),
+            (("forwarded getppid", "p50", p50, "getppid", "goal: <= 1.6 x"), ("forwarded getppid", "p99", p99, "getppid", ""),
              ("notification alone", "p50", p50, "local", ""))]
