@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "remote/transport/call_channel_state.h"
@@ -34,14 +36,15 @@ size_t size_of(std::span<const std::span<const std::byte>> parts) {
     return size;
 }
 
-// Copies the first bytes of `parts`, and takes them away there.
-void take_bytes(std::span<std::span<const std::byte>> parts, std::span<std::byte> to) {
+// The first `size` bytes of `parts`, which are taken away there.
+std::vector<std::span<const std::byte>> take_bytes(std::span<std::span<const std::byte>> parts, size_t size) {
+    std::vector<std::span<const std::byte>> taken;
     for (auto& part : parts) {
-        size_t size = std::min(part.size(), to.size());
-        if (size > 0) std::memcpy(to.data(), part.data(), size);
-        part = part.subspan(size);
-        to = to.subspan(size);
+        taken.push_back(part.first(std::min(part.size(), size)));
+        part = part.subspan(taken.back().size());
+        size -= taken.back().size();
     }
+    return taken;
 }
 
 // Errors of a connection that say nothing of the peer's life.
@@ -90,20 +93,20 @@ Status CallChannel::State::send(uint8_t type, std::vector<std::span<const std::b
 // The first `size` bytes of what is left of the body.
 Status CallChannel::State::send_frame(uint8_t type, std::span<std::span<const std::byte>> body, size_t size) {
     if (broken) return fail_code(ECONNRESET, "call channel: send");
-    size_t text = 1 + size + kTrailer;
     size_t overhead = cipher == Cipher::None ? 0 : kSealOverhead;
-    auto length = static_cast<uint32_t>(text + overhead);
+    auto length = static_cast<uint32_t>(size + kTrailer + 1 + overhead);
     auto frame = sent.buffer();
     frame->resize(4 + length);
-    std::byte* at = frame->data();
-    std::memcpy(at, &length, 4);
-    at[4] = std::byte{type};
-    take_bytes(body, std::span(at + 5, size));
-    uint64_t have = received;
-    std::memcpy(at + 4 + text - kTrailer, &have, kTrailer);
-    told = have;
     std::span<std::byte> all(*frame);
-    if (overhead != 0) sealer.seal(all.first(4), all.subspan(4, text), std::span<std::byte, 16>(at + 4 + text, 16));
+    std::memcpy(all.data(), &length, 4);
+    uint64_t have = received;
+    told = have;
+    auto text = take_bytes(body, size);
+    text.push_back(std::as_bytes(std::span(&have, 1)));
+    text.push_back(std::as_bytes(std::span(&type, 1)));  // last, so that the peer can open the rest where it is to be
+    std::array<std::byte, kSealOverhead> tag{};
+    sealer.seal(all.first(4), text, all.subspan(4, size + kTrailer + 1), tag);
+    if (overhead != 0) std::copy(tag.begin(), tag.end(), all.end() - kSealOverhead);
     if (auto kept = sent.keep(frame); !kept) {
         shut_down();
         return kept;

@@ -2,7 +2,7 @@
 // connection with TCP_NODELAY, one write a frame, AEAD (call_cipher.h; a counter as nonce, one key a
 // direction) on each; call_handshake.h says how it starts. A dead peer or a cut link is noticed after about 9
 // s, and so is a peer that lets its receive buffer stay full for so long. Frame on the wire: u32 length of
-// what follows (<= kMaxFrame), sealed{ u8 type, body, u64 frames received }. With Security::Insecure the frames are
+// what follows (<= kMaxFrame), sealed{ body, u64 frames received, u8 type }. With Security::Insecure the frames are
 // in clear. What is large goes in parts, each a frame on the wire, so that the peer opens one while the next is sealed.
 // A connection that is cut (a dead link, a lost route, a reset) is made again, and no frame is lost or comes twice; until
 // then send() keeps what it is given. A peer that closes has ended.

@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 
@@ -60,12 +61,16 @@ BulkSealer& FrameSealer::bulk() {
     return *key_->bulk;
 }
 
-void FrameSealer::seal(std::span<const std::byte> header, std::span<std::byte> text, std::span<std::byte, 16> tag) {
-    if (cipher_ == Cipher::None) return;
-    if (text.size() >= kLarge) {
-        auto sealed = bulk().seal(header, text, text, tag);
+void FrameSealer::seal(std::span<const std::byte> header, Pieces from, std::span<std::byte> to, std::span<std::byte, 16> tag) {
+    if (cipher_ == Cipher::None || to.size() >= kLarge) {
+        auto sealed = bulk().seal(header, from, to, tag);
         PMI_ASSERT(sealed);
         return;
+    }
+    auto text = to;
+    for (auto piece : from) {
+        std::copy(piece.begin(), piece.end(), to.begin());
+        to = to.subspan(piece.size());
     }
     auto nonce = next_nonce();
     int code = 0;
@@ -79,14 +84,15 @@ void FrameSealer::seal(std::span<const std::byte> header, std::span<std::byte> t
     PMI_ASSERT(code == 0);
 }
 
-bool FrameSealer::open(std::span<const std::byte> header, std::span<std::byte> text, std::span<const std::byte, 16> tag) {
-    if (cipher_ == Cipher::None) return true;
-    if (text.size() >= kLarge) return static_cast<bool>(bulk().open(header, text, tag));
+bool FrameSealer::open(std::span<const std::byte> header, std::span<const std::byte> from, std::span<std::byte> to,
+                       std::span<const std::byte, 16> tag) {
+    if (cipher_ == Cipher::None || from.size() >= kLarge) return bulk().open(header, from, to, tag).ok();
+    PMI_ASSERT(from.size() == to.size());
     auto nonce = next_nonce();
     if (cipher_ == Cipher::Aes256Gcm)
-        return ::crypto_aead_aes256gcm_decrypt_detached_afternm(raw(text), nullptr, raw(text), text.size(), raw(tag), raw(header),
+        return ::crypto_aead_aes256gcm_decrypt_detached_afternm(raw(to), nullptr, raw(from), from.size(), raw(tag), raw(header),
                                                                 header.size(), nonce.data(), &key_->schedule) == 0;
-    return ::crypto_aead_chacha20poly1305_ietf_decrypt_detached(raw(text), nullptr, raw(text), text.size(), raw(tag), raw(header),
+    return ::crypto_aead_chacha20poly1305_ietf_decrypt_detached(raw(to), nullptr, raw(from), from.size(), raw(tag), raw(header),
                                                                 header.size(), nonce.data(), key_->key.data()) == 0;
 }
 

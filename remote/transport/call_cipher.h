@@ -25,10 +25,14 @@ class FrameSealer {
     FrameSealer(FrameSealer&&) noexcept;
     FrameSealer& operator=(FrameSealer&&) = delete;
 
-    // In place: `text` becomes the sealed text, `tag` its tag. `header` (the length) is sealed along with it.
-    void seal(std::span<const std::byte> header, std::span<std::byte> text, std::span<std::byte, 16> tag);
-    // In place; false when the frame isn't what the peer sealed.
-    bool open(std::span<const std::byte> header, std::span<std::byte> text, std::span<const std::byte, 16> tag);
+    // `to` becomes the sealed text of these pieces, which are as long together, `tag` its tag. `header` (the length) is sealed along
+    // with it.
+    using Pieces = std::span<const std::span<const std::byte>>;
+    void seal(std::span<const std::byte> header, Pieces from, std::span<std::byte> to, std::span<std::byte, 16> tag);
+    // `to` becomes the text, of the same length as `from` (and may be the same memory); false when the frame isn't what the peer
+    // sealed.
+    bool open(std::span<const std::byte> header, std::span<const std::byte> from, std::span<std::byte> to,
+              std::span<const std::byte, 16> tag);
 
     size_t overhead() const { return cipher_ == Cipher::None ? 0 : kSealOverhead; }
 

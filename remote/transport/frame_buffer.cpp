@@ -1,6 +1,7 @@
 #include "remote/transport/frame_buffer.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace pmi {
@@ -24,7 +25,9 @@ std::span<std::byte> FrameBuffer::room() {
         size_t whole_frame = std::max(kUsualSize, wanted_ + kUsualSize);
         bytes_.resize(std::max(std::min(doubled, whole_frame), end_ + kUsualSize / 2));
     }
-    return std::span(bytes_).subspan(end_);
+    // Of a large frame nothing but its rest: what came behind it would have to be moved to the front.
+    size_t most = wanted_ > std::max(kUsualSize, available()) ? wanted_ - available() : bytes_.size();
+    return std::span(bytes_).subspan(end_, std::min(most, bytes_.size() - end_));
 }
 
 void FrameBuffer::filled(size_t count) {
@@ -42,7 +45,7 @@ void FrameBuffer::consume(size_t count) {
 
 Expected<std::optional<uint8_t>> FrameBuffer::next(ByteBuffer& body) {
     if (available() < kLengthField) return std::optional<uint8_t>();
-    std::span<std::byte> here = std::span(bytes_).subspan(begin_, available());
+    auto here = std::span<const std::byte>(bytes_.data(), bytes_.size()).subspan(begin_, available());
     uint32_t length = 0;
     std::memcpy(&length, here.data(), kLengthField);
     size_t overhead = sealer_.overhead();
@@ -50,14 +53,16 @@ Expected<std::optional<uint8_t>> FrameBuffer::next(ByteBuffer& body) {
         return fail_code(EBADMSG, "call channel: frame of {} bytes", length);
     wanted_ = kLengthField + length;
     if (here.size() < wanted_) return std::optional<uint8_t>();
-    std::span<std::byte> text = here.subspan(kLengthField, length - overhead);
-    if (overhead != 0) {
-        std::span<const std::byte, 16> tag(text.data() + text.size(), 16);
-        if (!sealer_.open(here.first(kLengthField), text, tag))
-            return fail_code(EBADMSG, "call channel: a frame of {} bytes was not sealed by our peer", length);
-    }
-    auto type = static_cast<uint8_t>(text[0]);
-    body.append(text.subspan(1));
+    // Opened where it is to be: another copy of what is large takes as long as opening it.
+    auto text = here.subspan(kLengthField, length - overhead);
+    size_t before = body.size();
+    body.resize(before + text.size());
+    std::array<std::byte, kSealOverhead> tag{};
+    std::memcpy(tag.data(), text.data() + text.size(), overhead);
+    if (!sealer_.open(here.first(kLengthField), text, std::span(body).subspan(before), tag))
+        return fail_code(EBADMSG, "call channel: a frame of {} bytes was not sealed by our peer", length);
+    auto type = static_cast<uint8_t>(body[body.size() - 1]);
+    body.resize(body.size() - 1);
     consume(wanted_);
     return std::optional(type);
 }

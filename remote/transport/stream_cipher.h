@@ -23,8 +23,12 @@ class BulkSealer {
     // sealed along with it. Cipher::None copies.
     Status seal(std::span<const std::byte> header, std::span<const std::byte> from, std::span<std::byte> to,
                 std::span<std::byte, kSealOverhead> tag);
-    // In place; an Error when the frame isn't what the peer sealed.
-    Status open(std::span<const std::byte> header, std::span<std::byte> text, std::span<const std::byte, kSealOverhead> tag);
+    // The same for a text in pieces.
+    using Pieces = std::span<const std::span<const std::byte>>;
+    Status seal(std::span<const std::byte> header, Pieces from, std::span<std::byte> to, std::span<std::byte, kSealOverhead> tag);
+    // The reverse; an Error when the frame isn't what the peer sealed.
+    Status open(std::span<const std::byte> header, std::span<const std::byte> from, std::span<std::byte> to,
+                std::span<const std::byte, kSealOverhead> tag);
 
     // The number of the next frame, for who seals or opens others of the same sequence elsewhere.
     void count_from(uint64_t number) { count_ = number; }

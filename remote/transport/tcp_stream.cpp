@@ -366,7 +366,7 @@ Expected<std::unique_ptr<Message>> TcpStream::receive_frame() {
     TRY(receive_all(socket_.get(), bytes));
     auto text = bytes.first(head.size);
     if (overhead > 0)
-        TRY(sealers_->in.open(std::as_bytes(std::span(&head, 1)), text,
+        TRY(sealers_->in.open(std::as_bytes(std::span(&head, 1)), text, text,
                               std::span<const std::byte, kSealOverhead>(bytes.last(overhead))));
     if (head.plain > 0) return unpack(text, head.plain);
     return std::unique_ptr<Message>(new PooledMessage(std::move(buffer), head.size));

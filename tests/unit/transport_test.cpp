@@ -532,7 +532,7 @@ TEST(StreamCipher, SealsAndOpens) {
             if (cipher != Cipher::None && size > 1) {
                 EXPECT_NE(text, sealed);
             }
-            ASSERT_TRUE(in->open(as_bytes(head), sealed, tag));
+            ASSERT_TRUE(in->open(as_bytes(head), sealed, sealed, tag));
             EXPECT_EQ(text, sealed);
         }
     }
@@ -548,7 +548,7 @@ TEST(StreamCipher, NothingElseOpens) {
         std::array<std::byte, kSealOverhead> tag{};
         EXPECT_TRUE(out->seal(as_bytes(head), text, text, tag));
         change(head, text, tag, *in);
-        return in->open(as_bytes(head), text, tag).ok();
+        return in->open(as_bytes(head), text, text, tag).ok();
     };
     EXPECT_TRUE(attempt([](auto&...) {}));
     EXPECT_FALSE(attempt([](auto&, auto& text, auto&, auto&) { text[500] ^= std::byte{1}; }));
@@ -556,7 +556,7 @@ TEST(StreamCipher, NothingElseOpens) {
     EXPECT_FALSE(attempt([](auto& head, auto&, auto&, auto&) { head[0] = 'x'; }));
     EXPECT_FALSE(attempt([](auto& head, auto& text, auto& tag, auto& in) {
         auto copy = text;
-        EXPECT_TRUE(in.open(as_bytes(head), copy, tag));
+        EXPECT_TRUE(in.open(as_bytes(head), copy, copy, tag));
     }));
 }
 
