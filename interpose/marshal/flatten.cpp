@@ -7,6 +7,12 @@
 
 namespace pmi {
 
+size_t GuestMemory::count_readable(std::span<const uint64_t> addresses) const {
+    std::byte byte{};
+    auto bad = std::find_if(addresses.begin(), addresses.end(), [&](uint64_t a) { return read(a, {&byte, 1}) != 1; });
+    return static_cast<size_t>(bad - addresses.begin());
+}
+
 Flattening flatten(const Row& row, const std::array<uint64_t, 6>& args, const GuestMemory& memory) {
     if (row.route == Route::Return) return GoHome{row.note};
     if (row.route == Route::Local) return RunLocally{};

@@ -23,6 +23,8 @@ class GuestMemory {
     // Number of bytes read or written before the first byte that can't be (as a partial copy_from_user).
     virtual size_t read(uint64_t address, std::span<std::byte> to) const = 0;
     virtual size_t write(uint64_t address, std::span<const std::byte> from) = 0;
+    // How many of these, from the first on, can be read: in one go, where that costs less than one by one.
+    virtual size_t count_readable(std::span<const uint64_t> addresses) const;
 };
 
 // Arena bytes that go to guest memory when the reply is there.

@@ -1,6 +1,7 @@
 #include "interpose/marshal/gather.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "interpose/marshal/vector.h"
@@ -41,21 +42,22 @@ void Gather::run_locally() {
     if (!settled()) settled_ = RunLocally{};
 }
 
-bool Gather::readable(uint64_t address) const {
-    std::byte byte{};
-    return memory_.read(address, {&byte, 1}) == 1;
-}
+bool Gather::readable(uint64_t address) const { return memory_.count_readable({&address, 1}) == 1; }
 
 uint64_t Gather::readable_prefix(uint64_t address, uint64_t size) const {
-    if (size == 0 || address + size - 1 < address || !readable(address)) return 0;
-    uint64_t good = address / kPage;  // the last page that is known to be readable
+    if (size == 0 || address + size - 1 < address) return 0;
     uint64_t last = (address + size - 1) / kPage;
-    uint64_t bad = 0;  // and one after it that isn't
-    for (uint64_t step = 1; good < last && bad == 0; step = step < kEachPage ? 1 + step : 2 * step) {
-        uint64_t next = std::min(last, step <= kEachPage ? good + 1 : good + step);
-        (readable(next * kPage) ? good : bad) = next;
+    std::array<uint64_t, 2 * kEachPage + 64> looked_at;  // an address in each page
+    size_t count = 0;
+    looked_at[count++] = address;
+    for (uint64_t page = address / kPage, step = 1; page < last; step = step < kEachPage ? 1 + step : 2 * step) {
+        page = std::min(last, step <= kEachPage ? page + 1 : page + step);
+        looked_at[count++] = page * kPage;
     }
-    if (bad == 0) return size;
+    size_t readable_ones = memory_.count_readable(std::span(looked_at).first(count));
+    if (readable_ones == count) return size;
+    if (readable_ones == 0) return 0;
+    uint64_t good = looked_at[readable_ones - 1] / kPage, bad = looked_at[readable_ones] / kPage;
     while (bad - good > 1) {
         uint64_t middle = good + (bad - good) / 2;
         (readable(middle * kPage) ? good : bad) = middle;
@@ -221,9 +223,10 @@ void Gather::move_out(unsigned i, const Arg& as) {
     if (args_[i] == 0 || settled()) return;
     if (extent.absurd) return set_arg(i, kBadAddress);
     if (extent.size > 0) {
-        bool good = readable(args_[i]);
-        if (as.len.rule == Len::Rule::Const) good = good && readable(args_[i] + extent.size - 1);
-        if (good && as.partial) good = clamp(i, extent);
+        bool has_last = !as.partial && as.len.rule == Len::Rule::Const && extent.size > 1;
+        std::array<uint64_t, 2> ends{args_[i], args_[i] + extent.size - 1};
+        auto looked_at = std::span(ends).first(has_last ? 2 : 1);
+        bool good = as.partial ? clamp(i, extent) : memory_.count_readable(looked_at) == looked_at.size();
         if (!good) return set_arg(i, kBadAddress);
         if (as.partial) set_arg(as.len.arg, extent.size);
     }

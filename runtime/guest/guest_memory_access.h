@@ -19,6 +19,12 @@ class GuestMemoryAccess : public GuestMemory {
             done += memory_.write_some(address + done, from.subspan(done));
         return done;
     }
+    size_t count_readable(std::span<const uint64_t> addresses) const override {
+        size_t count = memory_.count_readable(addresses);
+        while (count < addresses.size() && memory_.grow_stack(addresses[count]))
+            count += 1 + memory_.count_readable(addresses.subspan(count + 1));
+        return count;
+    }
 
   private:
     const RemoteMemory& memory_;

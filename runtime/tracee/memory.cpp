@@ -4,6 +4,7 @@
 #include <sys/uio.h>
 
 #include <algorithm>
+#include <array>
 
 namespace pmi {
 
@@ -25,6 +26,23 @@ size_t RemoteMemory::write_some(uint64_t address, std::span<const std::byte> fro
         iovec local{const_cast<std::byte*>(from.data()) + done, from.size() - done};
         iovec remote{reinterpret_cast<void*>(address + done), from.size() - done};  // NOLINT: an address over there
         ssize_t n = ::process_vm_writev(pid_, &local, 1, &remote, 1, 0);
+        if (n <= 0) break;
+        done += static_cast<size_t>(n);
+    }
+    return done;
+}
+
+size_t RemoteMemory::count_readable(std::span<const uint64_t> addresses) const {
+    constexpr size_t kMost = 128;
+    std::array<std::byte, kMost> bytes;
+    std::array<iovec, kMost> remote;
+    size_t done = 0;
+    while (done < addresses.size()) {
+        size_t count = std::min(addresses.size() - done, kMost);
+        for (size_t i = 0; i < count; i++)
+            remote[i] = {reinterpret_cast<void*>(addresses[done + i]), 1};  // NOLINT: an address over there
+        iovec local{bytes.data(), count};
+        ssize_t n = ::process_vm_readv(pid_, &local, 1, remote.data(), count, 0);
         if (n <= 0) break;
         done += static_cast<size_t>(n);
     }

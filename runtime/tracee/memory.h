@@ -21,6 +21,8 @@ class RemoteMemory {
     // How many bytes could be read or written, from the front, with the program's own access rights.
     size_t read_some(uint64_t address, std::span<std::byte> to) const;
     size_t write_some(uint64_t address, std::span<const std::byte> from) const;
+    // How many of these, from the first on, it could read.
+    size_t count_readable(std::span<const uint64_t> addresses) const;
     // The program's own kernel would let its stack grow down to this address; process_vm_writev does not, reading
     // /proc/PID/mem does (Linux 6.5). True when the address can be reached now.
     bool grow_stack(uint64_t address) const;
