@@ -20,9 +20,9 @@ class GuestMemoryAccess : public GuestMemory {
         return done;
     }
     size_t count_readable(std::span<const uint64_t> addresses) const override {
-        size_t count = memory_.count_readable(addresses);
-        while (count < addresses.size() && memory_.grow_stack(addresses[count]))
-            count += 1 + memory_.count_readable(addresses.subspan(count + 1));
+        size_t count = memory_.count_readable(addresses), more = 1;
+        while (more > 0 && count < addresses.size() && memory_.grow_stack(addresses[count]))
+            count += more = memory_.count_readable(addresses.subspan(count));
         return count;
     }
 
