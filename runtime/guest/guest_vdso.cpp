@@ -4,6 +4,7 @@
 
 #include "interpose/vdso/shims.h"
 #include "runtime/tracee/interrupted.h"
+#include "runtime/tracee/run_to_return.h"
 
 namespace pmi {
 namespace {
@@ -131,7 +132,11 @@ Status leave_vdso(pid_t tid, const GuestVdso& vdso, const RemoteMemory& memory, 
             TRY(set_registers(tid, r));
             return run.end(waiter);
         }
-        TRY(step(tid, run, waiter));
+        bool has_returned = false;
+        if (vdso.local.overlaps(r.rip, r.rip + 1)) {
+            TRY_ASSIGN(has_returned, run_to_return(tid, vdso.local.start, vdso.local.end, run, waiter));
+        }
+        if (!has_returned) TRY(step(tid, run, waiter));
     }
     return fail("thread {} does not leave the vDSO", tid);
 }

@@ -13,6 +13,7 @@
 #include "runtime/kernel/procfs.h"
 #include "runtime/tracee/foothold.h"
 #include "runtime/tracee/partial_transfer.h"
+#include "runtime/tracee/run_to_return.h"
 #include "runtime/tracee/sleep_clock.h"
 #include "runtime/tracee/trap_disposition.h"
 
@@ -252,7 +253,8 @@ Status step_out_of_vdso(pid_t tid, VdsoRange vdso, StopWaiter& waiter) {
             return ignore_trap(tid, foothold.syscall, below_stack(r), memory, waiter);
         }
         if (!keeps_ignored) keeps_ignored = ignores_trap(tid);
-        TRY(step(tid, run, waiter));
+        TRY_ASSIGN(bool has_returned, run_to_return(tid, vdso.start, vdso.end, run, waiter));
+        if (!has_returned) TRY(step(tid, run, waiter));
     }
     // It makes many random numbers: stopped another time, it may be at the last of them, or outside.
     return fail_code(EAGAIN, "thread {} does not leave the vDSO", tid);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/log.h"
 
 namespace pmi {
 
@@ -93,6 +94,20 @@ Status step(pid_t tid, InjectedRun& run, StopWaiter& waiter) {
         TRY_ASSIGN(signal, run.signal_after(stop));
         if (stop.kind == Stop::Kind::Signal && stop.signal != SIGTRAP && signal == 0)
             return fail("thread {} got signal {} in injected code", tid, stop.signal);
+    }
+}
+
+Status run_to_trap(pid_t tid, uint64_t end, InjectedRun& run, StopWaiter& waiter) {
+    for (int signal = 0;;) {
+        TRY(resume(tid, signal));  // after a group-stop or a pending interrupt too: the trap is what counts
+        TRY_ASSIGN(Stop stop, next_stop(tid, waiter));
+        TRY_ASSIGN(bool is_own, is_own_trap(tid, stop));
+        TRY_ASSIGN(Registers r, get_registers(tid));
+        if (is_own && r.rip == end) return {};
+        if (is_own) spdlog::warn("thread {} had a trap of its own, at {:#x}, to take before injected code", tid, r.rip);
+        TRY_ASSIGN(signal, run.signal_after(stop));
+        if (stop.kind == Stop::Kind::Signal && stop.signal != SIGTRAP && signal == 0)
+            return fail("thread {} got signal {} in injected code at {:#x}", tid, stop.signal, r.rip);
     }
 }
 

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 
 #include "runtime/base/error.h"
@@ -46,5 +47,8 @@ class InjectedRun {
 // One instruction, which may be a system call. The step's trap has been taken: a stop of another kind comes before it, and left
 // behind it would be taken for the trap of what is injected next. Error: another signal by what was stepped over, or ESRCH.
 Status step(pid_t tid, InjectedRun& run, StopWaiter& waiter);
+
+// To the trap that ends at `end`. One that the thread had yet to take for something else is not it. Error: as of step().
+Status run_to_trap(pid_t tid, uint64_t end, InjectedRun& run, StopWaiter& waiter);
 
 }  // namespace pmi

@@ -10,21 +10,10 @@
 
 namespace pmi {
 
-// To the trap that ends there. One that the thread had yet to take for something else is not it.
 Status Injector::run_until(uint64_t end) {
     InjectedRun run(tid_);
-    TRY(resume(tid_));
-    for (;;) {
-        TRY_ASSIGN(Stop stop, next_stop(tid_, waiter_));
-        TRY_ASSIGN(bool is_own, is_own_trap(tid_, stop));
-        TRY_ASSIGN(Registers regs, get_registers(tid_));
-        if (is_own && regs.rip == end) return run.end(waiter_);
-        if (is_own) spdlog::warn("thread {} had a trap of its own, at {:#x}, to take before injected code", tid_, regs.rip);
-        TRY_ASSIGN(int signal, run.signal_after(stop));
-        if (stop.kind == Stop::Kind::Signal && stop.signal != SIGTRAP && signal == 0)
-            return fail("thread {} got signal {} in injected code at {:#x}", tid_, stop.signal, regs.rip);
-        TRY(resume(tid_, signal));  // after a group-stop or a pending interrupt too: the trap is what counts
-    }
+    TRY(run_to_trap(tid_, end, run, waiter_));
+    return run.end(waiter_);
 }
 
 Expected<int64_t> Injector::call_at(uint64_t instruction, int64_t nr, const std::array<uint64_t, 6>& args) {

@@ -101,6 +101,12 @@ Expected<std::string> get_xstate(pid_t tid) {
     bytes.resize(iov.iov_len);
     return bytes;
 }
+bool has_shadow_stack(pid_t tid) {
+    constexpr uint64_t kShadowStack = 0x204;  // NT_X86_SHSTK
+    uint64_t pointer = 0;
+    iovec iov{&pointer, sizeof pointer};
+    return call(PTRACE_GETREGSET, tid, kShadowStack, ptr(&iov)) == 0;
+}
 Status set_xstate(pid_t tid, const std::string& xstate) {
     std::string copy = xstate;
     iovec iov{copy.data(), copy.size()};

@@ -42,6 +42,7 @@ Status detach(pid_t tid, int signal = 0);
 Expected<Registers> get_registers(pid_t tid);
 Status set_registers(pid_t tid, const Registers& registers);
 Expected<std::string> get_xstate(pid_t tid);  // NT_X86_XSTATE, this CPU's layout
+bool has_shadow_stack(pid_t tid);             // it checks where it returns to (x86 shadow stacks, Linux 6.6)
 Status set_xstate(pid_t tid, const std::string& xstate);
 // The mask that the program sees: during sigsuspend and the like the one to be restored.
 Expected<uint64_t> get_signal_mask(pid_t tid);
