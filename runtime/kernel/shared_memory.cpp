@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "runtime/base/fd.h"
+#include "runtime/kernel/shared_mappings.h"
 
 namespace pmi {
 namespace {
@@ -70,7 +71,7 @@ std::optional<Sharer> find_sharer(pid_t pid, const std::vector<MapsEntry>& ours,
     if (ours.empty()) return std::nullopt;
     for (pid_t other : others) {
         if (other == pid) continue;
-        auto theirs = read_maps(other);
+        auto theirs = read_shared_mappings(other);
         if (!theirs) continue;  // gone, or another user's
         for (const auto& their : *theirs)
             for (const auto& our : ours)

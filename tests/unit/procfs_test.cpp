@@ -1,12 +1,19 @@
 // What the kernel says of processes in /proc.
 #include "runtime/kernel/procfs.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <limits.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <iterator>
 #include <thread>
+#include <tuple>
+
+#include "runtime/kernel/shared_mappings.h"
 
 namespace pmi {
 namespace {
@@ -66,6 +73,41 @@ TEST(Maps, OfAProgramThatMapsAllTheTimeNothingOverlaps) {
     done = true;
     mapper.join();
 }
+
+// Whichever way this kernel tells of them.
+TEST(Maps, SharedOnesAreThoseOfAll) {
+    int memfd = ::memfd_create("a b", MFD_CLOEXEC);
+    ASSERT_EQ(::ftruncate(memfd, 8192), 0);
+    int segment = ::shmget(IPC_PRIVATE, 4096, 0600);
+    ASSERT_GE(segment, 0);
+    int own = ::open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    void* mappings[] = {::mmap(nullptr, 8192, PROT_READ, MAP_SHARED, memfd, 0),
+                        ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 4096),
+                        ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+                        ::mmap(nullptr, 4096, PROT_READ, MAP_SHARED, own, 0),
+                        ::mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE, memfd, 0)};
+    for (void* m : mappings) ASSERT_NE(m, MAP_FAILED);
+    void* attached = ::shmat(segment, nullptr, 0);
+    ::shmctl(segment, IPC_RMID, nullptr);
+    auto all = read_maps(::getpid());
+    ASSERT_TRUE(all);
+    std::erase_if(*all, [](const MapsEntry& e) { return !e.shared || !e.has_file(); });
+    auto shared = read_shared_mappings(::getpid());
+    ASSERT_TRUE(shared) << shared.error().message();
+    ASSERT_EQ(shared->size(), all->size());
+    EXPECT_GE(shared->size(), 5u);
+    for (size_t i = 0; i < all->size(); i++) {
+        const MapsEntry &a = (*shared)[i], &b = (*all)[i];
+        EXPECT_EQ(std::tie(a.start, a.end, a.read, a.write, a.exec, a.shared, a.offset, a.dev_major, a.dev_minor, a.inode, a.name),
+                  std::tie(b.start, b.end, b.read, b.write, b.exec, b.shared, b.offset, b.dev_major, b.dev_minor, b.inode, b.name));
+    }
+    ::shmdt(attached);
+    ::munmap(mappings[0], 8192);
+    for (size_t i = 1; i < std::size(mappings); i++) ::munmap(mappings[i], 4096);
+    ::close(memfd), ::close(own);
+}
+
+TEST(Maps, NoSharedOnesOfWhatIsNotThere) { EXPECT_FALSE(read_shared_mappings(INT_MAX)); }
 
 }  // namespace
 }  // namespace pmi
