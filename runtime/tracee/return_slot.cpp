@@ -11,6 +11,7 @@ namespace pmi {
 namespace {
 
 constexpr size_t kMostInstructions = 2000;
+constexpr int kEnoughWays = 2;  // to a `ret`, that agree
 constexpr uint64_t kWord = sizeof(uint64_t);
 
 // A place in the code, and what the stack registers hold there.
@@ -46,7 +47,7 @@ class Search {
 
     std::optional<uint64_t> run(const Way& from) {
         ways_.push_back(from);
-        for (size_t n = 0; !ways_.empty(); n++) {
+        for (size_t n = 0; !ways_.empty() && found_ < kEnoughWays; n++) {
             if (n == kMostInstructions) return std::nullopt;
             Way way = ways_.back();
             ways_.pop_back();
@@ -128,7 +129,7 @@ class Search {
     }
 
     bool found(uint64_t rsp) {
-        if (!slot_) slot_ = rsp;
+        if (found_++ == 0) slot_ = rsp;
         return *slot_ == rsp;
     }
 
@@ -138,6 +139,7 @@ class Search {
     std::vector<Way> ways_;
     std::set<uint64_t> seen_;
     std::optional<uint64_t> slot_;
+    int found_ = 0;
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 // Where on the stack the function that a thread is in has its return address: read off its instructions. In compiled code the
 // height of the stack at an instruction is the same on all ways to it (without that nothing could unwind it), so any way from there
-// to a `ret` tells. The vDSO has unwind tables too (vdso(7)), but these would need an interpreter of their own.
+// to a `ret` tells; some are asked. The vDSO has unwind tables too (vdso(7)), but these would need an interpreter of their own.
 #pragma once
 #include <cstddef>
 #include <cstdint>
