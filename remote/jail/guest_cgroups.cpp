@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include <sstream>
 #include <utility>
 
+#include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 
 namespace pmi {
@@ -205,8 +207,12 @@ void GuestCgroups::remove_left_over(const std::string& parent) {
     }
 }
 
+// Nothing tells when the last task of a group of version 1 has gone, and nobody tries again after us.
 GuestCgroups::~GuestCgroups() {
-    remove_waiting();
+    constexpr int64_t kPatienceNs = 2'000'000'000;
+    constexpr timespec kNap{0, 5'000'000};
+    int64_t end = monotonic_ns() + kPatienceNs;
+    for (remove_waiting(); !waiting_.empty() && monotonic_ns() < end; remove_waiting()) ::nanosleep(&kNap, nullptr);
     remove_own();
 }
 

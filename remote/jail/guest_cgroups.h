@@ -40,7 +40,7 @@ class GuestCgroups {
     static GuestCgroups create(const GuestLimits& limits);
     GuestCgroups(GuestCgroups&&) = default;
     GuestCgroups& operator=(GuestCgroups&&) = default;
-    ~GuestCgroups();
+    ~GuestCgroups();  // waits, for 2 s at most, for tasks that are ending
 
     // "memory, cpu, pids (version 1)", or empty.
     const std::string& shown() const { return shown_; }

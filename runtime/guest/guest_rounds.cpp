@@ -42,7 +42,9 @@ Status GuestSupervisor::begin_round(const StreamView& ask) {
     if (p != nullptr && wanted.first != 0) p->departure.reset(), p->layout.Clear();
     bool can = p != nullptr && p->follower && !lacks_pages(*p) && !p->frozen && !p->freezing && !p->shares_memory && !arrival_ &&
                process_in_round() == nullptr;
-    if (!can || resident_bytes(p->alive()) < kWorthRounds) return refuse_round(pid);
+    // What has become small since is sent all the same: who has begun with rounds goes on with them.
+    bool is_worth_it = can && (wanted.first == 0 || resident_bytes(p->alive()) >= kWorthRounds);
+    if (!is_worth_it) return refuse_round(pid);
     if (!p->departure) p->departure = std::make_unique<Departure>();
     Departure& d = *p->departure;
     d.for_node = wanted.for_node != 0;

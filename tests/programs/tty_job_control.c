@@ -14,8 +14,9 @@ int main(void) {
         int tty = (int)CHECK_SYS(open(name, O_RDWR));
         CHECK_SYS(ioctl(tty, TIOCSCTTY, 0));
         CHECK(signal(SIGTTOU, SIG_IGN) != SIG_ERR);
-        int hold[2];
+        int hold[2], passed[2];
         CHECK_SYS(pipe(hold));
+        CHECK_SYS(pipe(passed));
         pid_t job = fork();
         if (job == 0) {
             char text[16], byte;
@@ -24,6 +25,7 @@ int main(void) {
             CHECK_EQ(read(tty, text, sizeof text), 6);  // stops by SIGTTIN first
             CHECK(memcmp(text, "hello\n", 6) == 0);
             MIGRATE_POINT();
+            write_all(passed[1], "x", 1);
             for (;;) pause();
         }
         CHECK_SYS(setpgid(job, job));
@@ -39,7 +41,8 @@ int main(void) {
         write_all(master, "hello\n", 6);
         MIGRATE_POINT();
         CHECK_EQ(tcgetpgrp(tty), job);
-        sleep_ms(50);
+        char byte;
+        read_all(passed[0], &byte, 1);
         write_all(master, "\032", 1);  // ^Z
         CHECK_EQ(waitpid(job, &status, WUNTRACED), job);
         CHECK_EQ(WSTOPSIG(status), SIGTSTP);
