@@ -85,12 +85,15 @@ Status Worker::put_signal_back(const DeputyProcess& p, DeputyThread& t) {
 }
 
 // The signal of this stop, which is blocked now, has to be pending. What the thread is to be resumed with: the kernel itself queues
-// a signal again that is blocked, for the thread or the process, as it was; but behind others of its number. These it must not be
-// overtaken by: so it becomes the first of those that are the thread's own, which come before the process's.
+// a signal again that is blocked, for the thread or the process, as it was; but behind others of its number, also behind those that
+// come before it gets to it. These it must not be overtaken by: so it becomes the first of those that are the thread's own, which
+// come before the process's. Where there are other threads, one of which may wait for the process's, only if others are there
+// already.
 Expected<int> Worker::queue_again(const DeputyProcess& p, const DeputyThread& t, int signal) {
     TRY_ASSIGN(ProcStatus status, read_status(p.pid.value, t.tid.value));
-    bool has_others = signal >= kFirstRealTime && ((status.sig_pending | status.shared_pending) & bit(signal)) != 0;
-    if (!has_others) return signal;
+    bool has_others = ((status.sig_pending | status.shared_pending) & bit(signal)) != 0;
+    bool is_in_row = signal >= kFirstRealTime && (has_others || p.threads.size() == 1);
+    if (!is_in_row) return signal;
     TRY_ASSIGN(siginfo_t info, get_signal_info(t.tid.value));
     TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
     TRY(set_signal_mask(t.tid.value, kInjectionMask));

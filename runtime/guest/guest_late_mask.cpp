@@ -160,19 +160,26 @@ Status GuestSupervisor::handle_mask_question(const MaskHead& question) {
     return stop_soon(*t);
 }
 
+// One that runs was not late a moment ago. It may be by now, but that is for another question: what its stub looks at must not
+// change under it, or it would unblock what home is just told to block. The signal comes to it as one that is behind.
 Status GuestSupervisor::answer_mask_question(GuestThread& t) {
-    MaskHead answer{t.process->pid.value, t.tid.value, std::exchange(t.asked_signal, 0), Blocked::No, 0};
-    if (t.stopped) TRY(leave_stub(t));
-    note_late(t);
-    TRY_ASSIGN(answer.mask, mask_of(t));
+    MaskHead answer{t.process->pid.value, t.tid.value, std::exchange(t.asked_signal, 0), Blocked::No, t.home_mask};
     uint64_t bit = uint64_t{1} << (answer.signal - 1);
+    bool stands_still = t.stopped || t.notification;
+    if (t.stopped) TRY(leave_stub(t));
+    if (stands_still) {
+        note_late(t);
+        TRY_ASSIGN(answer.mask, mask_of(t));
+    }
     if ((answer.mask & bit) != 0) {
         TRY_ASSIGN(ProcStatus status, read_status(t.process->outer, t.outer));
-        bool is_behind = (status.sig_pending & bit) != 0 || signals_.holds_for(t.tid);
+        bool is_on_its_way =
+            std::any_of(t.carried.begin(), t.carried.end(), [&](const siginfo_t& info) { return info.si_signo == answer.signal; });
+        bool is_behind = (status.sig_pending & bit) != 0 || signals_.holds_for(t.tid) || is_on_its_way;
         answer.is_blocked = is_behind ? Blocked::Behind : Blocked::Yes;
-        if (!is_behind) set_home_mask(t, answer.mask);
+        if (!is_behind && stands_still) set_home_mask(t, answer.mask);
         // Late again: what is pending here has to go home with the next call.
-        t.mask_is_late = (status.sig_pending & answer.mask) != 0;
+        if (stands_still) t.mask_is_late = (status.sig_pending & answer.mask) != 0;
     }
     return parts_.channel->send(static_cast<uint8_t>(FrameType::MaskTold), head_bytes(answer));
 }
