@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "runtime/kernel/descriptor_copy.h"
 #include "runtime/memory/pagemap_scan.h"
@@ -41,11 +42,13 @@ Status scan(int pagemap, PageRun range, ScanArg arg, Take take) {
     return {};
 }
 
-// Where the next mapping begins.
-uint64_t room_end(const std::vector<PageRun>& used, const PageRun& mapping) {
-    auto next =
-        std::lower_bound(used.begin(), used.end(), mapping.end, [](const PageRun& r, uint64_t end) { return r.start < end; });
-    return next == used.end() ? mapping.end : next->start;
+// From where the mapping before ends to where the next one begins.
+PageRun room_of(const std::vector<PageRun>& used, const PageRun& mapping) {
+    auto starts_before = [](const PageRun& r, uint64_t at) { return r.start < at; };
+    auto next = std::lower_bound(used.begin(), used.end(), mapping.end, starts_before);
+    auto own = std::lower_bound(used.begin(), used.end(), mapping.start, starts_before);
+    return {own == used.begin() ? mapping.start : std::min(mapping.start, std::prev(own)->end),
+            next == used.end() ? mapping.end : next->start};
 }
 
 Status shake_hands(int uffd) {
@@ -84,10 +87,11 @@ Status DirtyTracking::follow(const std::vector<PageRun>& mappings, const std::ve
     for (const auto& m : mappings) {
         uffdio_register wanted{};
         wanted.mode = UFFDIO_REGISTER_MODE_WP;
-        wanted.range = {m.start, room_end(used, m) - m.start};
+        PageRun room = room_of(used, m);
+        wanted.range = {room.start, room.end - room.start};
         int failed = ::ioctl(uffd_.get(), UFFDIO_REGISTER, &wanted);
         if (failed != 0 && wanted.range.len != m.end - m.start) {
-            wanted.range.len = m.end - m.start;
+            wanted.range = {m.start, m.end - m.start};
             failed = ::ioctl(uffd_.get(), UFFDIO_REGISTER, &wanted);
         }
         if (failed != 0) {

@@ -150,6 +150,18 @@ TEST_F(DirtyTrackingTest, AMappingThatHasGrownSinceItWasListedStaysOne) {
     step();
 }
 
+// What is mapped in the place of one that is gone begins lower, since addresses are given from the top.
+TEST_F(DirtyTrackingTest, AMappingThatStandsInAnothersPlaceStaysOne) {
+    start({[this] { (void)::mmap(memory_, kPages * kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0); },
+           [this] {
+               if (::mremap(memory_, kPages * kPage, 2 * kPages * kPage, MREMAP_MAYMOVE) == MAP_FAILED) ::_exit(1);
+           }});
+    step();
+    PageRun before{page(memory_, 0) - kPage, page(memory_, 0)}, listed{page(memory_, 3), page(memory_, kPages)};
+    ASSERT_TRUE(tracking_->follow({listed}, {before, listed}));
+    step();
+}
+
 // What it does not tell of is clean: own pages and those that are gone are among what it tells.
 TEST_F(DirtyTrackingTest, WhatIsNotTouchedIsClean) {
     start({[this] {

@@ -2,6 +2,7 @@
 //   soak MEGABYTES     until its standard input ends; then a line "ROUNDS rounds, ERRORS errors", status 1 with errors
 // What is wrong is said on standard error at once.
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -80,7 +81,7 @@ static void* mapper(void* unused) {
         usleep(300);
         uint64_t* b = mremap(a, pages * PAGE, 2 * pages * PAGE, MREMAP_MAYMOVE);
         if (b == MAP_FAILED) {
-            wrong("mremap", -1, 0);
+            wrong("mremap", -errno, 0);
             munmap(a, pages * PAGE);
             continue;
         }
