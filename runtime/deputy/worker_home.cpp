@@ -20,6 +20,7 @@
 #include "runtime/kernel/procfs.h"
 #include "runtime/memory/image_check.h"
 #include "runtime/memory/region_plan.h"
+#include "runtime/memory/seams.h"
 #include "runtime/tracee/sleep_clock.h"
 
 namespace pmi {
@@ -287,6 +288,9 @@ Status Worker::shape_skeleton(DeputyProcess& p, const wire::Image& image, ShapeF
     auto memory = [](const RegionStep&) { return kAnonymousMemory; };
     TRY(change_regions(pid, steps, p.region().place_for_batches(), *this, Locks::Now, memory));
     if (!steps.steps.empty()) p.layout.clear_regions();  // what it is now is looked at when it is needed
+    Injector injector(pid, *this);
+    uint64_t instruction = agent_address(p.region().base(), pmi_agent_syscall);
+    TRY(join_mappings(pid, image, [&](int64_t nr, const auto& args) { return injector.call_at(instruction, nr, args); }));
     if (plan != nullptr) *plan = std::move(steps);
     return {};
 }

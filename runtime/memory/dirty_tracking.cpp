@@ -19,6 +19,7 @@ namespace {
 constexpr uint64_t kFeatureWpAsync = 1u << 15;
 constexpr uint64_t kPageBytes = 4096;
 constexpr uint64_t kLetGoAtOnce = 16u << 20;  // bytes
+constexpr std::ptrdiff_t kMostAtOnce = 64;    // mappings, which are followed in one call
 constexpr uint64_t kPagesAtOnce = 32768;      // of one walk, which keeps mmap(2) and munmap(2) of the process waiting
 
 // All that matches, in order. `arg` has the categories and flags.
@@ -84,21 +85,26 @@ Expected<DirtyTracking> DirtyTracking::share(pid_t tid, Fd uffd) {
 }
 
 Status DirtyTracking::follow(const std::vector<PageRun>& mappings, const std::vector<PageRun>& used) {
-    for (const auto& m : mappings) {
+    auto follow_range = [&](const PageRun& range) {
         uffdio_register wanted{};
         wanted.mode = UFFDIO_REGISTER_MODE_WP;
-        PageRun room = room_of(used, m);
-        wanted.range = {room.start, room.end - room.start};
-        int failed = ::ioctl(uffd_.get(), UFFDIO_REGISTER, &wanted);
-        if (failed != 0 && wanted.range.len != m.end - m.start) {
-            wanted.range = {m.start, m.end - m.start};
-            failed = ::ioctl(uffd_.get(), UFFDIO_REGISTER, &wanted);
+        wanted.range = {range.start, range.end - range.start};
+        return ::ioctl(uffd_.get(), UFFDIO_REGISTER, &wanted) == 0;
+    };
+    for (auto first = mappings.begin(); first != mappings.end();) {
+        auto end = std::next(first);
+        PageRun room = room_of(used, *first);
+        for (; end != mappings.end() && room.end >= end->start && end - first < kMostAtOnce; ++end)
+            room.end = room_of(used, *end).end;
+        bool all = follow_range(room);
+        for (auto m = first; m != end; ++m) {
+            if (!all && !follow_range(*m)) {
+                if (errno == ENOMEM || errno == ESRCH) return fail_code(ESRCH, "it has ended, or started another program");
+                continue;
+            }
+            followed_.add(m->start, m->end);
         }
-        if (failed != 0) {
-            if (errno == ENOMEM || errno == ESRCH) return fail_code(ESRCH, "it has ended, or started another program");
-            continue;
-        }
-        followed_.add(m.start, m.end);
+        first = end;
     }
     return {};
 }
