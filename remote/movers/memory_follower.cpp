@@ -9,7 +9,8 @@ namespace pmi {
 
 namespace {
 
-constexpr size_t kMostDropsAtOnce = 2000;  // while a program stands still
+constexpr double kDropSeconds = 20e-6;  // for each run of pages, at the destination: its userfaultfd tells of each
+constexpr double kUsualLink = 500e6;    // bytes a second
 
 // All that is mapped, by address; the agent is in no image.
 std::vector<PageRun> used_places(const wire::Image& image) {
@@ -158,6 +159,14 @@ Status MemoryFollower::send_drops(int32_t pid, const PageSet& drops) {
     return {};
 }
 
+// What the other side has of an earlier time goes there run by run.
+bool MemoryFollower::sending_takes_less(const SendOrder& order) const {
+    PageSet stale = *order.later;
+    stale.intersect(held_);
+    double link = order.link > 0 ? order.link : kUsualLink;
+    return static_cast<double>(stale.runs().size()) * kDropSeconds > static_cast<double>(order.later->bytes()) / link;
+}
+
 Expected<MoveTotals> MemoryFollower::send(const SendOrder& order, Stream& stream) {
     start_sending(order, stream);
     auto mappings = private_mappings(*order.image);
@@ -171,9 +180,7 @@ Expected<MoveTotals> MemoryFollower::send(const SendOrder& order, Stream& stream
     written.subtract(seen.clean);
     for (const auto& r : order.image->regions()) put_off(order, r, written);
     if (order.later != nullptr) order.later->unite(foreseen);
-    // What the other side has of an earlier time goes there run by run: where they are many, sending takes less.
-    if (order.later != nullptr && !held_.empty() && order.later->runs().size() > kMostDropsAtOnce)
-        written.unite(std::exchange(*order.later, {}));
+    if (order.later != nullptr && sending_takes_less(order)) written.unite(std::exchange(*order.later, {}));
     PageSet gone = std::move(seen.looked);
     gone.intersect(held_);
     gone.subtract(seen.own);

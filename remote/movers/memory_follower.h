@@ -79,6 +79,7 @@ class MemoryFollower : public Mover {
     Status read_pages(uint64_t address, std::span<std::byte> to, std::vector<bool>& there) const;
     Status send_drops(int32_t pid, const PageSet& drops);
     void note_round();
+    bool sending_takes_less(const SendOrder& order) const;
 
     std::shared_ptr<DirtyTracking> tracking_;
     PageSet held_, taken_, known_;

@@ -37,6 +37,7 @@ struct SendOrder {
     // sent all the same.
     PageSet* later = nullptr;
     PageSet at_once{};
+    double link = 0;  // bytes a second; 0: nothing is known
 };
 
 class Mover {

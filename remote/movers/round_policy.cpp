@@ -6,6 +6,8 @@ namespace {
 constexpr double kUsualLink = 500e6;          // bytes a second, while nothing is known
 constexpr double kShortStop = 0.015;          // seconds: to send what is left; connections for pages that follow take as long
 constexpr uint64_t kSmallRound = 256u << 10;  // bytes: what was written during so little is less still
+constexpr uint64_t kFewBytes = 1000 * 4096;   // in pages that are dropped one by one
+constexpr double kLongAnew = 10;              // seconds
 constexpr double kStillShrinking = 0.8;       // of the round before
 constexpr size_t kMostRounds = 30;
 constexpr size_t kMostRoundsBefore = 12;  // where the rest can follow
@@ -35,13 +37,21 @@ Expected<MoveMode> choose_mode(const MoveFacts& facts) {
     return gains ? MoveMode::Precopy : MoveMode::Stop;
 }
 
+double link_of(const std::vector<Round>& rounds) {
+    if (rounds.empty() || rounds.front().ns <= 0) return 0;
+    return static_cast<double>(rounds.front().bytes) * 1e9 / static_cast<double>(rounds.front().ns);
+}
+
 bool is_little(const std::vector<Round>& rounds, double link) {
     if (rounds.size() < 2) return false;
-    // The first one tells what the link gives.
-    const Round& first = rounds.front();
-    if (link <= 0 && first.ns > 0) link = static_cast<double>(first.bytes) * 1e9 / static_cast<double>(first.ns);
+    if (link <= 0) link = link_of(rounds);
     // As much is left at most as was written during the one before the last.
     return static_cast<double>(rounds.back().bytes) / link_or_usual(link) <= kShortStop;
+}
+
+bool can_end(const std::vector<Round>& rounds, double link) {
+    if (rounds.size() < 2 || is_little(rounds, link) || rounds.back().bytes <= kFewBytes) return true;
+    return static_cast<double>(rounds.front().ns) / 1e9 > kLongAnew;
 }
 
 AfterRound after_round(const std::vector<Round>& rounds, MoveMode mode) {

@@ -35,5 +35,11 @@ AfterRound after_round(const std::vector<Round>& rounds, MoveMode mode = MoveMod
 // What is still to be sent after these rounds, over a link of so many bytes a second (0: nothing is known), is not worth to
 // follow: the program stands still for it.
 bool is_little(const std::vector<Round>& rounds, double link);
+// Whether a program some of whose memory may follow is to stand still now; else all of its memory is to follow, from the start:
+// what has been at the destination in a round is dropped there page by page, and with many pages the program stands still for
+// longer than one that begins without any. Not over links on which another beginning is long.
+bool can_end(const std::vector<Round>& rounds, double link);
+// Bytes a second, by what the first round took; 0: nothing is known.
+double link_of(const std::vector<Round>& rounds);
 
 }  // namespace pmi

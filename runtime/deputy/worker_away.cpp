@@ -96,6 +96,12 @@ Status foresee(pid_t alive, const wire::Image& layout, PageSet& pages) {
     return {};
 }
 
+// Killed as it stood still, or ended, or begun another program, as soon as it ran there.
+Error is_no_more(HomePid pid) { return fail_code(ESRCH, "process {} has ended, or has begun another program", pid.value); }
+
+// What leave_home() fails with where rounds lead nowhere.
+constexpr int kFollowsFromTheStart = EOVERFLOW;
+
 }  // namespace
 
 Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::string& mode, const json& cpu) {
@@ -105,13 +111,20 @@ Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::st
     if (come_home) return fail("process {} has come home by itself", pid.value);
     if (p != nullptr) return hop(*p, to, mode);
     uint64_t stack = stack_of_program(pid);
-    auto left = leave_home(pid, to, mode, cpu);
+    begin_clocks();
+    RoundsInVain in_vain;
+    auto left = leave_home(pid, to, mode, cpu, in_vain);
     if (left || mode != "auto" || is_being_killed(pid.value)) return left;
+    if (left.error().code() == kFollowsFromTheStart) {
+        spdlog::info("process {} writes to more memory than travels: all of it follows, from the start", pid.value);
+        left = leave_home(pid, to, "postcopy", cpu, in_vain);
+        if (left || is_being_killed(pid.value)) return left;
+    }
     // The memory that travelled was that of the program before execve(2); or it has come to write in ways that can't be followed.
     bool has_begun_another = left.error().code() == ESRCH || stack_of_program(pid) != stack;
     if (!has_begun_another && left.error().code() != ENOTSUP) return left;
     spdlog::info("process {}: {}; it stops for its move", pid.value, left.error().message());
-    return leave_home(pid, to, "stop", cpu);
+    return leave_home(pid, to, "stop", cpu, in_vain);
 }
 
 Expected<std::shared_ptr<NodeSession>> Worker::open_session(HomePid pid, const NodeAddress& to) {
@@ -131,8 +144,8 @@ Expected<std::shared_ptr<NodeSession>> Worker::open_session(HomePid pid, const N
     return session;
 }
 
-Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std::string& mode, const json& cpu) {
-    begin_clocks();
+Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std::string& mode, const json& cpu,
+                                  RoundsInVain& in_vain) {
     TRY_ASSIGN(auto session, open_session(pid, to));
     MoveFacts facts;
     TRY_ASSIGN(MoveMode chosen, choose_mode_out(pid, *session, mode, &facts));
@@ -142,7 +155,13 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
     }
     TRY_ASSIGN(auto early, copy_early(pid, *session, chosen, facts));
     if (chosen == MoveMode::Postcopy && early) TRY(foresee(thread_with_memory(pid.value), early->layout, later->pages));
-    if (chosen == MoveMode::PrecopyThenPostcopy && early && is_little(early->rounds, facts.link)) later->is_wanted = false;
+    if (chosen == MoveMode::PrecopyThenPostcopy && early) {
+        if (!can_end(early->rounds, facts.link)) {
+            in_vain = {early->totals, early->rounds.size(), session->stream().counts()};
+            return fail_code(kFollowsFromTheStart, "it writes to more memory than travels");
+        }
+        later->is_wanted = !is_little(early->rounds, facts.link);
+    }
     SharerSearch sharers(pid.value);
     if (auto why = cantmove_sharing(sharers)) return fail("cantmove: {}", *why);
     Phases phases;
@@ -168,18 +187,19 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
     image->set_cpu_account(account.value_or(0));
     MoveTotals totals{};
     ReadyNote ready{};
-    bool stripped = false;
+    bool stripped = false, has_deputies = false;
     auto moved = [&]() -> Status {
         TRY(send_out(*session, *image, frozen.alive(), early.get(), later.get(), &totals));
         phases.mark("send");
         // While the node builds.
         stripped = true;
         TRY(become_deputies(frozen, *image, region, session));
+        has_deputies = true;
         if (later) process_of(pid)->pages = std::move(later->server);
         phases.mark("strip");
         TRY_ASSIGN(ready, wait_for_ready(pid, *session, {rounds_of(early.get()), true, totals.bytes, 0}));
         phases.mark("node");
-        if (process_of(pid) == nullptr) return fail("the program was killed");
+        if (process_of(pid) == nullptr) return is_no_more(pid);
         TRY(check_cancelled(pid));
         TRY(start_deputies(*process_of(pid)));
         phases.mark("deputies");
@@ -187,18 +207,25 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
         phases.mark("go");
         return {};
     }();
+    if (!moved && has_deputies && process_of(pid) == nullptr) {
+        files_.forget(pid);
+        return std::move(moved.error());
+    }
     if (!moved) {
         auto back = roll_back(frozen, *image, *region, stripped);
         if (!back) spdlog::error("roll back process {}: {}", pid.value, back.error().message());
         return std::move(moved.error());
     }
-    json answer = summary(pid, to.name, totals, session->stream().counts());
+    totals += in_vain.totals;
+    StreamCounts packed = session->stream().counts();
+    packed.compressed_from += in_vain.packed.compressed_from, packed.compressed_to += in_vain.packed.compressed_to;
+    json answer = summary(pid, to.name, totals, packed);
     spdlog::debug("process {} stood still: {}", pid.value, phases.text());
     DeputyProcess& p = *process_of(pid);
     p.moves++;
     bool follows = p.pages && p.pages->counts().pages > 0;
     answer["mode"] = follows ? "postcopy" : early ? "precopy" : "stop";
-    answer["rounds"] = rounds_of(early.get());
+    answer["rounds"] = in_vain.rounds + rounds_of(early.get());
     if (p.pages) {
         if (follows) answer["later_pages"] = p.pages->counts().pages;
         p.pages->begin_push();
@@ -298,6 +325,7 @@ Status Worker::send_out(NodeSession& session, const wire::Image& image, pid_t pi
     if (early == nullptr) order.finder = session.finder();  // what was written since the first round is nowhere else
     bool is_to_follow = later != nullptr && later->is_wanted;
     if (is_to_follow) {
+        if (early != nullptr) order.link = link_of(early->rounds);
         order.later = &later->pages;
         order.at_once = touched_at_once(image);
     }
@@ -411,7 +439,7 @@ Status Worker::settle_pending_signals(DeputyProcess& p) {
     constexpr int kMostMs = 200;
     auto taken = pump(kMostMs, "pending signals are not taken", [&] { return process_of(pid) == nullptr || !is_due(); });
     if (!taken && taken.error().code() != ETIMEDOUT) return taken;
-    if (process_of(pid) == nullptr) return fail("the program was killed");
+    if (process_of(pid) == nullptr) return is_no_more(pid);
     return one_event(0);
 }
 
@@ -421,7 +449,7 @@ Status Worker::commit(DeputyProcess& p, NodeSession& session) {
     TRY(session.send(FrameType::Go, ProcessHead{pid.value}));
     TRY(pump(kRunningTimeoutMs, "the node does not say that the program runs there",
              [&] { return process_of(pid) == nullptr || process_of(pid)->running; }));
-    return process_of(pid) == nullptr ? fail("the program was killed") : Status();
+    return process_of(pid) == nullptr ? is_no_more(pid) : Status();
 }
 
 // Home's copy is untouched but for what strip_process and strip_thread took out.

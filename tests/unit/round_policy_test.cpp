@@ -118,6 +118,23 @@ TEST(AfterRound, BeforeTheRestFollowsRoundsAreFew) {
     EXPECT_TRUE(is_little(rounds, 0));  // by what the first one took
 }
 
+TEST(CanEnd, WhereMuchIsLeftAllOfItFollows) {
+    std::vector<Round> rounds{{1u << 30, 2'000'000'000}};
+    EXPECT_TRUE(can_end(rounds, 0));
+    rounds.push_back({200u << 20, 400'000'000});
+    EXPECT_FALSE(can_end(rounds, 0));
+    rounds.push_back({3u << 20, 20'000'000});  // 6 ms of that link
+    EXPECT_TRUE(can_end(rounds, 0));
+    EXPECT_TRUE(can_end(rounds, 100e6));  // few pages
+    rounds.back().bytes = 8u << 20;
+    EXPECT_FALSE(can_end(rounds, 100e6));
+}
+
+TEST(CanEnd, NotOverALinkOnWhichAnotherBeginningIsLong) {
+    std::vector<Round> rounds{{1u << 30, 20'000'000'000}, {200u << 20, 4'000'000'000}};
+    EXPECT_TRUE(can_end(rounds, 0));
+}
+
 TEST(AfterRound, OfWhatFollowsOneRoundTakesTheFiles) {
     EXPECT_EQ(after_round({}, MoveMode::Postcopy), AfterRound::OneMore);
     EXPECT_EQ(after_round({{50u << 20, 1'000'000'000}}, MoveMode::Postcopy), AfterRound::Freeze);
