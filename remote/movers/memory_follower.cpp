@@ -22,6 +22,13 @@ std::vector<PageRun> used_places(const wire::Image& image) {
     return used;
 }
 
+std::vector<PageRun> runs_of(const std::vector<AddressRange>& ranges) {
+    std::vector<PageRun> runs;
+    runs.reserve(ranges.size());
+    for (const auto& r : ranges) runs.push_back({r.start, r.end});
+    return runs;
+}
+
 // What was there a moment ago and is to come later need not be looked at while the program stands still. What has gone of it
 // since is zeros there too.
 PageSet take_foreseen(const SendOrder& order) {
@@ -115,6 +122,24 @@ Expected<bool> MemoryFollower::step() {
     return false;
 }
 
+Status MemoryFollower::take_back(const SendOrder& order, Stream& stream) {
+    start_sending(order, stream);
+    PageSet all;
+    SendOrder sorting = order;
+    sorting.later = &all;
+    for (const auto& r : order.image->regions()) {
+        PageSet region({{r.start(), r.end()}});
+        put_off(sorting, r, region);
+    }
+    std::string bytes = order.image->SerializeAsString();
+    TRY(stream.send(make_stream_message(StreamKind::Layout, pid_, {}, std::as_bytes(std::span(bytes)))));
+    TRY(send_drops(pid_, all));
+    held_.subtract(all);
+    known_.subtract(all);
+    taken_back_ = true;
+    return stream.send(make_stream_message(StreamKind::RoundEnd, pid_, {}, {}));
+}
+
 void MemoryFollower::note_round() {
     held_.unite(sent_);
     held_.subtract(became_zero_);
@@ -171,7 +196,7 @@ Expected<MoveTotals> MemoryFollower::send(const SendOrder& order, Stream& stream
     start_sending(order, stream);
     auto mappings = private_mappings(*order.image);
     if (!known_.empty()) TRY(tracking_->follow(mappings, used_places(*order.image)));
-    PageSet foreseen = held_.empty() ? take_foreseen(order) : PageSet();
+    PageSet foreseen = held_.empty() || taken_back_ ? take_foreseen(order) : PageSet();
     PageSet unforeseen(mappings);
     unforeseen.subtract(foreseen);
     TRY_ASSIGN(Seen seen, look(*order.image, std::move(unforeseen)));
@@ -225,15 +250,21 @@ Expected<MemoryFollower::Seen> MemoryFollower::look(const wire::Image& image, co
 }
 
 void MemoryFollower::note_dropped(const std::vector<AddressRange>& ranges) {
-    std::vector<PageRun> runs;
-    runs.reserve(ranges.size());
-    for (const auto& r : ranges) runs.push_back({r.start, r.end});
-    PageSet gone(std::move(runs));
+    PageSet gone(runs_of(ranges));
     PageSet still(std::exchange(installed_, {}));
     still.subtract(gone);
     installed_ = still.runs();
     held_.subtract(gone);
     known_.subtract(gone);
+}
+
+std::vector<AddressRange> MemoryFollower::installed_of(const std::vector<AddressRange>& ranges) const {
+    PageSet here = held_;
+    here.unite(PageSet(installed_));
+    here.intersect(PageSet(runs_of(ranges)));
+    std::vector<AddressRange> found;
+    for (const auto& run : here.runs()) found.push_back({run.start, run.end});
+    return found;
 }
 
 Status MemoryFollower::settle(const wire::Image& image) {

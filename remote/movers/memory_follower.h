@@ -33,6 +33,9 @@ class MemoryFollower : public Mover {
     Status begin_round(const SendOrder& order, Stream& stream);
     // Sends about one message. False when the round is over: RoundEnd has been sent.
     Expected<bool> step();
+    // A round that tells the other side to give up what may come later (put_off.cpp); send() with order.later then puts all of it
+    // off.
+    Status take_back(const SendOrder& order, Stream& stream);
     // It comes to nothing. The other side has perhaps got some of it.
     void break_round() { held_.unite(sent_); }
     const MoveTotals& round_totals() const { return sender_->totals(); }
@@ -48,6 +51,8 @@ class MemoryFollower : public Mover {
     // These pages have been installed, or have gone, as the other side has them.
     void note_installed(const AddressRange& range) { installed_.push_back({range.start, range.end}); }
     void note_dropped(const std::vector<AddressRange>& ranges);
+    // Those of them that have been installed.
+    std::vector<AddressRange> installed_of(const std::vector<AddressRange>& ranges) const;
     // What has been installed since is no news. Costs what was installed, not what there is.
     Status settle(const wire::Image& image);
     // They have come later, or are still to come, as the other side has them, into mappings that are followed already.
@@ -95,6 +100,7 @@ class MemoryFollower : public Mover {
     PageSet sent_, zeros_, became_zero_;
     bool vanished_ = false, file_vanished_ = false;
     bool files_again_ = false;  // the other side may have older contents where there are zeros now
+    bool taken_back_ = false;   // nothing of what may come later is over there
     bool all_is_news_ = false;  // the next round sends what was not written since, too
 };
 

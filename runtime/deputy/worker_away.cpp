@@ -99,9 +99,6 @@ Status foresee(pid_t alive, const wire::Image& layout, PageSet& pages) {
 // Killed as it stood still, or ended, or begun another program, as soon as it ran there.
 Error is_no_more(HomePid pid) { return fail_code(ESRCH, "process {} has ended, or has begun another program", pid.value); }
 
-// What leave_home() fails with where rounds lead nowhere.
-constexpr int kFollowsFromTheStart = EOVERFLOW;
-
 }  // namespace
 
 Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::string& mode, const json& cpu) {
@@ -111,20 +108,13 @@ Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::st
     if (come_home) return fail("process {} has come home by itself", pid.value);
     if (p != nullptr) return hop(*p, to, mode);
     uint64_t stack = stack_of_program(pid);
-    begin_clocks();
-    RoundsInVain in_vain;
-    auto left = leave_home(pid, to, mode, cpu, in_vain);
+    auto left = leave_home(pid, to, mode, cpu);
     if (left || mode != "auto" || is_being_killed(pid.value)) return left;
-    if (left.error().code() == kFollowsFromTheStart) {
-        spdlog::info("process {} writes to more memory than travels: all of it follows, from the start", pid.value);
-        left = leave_home(pid, to, "postcopy", cpu, in_vain);
-        if (left || is_being_killed(pid.value)) return left;
-    }
     // The memory that travelled was that of the program before execve(2); or it has come to write in ways that can't be followed.
     bool has_begun_another = left.error().code() == ESRCH || stack_of_program(pid) != stack;
     if (!has_begun_another && left.error().code() != ENOTSUP) return left;
     spdlog::info("process {}: {}; it stops for its move", pid.value, left.error().message());
-    return leave_home(pid, to, "stop", cpu, in_vain);
+    return leave_home(pid, to, "stop", cpu);
 }
 
 Expected<std::shared_ptr<NodeSession>> Worker::open_session(HomePid pid, const NodeAddress& to) {
@@ -144,8 +134,8 @@ Expected<std::shared_ptr<NodeSession>> Worker::open_session(HomePid pid, const N
     return session;
 }
 
-Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std::string& mode, const json& cpu,
-                                  RoundsInVain& in_vain) {
+Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std::string& mode, const json& cpu) {
+    begin_clocks();
     TRY_ASSIGN(auto session, open_session(pid, to));
     MoveFacts facts;
     TRY_ASSIGN(MoveMode chosen, choose_mode_out(pid, *session, mode, &facts));
@@ -154,14 +144,13 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
         TRY_ASSIGN(later, prepare_later(pid, *session));
     }
     TRY_ASSIGN(auto early, copy_early(pid, *session, chosen, facts));
-    if (chosen == MoveMode::Postcopy && early) TRY(foresee(thread_with_memory(pid.value), early->layout, later->pages));
+    bool all_follows = chosen == MoveMode::Postcopy;
     if (chosen == MoveMode::PrecopyThenPostcopy && early) {
-        if (!can_end(early->rounds, facts.link)) {
-            in_vain = {early->totals, early->rounds.size(), session->stream().counts()};
-            return fail_code(kFollowsFromTheStart, "it writes to more memory than travels");
-        }
+        all_follows = !can_end(early->rounds, facts.link);
         later->is_wanted = !is_little(early->rounds, facts.link);
+        if (all_follows) TRY(take_back(pid, *session, *early));
     }
+    if (all_follows && early) TRY(foresee(thread_with_memory(pid.value), early->layout, later->pages));
     SharerSearch sharers(pid.value);
     if (auto why = cantmove_sharing(sharers)) return fail("cantmove: {}", *why);
     Phases phases;
@@ -216,16 +205,13 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
         if (!back) spdlog::error("roll back process {}: {}", pid.value, back.error().message());
         return std::move(moved.error());
     }
-    totals += in_vain.totals;
-    StreamCounts packed = session->stream().counts();
-    packed.compressed_from += in_vain.packed.compressed_from, packed.compressed_to += in_vain.packed.compressed_to;
-    json answer = summary(pid, to.name, totals, packed);
+    json answer = summary(pid, to.name, totals, session->stream().counts());
     spdlog::debug("process {} stood still: {}", pid.value, phases.text());
     DeputyProcess& p = *process_of(pid);
     p.moves++;
     bool follows = p.pages && p.pages->counts().pages > 0;
     answer["mode"] = follows ? "postcopy" : early ? "precopy" : "stop";
-    answer["rounds"] = in_vain.rounds + rounds_of(early.get());
+    answer["rounds"] = rounds_of(early.get());
     if (p.pages) {
         if (follows) answer["later_pages"] = p.pages->counts().pages;
         p.pages->begin_push();

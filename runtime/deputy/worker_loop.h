@@ -118,13 +118,6 @@ struct EarlyCopy {
 };
 inline size_t rounds_of(const EarlyCopy* early) { return early == nullptr ? 0 : early->rounds.size(); }
 
-// What travelled before a move began anew in another way.
-struct RoundsInVain {
-    MoveTotals totals{};
-    size_t rounds = 0;
-    StreamCounts packed{};
-};
-
 // The same on its way home.
 struct EarlyReturn {
     wire::Image image;    // the layout of the last round
@@ -246,8 +239,7 @@ class Worker : private StopWaiter {
     // -- worker_away.cpp
     // `cpu`: what it used in earlier stays away (cpu_of_stays.h).
     Expected<nlohmann::json> migrate(HomePid pid, const NodeAddress& to, const std::string& mode, const nlohmann::json& cpu);
-    Expected<nlohmann::json> leave_home(HomePid pid, const NodeAddress& to, const std::string& mode, const nlohmann::json& cpu,
-                                        RoundsInVain& in_vain);
+    Expected<nlohmann::json> leave_home(HomePid pid, const NodeAddress& to, const std::string& mode, const nlohmann::json& cpu);
     Expected<nlohmann::json> hop(DeputyProcess& p, const NodeAddress& to, const std::string& mode);
     Expected<std::shared_ptr<NodeSession>> open_session(HomePid pid, const NodeAddress& to);
     Expected<wire::Image> capture(const Frozen& frozen, HomePid pid, const wire::Machine& node, const EarlyCopy* early,
@@ -279,6 +271,8 @@ class Worker : private StopWaiter {
     static Status announce(HomePid pid, NodeSession& session, EarlyCopy& copy);
     // `later`: set, its own pages are left out.
     Status send_round(HomePid pid, NodeSession& session, EarlyCopy& copy, PageSet* later);
+    // What may follow is given up there.
+    Status take_back(HomePid pid, NodeSession& session, EarlyCopy& copy);
     Status wait_for_round(HomePid pid, NodeSession& session);
 
     // -- worker_postcopy.cpp

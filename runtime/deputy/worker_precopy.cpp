@@ -165,6 +165,17 @@ Status Worker::send_round(HomePid pid, NodeSession& session, EarlyCopy& copy, Pa
     return {};
 }
 
+// All of it at once, while the program runs: page by page it would stand still for longer.
+Status Worker::take_back(HomePid pid, NodeSession& session, EarlyCopy& copy) {
+    spdlog::info("process {} writes to more memory than travels: all of it follows", pid.value);
+    TRY_ASSIGN(wire::Image layout, describe_running(pid, thread_with_memory(pid.value), copy));
+    copy.layout = layout;
+    SendOrder order;
+    order.image = &layout;
+    TRY(copy.follower->take_back(order, session.stream()));
+    return wait_for_round(pid, session);
+}
+
 Status Worker::wait_for_round(HomePid pid, NodeSession& session) {
     TRY_ASSIGN(auto message, await_message(session, kRoundTimeoutMs, "does not say that it has the memory",
                                            [&] { return check_cancelled(pid); }));

@@ -44,7 +44,10 @@ Status GuestSupervisor::take_later(const StreamView& view) {
     for (const auto& r : ranges) arrival_->later.add(r.start, r.end);
     if (!arrival_->had_rounds) return {};
     // What they were in a round is out of date.
-    if (arrival_->follower) arrival_->follower->note_dropped(ranges);
+    if (arrival_->follower) {
+        ranges = arrival_->follower->installed_of(ranges);
+        arrival_->follower->note_dropped(ranges);
+    }
     return arrival_->builder->drop(ranges);
 }
 
