@@ -356,6 +356,21 @@ def case_follow(t, chance):
     return t.conclude()
 
 
+def case_follow_busy(t, chance):
+    """It writes to more than the link carries: rounds lead nowhere, and in mode auto all of it follows."""
+    if wrong := t.conclude():
+        return wrong
+    t.start(t.size // 2, rate=60000)
+    t.node.slow_link(SLOW)
+    answer = t.job.migrate(t.job.pid, t.node, mode="auto", timeout=60)
+    print(f"     {answer['rounds']} rounds, {answer['bytes'] >> 20} MiB in {answer['total_us'] / 1e6:.1f} s, then {answer.get('later_pages')} pages;"
+          f" frozen {answer['frozen_us'] / 1000:.1f} ms")
+    if answer["mode"] != "postcopy" or answer["rounds"] < 2 or answer["later_pages"] * 4096 < t.size // 2 << 20:
+        return f"{answer}"
+    stays_whole(t)
+    return t.conclude()
+
+
 def case_follow_home(t, chance):
     """It is wanted at home while its memory is still on the way."""
     for n in range(2):
