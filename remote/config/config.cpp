@@ -142,10 +142,10 @@ Status read_pmid(const toml::table& table, const std::string& file, Config* conf
             config->pmid.max_guests = static_cast<uint32_t>(*number);
         } else if (key == "memory_max") {
             TRY_ASSIGN(config->pmid.memory_max, as_size(at, key));
-        } else if (key == "patching") {
+        } else if (key == "patching" || key == "own_files") {
             auto wanted = node.value_exact<bool>();
-            if (!wanted) return fail("{}: patching must be true or false", at.show());
-            config->pmid.patching = *wanted;
+            if (!wanted) return fail("{}: {} must be true or false", at.show(), key);
+            (key == "patching" ? config->pmid.patching : config->pmid.own_files) = *wanted;
         } else if (key.starts_with("guest_")) {
             TRY(read_guest_limit(at, key, &config->pmid.guest));
         } else {

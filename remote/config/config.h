@@ -3,7 +3,7 @@
 //   [nodes.NAME]   address = "HOST[:PORT]"        key = "public key, Z85"
 //   [pmid]         listen = "ADDR[:PORT]"   name = "NAME"   max_guests = 64   memory_max = "8G" or bytes
 //                  guest_memory_max = "1G"   guest_cpu_max = 1.5 (CPUs)   guest_cpu_weight = 50   guest_pids_max = 500
-//                  patching = true
+//                  patching = true   own_files = true
 #pragma once
 #include <cstdint>
 #include <map>
@@ -32,6 +32,7 @@ struct Config {
         std::optional<uint64_t> memory_max;  // bytes
         GuestLimits guest;                   // of each
         bool patching = true;                // of system call sites
+        bool own_files = true;               // pages of mapped files are looked for in this machine's files
     } pmid;
 };
 

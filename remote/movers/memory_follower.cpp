@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "interpose/agent/agent.h"
+#include "runtime/memory/region_plan.h"
 
 namespace pmi {
 
@@ -59,14 +60,44 @@ void MemoryFollower::start_sending(const SendOrder& order, Stream& stream) {
     vanished_ = false;
 }
 
+// Where the other side, by the same comparison, maps anew: it has nothing there any more. A page may have been taken and sent after
+// its mapping was replaced, but before the other side was told: the kernel says then that it has not been written since. What was
+// read of a file through such a mapping may be something else.
+PageSet MemoryFollower::forget_replaced(const wire::Image& image) {
+    PageSet replaced;
+    bool was_told = layout_.regions_size() > 0;
+    if (was_told)
+        for (const auto& step : plan_regions(layout_, image).steps)
+            if (step.is_new() || step.what == RegionStep::Do::Unmap) replaced.add(step.range.start, step.range.end);
+    known_.subtract(replaced);
+    held_.subtract(replaced);
+    for (const auto& r : layout_.regions()) {
+        PageSet here({{r.start(), r.end()}});
+        here.intersect(replaced);
+        if (r.kind() != wire::Region::FILE || here.empty()) continue;
+        const auto& file = layout_.files(static_cast<int>(r.file()));
+        if (files_.erase({file.device(), file.inode()}) > 0) files_again_ = true;
+    }
+    note_layout(image);
+    return replaced;
+}
+
+void MemoryFollower::note_layout(const wire::Image& image) {
+    *layout_.mutable_regions() = image.regions();
+    *layout_.mutable_files() = image.files();
+}
+
 Status MemoryFollower::begin_round(const SendOrder& order, Stream& stream) {
     start_sending(order, stream);
     auto mappings = private_mappings(*order.image);
-    PageSet written;
+    PageSet written, replaced = forget_replaced(*order.image);
     // What is to follow need not be followed.
     if (order.later == nullptr) {
         TRY(tracking_->follow(mappings, used_places(*order.image)));
         TRY_ASSIGN(written, tracking_->take_written(mappings));
+        replaced.intersect(PageSet(mappings));
+        TRY_ASSIGN(auto pages, tracking_->look(replaced.runs()));
+        written.unite(pages.own);
     }
     taken_elsewhere(written);
     if (on_taken) on_taken(written);
@@ -131,6 +162,7 @@ Status MemoryFollower::take_back(const SendOrder& order, Stream& stream) {
         PageSet region({{r.start(), r.end()}});
         put_off(sorting, r, region);
     }
+    forget_replaced(*order.image);
     std::string bytes = order.image->SerializeAsString();
     TRY(stream.send(make_stream_message(StreamKind::Layout, pid_, {}, std::as_bytes(std::span(bytes)))));
     TRY(send_drops(pid_, all));
@@ -195,11 +227,12 @@ bool MemoryFollower::sending_takes_less(const SendOrder& order) const {
 Expected<MoveTotals> MemoryFollower::send(const SendOrder& order, Stream& stream) {
     start_sending(order, stream);
     auto mappings = private_mappings(*order.image);
+    PageSet replaced = forget_replaced(*order.image);
     if (!known_.empty()) TRY(tracking_->follow(mappings, used_places(*order.image)));
     PageSet foreseen = held_.empty() || taken_back_ ? take_foreseen(order) : PageSet();
     PageSet unforeseen(mappings);
     unforeseen.subtract(foreseen);
-    TRY_ASSIGN(Seen seen, look(*order.image, std::move(unforeseen)));
+    TRY_ASSIGN(Seen seen, look(*order.image, unforeseen, replaced));
     seen.clean.intersect(known_);
     PageSet written = seen.own;
     written.subtract(seen.clean);
@@ -230,7 +263,7 @@ Expected<MoveTotals> MemoryFollower::send(const SendOrder& order, Stream& stream
 }
 
 // What the tracker does not tell of is as it was when it was taken: it need not be looked at if it is known.
-Expected<MemoryFollower::Seen> MemoryFollower::look(const wire::Image& image, const PageSet& all) const {
+Expected<MemoryFollower::Seen> MemoryFollower::look(const wire::Image& image, const PageSet& all, const PageSet& replaced) const {
     PageSet where = all;
     if (!all_is_news_ && !known_.empty()) {
         std::vector<PageRun> anonymous;
@@ -242,6 +275,7 @@ Expected<MemoryFollower::Seen> MemoryFollower::look(const wire::Image& image, co
         PageSet unsure = taken_;
         unsure.subtract(known_);
         where.unite(unsure);
+        where.unite(replaced);
     }
     PageSet looked(close_runs(where));
     looked.intersect(all);
@@ -277,6 +311,7 @@ Status MemoryFollower::settle(const wire::Image& image) {
     held_.unite(fresh);
     held_.intersect(here);
     known_ = held_;
+    note_layout(image);
     return {};
 }
 

@@ -75,8 +75,10 @@ class MemoryFollower : public Mover {
     struct Seen {
         PageSet looked, own, clean;
     };
-    Expected<Seen> look(const wire::Image& image, const PageSet& all) const;
+    Expected<Seen> look(const wire::Image& image, const PageSet& all, const PageSet& replaced) const;
     void start_sending(const SendOrder& order, Stream& stream);
+    PageSet forget_replaced(const wire::Image& image);
+    void note_layout(const wire::Image& image);
     void plan_files(const SendOrder& order);
     void plan_pages(const wire::Image& image, const PageSet& pages);
     void add_piece(const Piece& piece);
@@ -90,6 +92,7 @@ class MemoryFollower : public Mover {
     PageSet held_, taken_, known_;
     std::vector<PageRun> installed_;  // since it was settled
     SentParts files_;
+    wire::Image layout_;  // regions and files, as both sides have known them last; empty: the other side knows of none
 
     // Of the round, or of the last transfer.
     Stream* stream_ = nullptr;

@@ -91,8 +91,8 @@ Status MemoryInstaller::install_file_data(const StreamView& view) {
 }
 
 Status MemoryInstaller::store_in_file(MemoryRun run, std::span<const std::byte> bytes) {
-    auto index = static_cast<uint32_t>(run.where >> 48);
-    uint64_t offset = run.where & ((uint64_t{1} << 48) - 1);
+    uint32_t index = file_of_position(run.where);
+    uint64_t offset = offset_of_position(run.where);
     int fd = static_cast<int>(index) < image_.files_size() ? file_fd_(index) : -1;
     if (fd < 0) return fail("contents of file {} that the image does not have", index);
     uint64_t size = image_.files(static_cast<int>(index)).size();
@@ -114,7 +114,7 @@ Status MemoryInstaller::install_one(StreamKind kind, MemoryRun run, std::span<co
     return memory_.write(run.where, bytes);
 }
 
-Expected<std::vector<std::byte>> MemoryInstaller::install_found(const StreamView& view, const PageStore& store) {
+Expected<std::vector<std::byte>> MemoryInstaller::install_found(const StreamView& view, const FindPage& find) {
     std::vector<std::byte> found(view.payload.size() / sizeof(PageHash)), pages(kFoundAtOnce);
     size_t number = 0;
     for (size_t i = 0; i < view.head.runs; i++) {
@@ -122,7 +122,7 @@ Expected<std::vector<std::byte>> MemoryInstaller::install_found(const StreamView
         for (uint64_t at = 0; at < run.size; at += kStoredPage, number++) {
             PageHash hash;
             std::memcpy(&hash, view.payload.data() + number * sizeof hash, sizeof hash);
-            bool is_here = store.get(hash, std::span(pages).subspan(part.size));
+            bool is_here = find(run.where + at, hash, std::span(pages).subspan(part.size));
             if (is_here) {
                 found[number] = std::byte{1};
                 part.size += kStoredPage;

@@ -69,7 +69,9 @@ class MemoryInstaller {
     // A Pages or FileData message. Runs outside the image's regions or files are errors, nothing is written then.
     Status install(const StreamView& view);
     // An Offer: what of it is in the store is installed; for each page whether it was.
-    Expected<std::vector<std::byte>> install_found(const StreamView& view, const PageStore& store);
+    // `find` fills in the page for an address, or a file_position(), if there is one with this hash.
+    using FindPage = std::function<bool(uint64_t where, const PageHash& hash, std::span<std::byte> page)>;
+    Expected<std::vector<std::byte>> install_found(const StreamView& view, const FindPage& find);
     // The runs of a Drop message, checked likewise.
     Expected<std::vector<AddressRange>> dropped(const StreamView& view) const;
 

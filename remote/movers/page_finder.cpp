@@ -11,7 +11,8 @@ constexpr uint64_t kWorthwhile = 16;  // one of so many
 }  // namespace
 
 bool PageFinder::wants(StreamKind kind) const {
-    return kind == StreamKind::FileData || asked_ < kTrial || found_ * kWorthwhile > asked_;
+    if (kind == StreamKind::FileData) return true;
+    return keeps_pages_ && (asked_ < kTrial || found_ * kWorthwhile > asked_);
 }
 
 Status PageFinder::ask(StreamKind kind, int32_t pid, std::span<const MemoryRun> runs, std::span<const std::byte* const> pages,

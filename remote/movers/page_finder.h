@@ -1,5 +1,5 @@
-// Asks the destination which pages it has already, from earlier stays (page_store.h): those that it says it has found are in
-// place there and need not be sent.
+// Asks the destination which pages it has already, from earlier stays (page_store.h) or in files of its own (own_files.h): those
+// that it says it has found are in place there and need not be sent.
 #pragma once
 #include <functional>
 #include <span>
@@ -14,7 +14,8 @@ namespace pmi {
 
 class PageFinder {
   public:
-    explicit PageFinder(const PageKey& key) : key_(key) {}
+    // `keeps_pages`: the destination has some of earlier stays.
+    PageFinder(const PageKey& key, bool keeps_pages) : key_(key), keeps_pages_(keeps_pages) {}
     // Whether it is worth while to ask for such pages at all: what was asked for before says so.
     bool wants(StreamKind kind) const;
     // Asks for the pages of these runs, whose contents are `pages`. Several questions may be under way; they are answered in
@@ -26,6 +27,7 @@ class PageFinder {
 
   private:
     const PageKey key_;
+    const bool keeps_pages_;
     uint64_t asked_ = 0, found_ = 0;  // pages of the program's own
 };
 

@@ -37,6 +37,12 @@ uint64_t slots_for(uint64_t capacity) { return std::bit_ceil(capacity * 2); }
 
 }  // namespace
 
+Expected<PageKey> make_page_key() {
+    PageKey key;
+    if (::getrandom(key.data(), key.size(), 0) != static_cast<ssize_t>(key.size())) return fail_errno("getrandom");
+    return key;
+}
+
 PageHash hash_page(std::span<const std::byte> page, const PageKey& key) {
     XXH128_hash_t hash = ::XXH3_128bits_withSecret(page.data(), page.size(), key.data(), key.size());
     return {hash.low64, hash.high64};
@@ -50,8 +56,8 @@ Expected<Fd> PageStore::make(uint64_t bytes) {
     if (!fd.valid()) return fail_errno("memfd_create");
     uint64_t size = front + capacity * kStoredPage;
     if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0) return fail_errno("make a store of {} bytes", size);
-    Head head{capacity, slots_for(capacity), 0, {}};
-    if (::getrandom(head.key.data(), head.key.size(), 0) != static_cast<ssize_t>(head.key.size())) return fail_errno("getrandom");
+    TRY_ASSIGN(PageKey key, make_page_key());
+    Head head{capacity, slots_for(capacity), 0, key};
     if (::pwrite(fd.get(), &head, sizeof head, 0) != static_cast<ssize_t>(sizeof head))
         return fail_errno("write to a store of pages");
     // A session that shortened it would take its pages from under the others.

@@ -20,6 +20,7 @@ struct PageHash {
     uint64_t low, high;
     bool operator==(const PageHash&) const = default;
 };
+Expected<PageKey> make_page_key();
 PageHash hash_page(std::span<const std::byte> page, const PageKey& key);
 
 class PageStore {

@@ -211,6 +211,7 @@ Expected<Session*> Daemon::add_session() {
     setup.guest.listen_address = options_.listen.host;
     setup.guest.insecure = options_.insecure;
     setup.guest.patching = options_.patching;
+    setup.guest.own_files = options_.own_files;
     setup.log_file = options_.log_file;
     setup.log_level = options_.log_level;
     TRY_ASSIGN(setup.guest.cgroups, cgroups_->make());

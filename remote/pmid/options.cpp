@@ -76,7 +76,7 @@ ParsedOptions parse_options(int argc, char** argv) {
     std::string listen, name, keys, log_file, memory_max, keep_pages = "2G";
     std::string log_level = "info";
     uint32_t max_guests = 64;
-    bool insecure = false, no_patching = false, no_spare = false;
+    bool insecure = false, no_patching = false, no_own_files = false, no_spare = false;
     app.add_option("--listen", listen, "address and port to listen on (default 0.0.0.0:7700)")->type_name("ADDR:PORT");
     app.add_option("--name", name, "name of this node (default: the host name)")->type_name("NAME");
     app.add_option("--keys", keys, "key directory (default: $PMI_KEYS, else ~/.config/pmi/keys)")->type_name("DIR");
@@ -92,6 +92,8 @@ ParsedOptions parse_options(int argc, char** argv) {
     GuestOptions guest;
     guest.add_to(app);
     app.add_flag("--no-patching", no_patching, "leave the code of programs as it is; more of their calls take some microseconds");
+    app.add_flag("--no-own-files", no_own_files,
+                 "do not look for pages of mapped files in this machine's files; all of them travel");
     app.add_flag("--no-spare", no_spare, "start a guest's process and jail when it comes, not before; it takes some 15 ms longer");
     app.add_flag("--insecure", insecure, "no keys and no encryption: ANYBODY may run programs here");
     app.set_version_flag("--version", std::string("pmid ") + PMI_VERSION);
@@ -116,6 +118,7 @@ ParsedOptions parse_options(int argc, char** argv) {
     options.log_level = log_level;
     options.insecure = insecure;
     options.patching = !no_patching && config->pmid.patching;
+    options.own_files = !no_own_files && config->pmid.own_files;
     options.spare = !no_spare;
     bool guests_given = app.count("--max-guests") > 0;
     options.limits.guests_max = guests_given ? max_guests : config->pmid.max_guests.value_or(max_guests);

@@ -14,8 +14,9 @@ struct PmidOptions {
     std::string keys;  // empty: the usual place
     std::string log_file, log_level;
     bool insecure = false;
-    bool patching = true;  // of system call sites
-    bool spare = true;     // a session is kept ready for the next guest
+    bool patching = true;   // of system call sites
+    bool own_files = true;  // pages of mapped files are looked for in this machine's files
+    bool spare = true;      // a session is kept ready for the next guest
     NodeLimits limits;
     uint64_t keep_pages = 0;  // bytes
 };

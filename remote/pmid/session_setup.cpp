@@ -64,6 +64,7 @@ std::string encode(const SessionSetup& setup) {
     out.string(setup.log_level);
     out.number(setup.guest.memory_max);
     out.number(setup.guest.patching ? 1 : 0);
+    out.number(setup.guest.own_files ? 1 : 0);
     out.number(setup.guest.cgroups.size());
     for (const auto& directory : setup.guest.cgroups) out.string(directory);
     return out.take();
@@ -81,6 +82,7 @@ Expected<SessionSetup> decode_session_setup(std::string_view bytes) {
     setup.log_level = in.string();
     setup.guest.memory_max = in.number();
     setup.guest.patching = in.number() != 0;
+    setup.guest.own_files = in.number() != 0;
     for (uint64_t left = in.number(); left > 0 && !in.is_short(); left--) setup.guest.cgroups.push_back(in.string());
     if (!in.whole()) return fail("guest session: malformed setup");
     return setup;

@@ -90,5 +90,7 @@ Error failure_of(const StreamView& view);
 StreamKind& offer_of(std::vector<std::byte>& message);
 
 constexpr uint64_t file_position(uint32_t file, uint64_t offset) { return uint64_t{file} << 48 | offset; }
+constexpr uint32_t file_of_position(uint64_t position) { return static_cast<uint32_t>(position >> 48); }
+constexpr uint64_t offset_of_position(uint64_t position) { return position & ((uint64_t{1} << 48) - 1); }
 
 }  // namespace pmi

@@ -117,7 +117,7 @@ Expected<std::unique_ptr<NodeSession>> NodeSession::open(Transport& transport, c
     PageKey page_key{};
     if (place.page_key().size() == page_key.size()) {
         std::memcpy(page_key.data(), place.page_key().data(), page_key.size());
-        session->finder_.emplace(page_key);
+        session->finder_.emplace(page_key, place.keeps_pages());
     }
     return session;
 }

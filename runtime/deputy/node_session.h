@@ -70,7 +70,7 @@ class NodeSession {
     std::shared_ptr<CallChannel> channel() const { return channel_; }
     // Its guests may block signals of which it has not told yet. True before any call that was made since is begun.
     bool masks_late() const { return masks_late_; }
-    PageFinder* finder() { return finder_ ? &*finder_ : nullptr; }  // null: the node keeps no pages of ours
+    PageFinder* finder() { return finder_ ? &*finder_ : nullptr; }  // null: the node looks for none
     // From now on frames are received. A session serves one family of deputies.
     Status start(std::shared_ptr<CallServer> server, SessionEvents& events);
     template <typename Head>

@@ -196,13 +196,13 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
         phases.mark("go");
         return {};
     }();
-    if (!moved && has_deputies && process_of(pid) == nullptr) {
-        files_.forget(pid);
-        return std::move(moved.error());
-    }
     if (!moved) {
-        auto back = roll_back(frozen, *image, *region, stripped);
+        bool is_gone = has_deputies && process_of(pid) == nullptr;
+        auto back = is_gone ? Status() : roll_back(frozen, *image, *region, stripped);
         if (!back) spdlog::error("roll back process {}: {}", pid.value, back.error().message());
+        // Killed under our hands: nobody will tell of its end any more.
+        bool is_left = process_of(pid) != nullptr && is_being_killed(pid.value);
+        if (is_gone || is_left) forget(pid);
         return std::move(moved.error());
     }
     json answer = summary(pid, to.name, totals, session->stream().counts());

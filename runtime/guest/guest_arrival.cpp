@@ -56,8 +56,15 @@ Status GuestSupervisor::install_memory(const StreamView& view) {
 }
 
 Status GuestSupervisor::take_offer(const StreamView& view) {
-    if (!parts_.pages) return fail("an offer of pages, and none are kept here");
-    TRY_ASSIGN(auto found, arrival_->memory->install_found(view, *parts_.pages));
+    if (!parts_.pages && !parts_.files) return fail("an offer of pages, and none are looked for here");
+    const wire::Image& image = arrival_->image;
+    auto find = [&](uint64_t where, const PageHash& hash, std::span<std::byte> page) {
+        if (parts_.pages && parts_.pages->get(hash, page)) return true;
+        auto file = static_cast<int>(file_of_position(where));
+        bool may_be_own = parts_.files && view.head.offered == StreamKind::FileData && file < image.files_size();
+        return may_be_own && parts_.files->get(image.files(file), offset_of_position(where), hash, page);
+    };
+    TRY_ASSIGN(auto found, arrival_->memory->install_found(view, find));
     if (view.head.offered == StreamKind::Pages && !arrival_->is_final) arrival_->had_rounds = true;
     size_t number = 0;
     for (size_t i = 0; view.head.offered == StreamKind::Pages && arrival_->follower && i < view.head.runs; i++)
@@ -90,6 +97,8 @@ Status GuestSupervisor::take_image(wire::Image image, bool is_final) {
     TRY(is_first ? builder.lay_out() : builder.reshape(before));
     arrival_->memory =
         std::make_unique<MemoryInstaller>(builder.outer(), arrival_->image, [this](uint32_t index) { return twins_.fd_of(index); });
+    // In a round there may be other memory there by now, of which the next layout tells.
+    if (!is_final) arrival_->memory->leave_out_behind_file_ends();
     return is_first ? start_following() : Status();
 }
 

@@ -58,20 +58,19 @@ Status GuestSupervisor::reserve_then_map(GuestThread& t) {
         TRY_ASSIGN(Registers saved, get_registers(t.outer));
         uint64_t flags =
             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (asked.args[3] & MAP_FIXED_NOREPLACE) | (asked.args[3] & MAP_32BIT);
-        t.injecting = true;
-        auto got = Injector(t.outer, *this)
-                       .call_at(agent_address(agent_of(*t.process).base, pmi_agent_syscall), SYS_mmap,
-                                {asked.args[0], asked.args[1], PROT_NONE, flags, static_cast<uint64_t>(-1), 0});
-        t.injecting = false;
-        if (!got) return std::move(got.error());
+        int64_t got = 0;
+        TRY(inject(t, [&](const CallThere& call) -> Status {
+            TRY_ASSIGN(got, call(SYS_mmap, {asked.args[0], asked.args[1], PROT_NONE, flags, static_cast<uint64_t>(-1), 0}));
+            return {};
+        }));
         Registers again = saved;
-        if (*got < 0) {
-            again.rax = static_cast<uint64_t>(*got);
+        if (got < 0) {
+            again.rax = static_cast<uint64_t>(got);
             again.orig_rax = static_cast<uint64_t>(-1);
             TRY(set_registers(t.outer, again));
             return go_on(t);
         }
-        t.reserved_for_map = static_cast<uint64_t>(*got);
+        t.reserved_for_map = static_cast<uint64_t>(got);
         TRY(set_registers(t.outer, saved));
         return go_on(t);
     }));
@@ -98,12 +97,10 @@ Status GuestSupervisor::map_at_home(GuestThread& t, const Row& row, uint64_t add
 Status GuestSupervisor::unmap_and_finish(GuestThread& t, uint64_t address, int64_t result) {
     uint64_t size = t.notification->args[1];
     TRY(stop_then(t, [this, &t, address, size, result]() -> Status {
-        t.injecting = true;
-        auto done =
-            Injector(t.outer, *this)
-                .call_at(agent_address(agent_of(*t.process).base, pmi_agent_syscall), SYS_munmap, {address, size, 0, 0, 0, 0});
-        t.injecting = false;
-        if (!done) return std::move(done.error());
+        TRY(inject(t, [&](const CallThere& call) -> Status {
+            TRY(call(SYS_munmap, {address, size, 0, 0, 0, 0}));
+            return {};
+        }));
         return go_on_with(t, result);
     }));
     return give(t, kErestartNoIntr);
@@ -122,16 +119,14 @@ Status GuestSupervisor::map_here(GuestThread& t, uint64_t address, const Reply& 
     TRY_ASSIGN(int twin, twins_.load(t.process->pid, info, a[5], contents, is_shared && !may_store));
     TRY_ASSIGN(int guest_fd, listener_->add_fd(t.notification->id, twin));
     TRY(stop_then(t, [this, &t, a, address, guest_fd]() -> Status {
-        t.injecting = true;
-        Injector injector(t.outer, *this);
-        uint64_t instruction = agent_address(agent_of(*t.process).base, pmi_agent_syscall);
         uint64_t flags = ((a[3] & MAP_TYPE) == MAP_PRIVATE ? MAP_PRIVATE : MAP_SHARED) | MAP_FIXED | (a[3] & MAP_NORESERVE);
-        auto got = injector.call_at(instruction, SYS_mmap, {address, a[1], a[2], flags, static_cast<uint64_t>(guest_fd), a[5]});
-        auto closed = injector.call_at(instruction, SYS_close, {static_cast<uint64_t>(guest_fd), 0, 0, 0, 0, 0});
-        t.injecting = false;
-        if (!got) return std::move(got.error());
-        if (!closed) return std::move(closed.error());
-        return go_on_with(t, *got);
+        int64_t got = 0;
+        TRY(inject(t, [&](const CallThere& call) -> Status {
+            TRY_ASSIGN(got, call(SYS_mmap, {address, a[1], a[2], flags, static_cast<uint64_t>(guest_fd), a[5]}));
+            TRY(call(SYS_close, {static_cast<uint64_t>(guest_fd), 0, 0, 0, 0, 0}));
+            return {};
+        }));
+        return go_on_with(t, got);
     }));
     return give(t, kErestartNoIntr);
 }

@@ -78,23 +78,21 @@ Status GuestSupervisor::remap_over_seams(GuestThread& t) {
             no_reserve = m.has_flag("nr") ? MAP_NORESERVE : 0;
         }
     TRY(stop_then(t, [this, &t, a, old_size, size, pieces, protection, no_reserve]() -> Status {
-        t.injecting = true;
-        auto got = remap_pieces(t, a, old_size, size, pieces, protection, MAP_PRIVATE | MAP_ANONYMOUS | no_reserve);
-        t.injecting = false;
-        if (!got) return std::move(got.error());
-        return go_on_with(t, *got);
+        int64_t got = 0;
+        TRY(inject(t, [&](const CallThere& call) -> Status {
+            TRY_ASSIGN(got, remap_pieces(call, a, old_size, size, pieces, protection, MAP_PRIVATE | MAP_ANONYMOUS | no_reserve));
+            return {};
+        }));
+        return go_on_with(t, got);
     }));
     return give(t, kErestartNoIntr);
 }
 
 // What the call gives. New memory is made first: then nothing of the old is lost if there is no room for it.
-Expected<int64_t> GuestSupervisor::remap_pieces(GuestThread& t, const std::array<uint64_t, 6>& a, uint64_t old_size, uint64_t size,
-                                                const std::vector<AddressRange>& pieces, uint64_t protection, uint64_t flags) {
+Expected<int64_t> GuestSupervisor::remap_pieces(const CallThere& call, const std::array<uint64_t, 6>& a, uint64_t old_size,
+                                                uint64_t size, const std::vector<AddressRange>& pieces, uint64_t protection,
+                                                uint64_t flags) {
     constexpr auto kNoFile = static_cast<uint64_t>(-1);
-    Injector injector(t.outer, *this);
-    auto call = [&](int64_t nr, const std::array<uint64_t, 6>& args) {
-        return injector.call_at(agent_address(agent_of(*t.process).base, pmi_agent_syscall), nr, args);
-    };
     bool is_fixed = (a[3] & MREMAP_FIXED) != 0;
     if (!is_fixed) {
         TRY_ASSIGN(int64_t grown,

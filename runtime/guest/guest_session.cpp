@@ -97,7 +97,10 @@ Expected<GuestSupervisor::Parts> open_session(const GuestSessionSetup& setup, Ex
     }
     wire::Reply reply;
     reply.set_id(request.id());
-    if (pages && pages->pages() > 0) reply.mutable_place()->set_page_key(pages->key().data(), pages->key().size());
+    TRY_ASSIGN(PageKey page_key, pages ? Expected<PageKey>(pages->key()) : make_page_key());
+    bool keeps_pages = pages && pages->pages() > 0;
+    if (keeps_pages || setup.own_files) reply.mutable_place()->set_page_key(page_key.data(), page_key.size());
+    reply.mutable_place()->set_keeps_pages(keeps_pages);
     fill_place(*reply.mutable_place(), keys, stream_port, call_port);
     TRY(report(setup.report_fd, reply));
     int resume_ms = static_cast<int>(std::min<uint32_t>(host.reconnect_seconds(), kMaxReconnectSeconds)) * 1000;
@@ -115,6 +118,7 @@ Expected<GuestSupervisor::Parts> open_session(const GuestSessionSetup& setup, Ex
                                   offset,
                                   setup.node_name,
                                   std::move(pages),
+                                  setup.own_files ? std::optional<OwnFiles>(page_key) : std::nullopt,
                                   setup.cgroups,
                                   setup.memory_max,
                                   groups_of_tasks(setup.cgroups),

@@ -20,6 +20,7 @@ struct GuestSessionSetup {
     std::vector<std::string> cgroups;  // what its jail is put into (remote/jail/guest_cgroups.h)
     uint64_t memory_max = 0;           // of these groups, 0: no limit
     bool patching = true;              // of system call sites (interpose/patch)
+    bool own_files = true;             // pages of mapped files are looked for in this machine's files (own_files.h)
 };
 
 // What a session is to do, for whom.

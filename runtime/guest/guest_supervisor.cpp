@@ -274,6 +274,18 @@ Status GuestSupervisor::stop_then(GuestThread& t, std::function<Status()> then) 
     return stop_soon(t);
 }
 
+Status GuestSupervisor::inject(GuestThread& t, const std::function<Status(const CallThere& call)>& work) {
+    Injector injector(t.outer, *this);
+    uint64_t instruction = agent_address(agent_of(*t.process).base, pmi_agent_syscall);
+    TRY_ASSIGN(uint64_t mask, get_signal_mask(t.outer));
+    TRY(set_signal_mask(t.outer, kInjectionMask));
+    t.injecting = true;
+    auto done = work([&](int64_t nr, const std::array<uint64_t, 6>& args) { return injector.call_at(instruction, nr, args); });
+    t.injecting = false;
+    TRY(std::move(done));
+    return set_signal_mask(t.outer, mask);
+}
+
 Status GuestSupervisor::stop_soon(GuestThread& t) {
     t.interrupted = true;
     auto done = interrupt(t.outer);

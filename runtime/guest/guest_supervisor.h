@@ -37,6 +37,7 @@
 #include "runtime/guest/file_twins.h"
 #include "runtime/guest/guest_builder.h"
 #include "runtime/guest/guest_task.h"
+#include "runtime/guest/own_files.h"
 #include "runtime/guest/signals_from_home.h"
 
 namespace pmi {
@@ -58,6 +59,7 @@ class GuestSupervisor : private StopWaiter {
         int64_t clock_offset_ns = 0;  // home's CLOCK_MONOTONIC minus this node's
         std::string node_name;
         std::optional<PageStore> pages;  // kept of earlier stays of this user's programs
+        std::optional<OwnFiles> files;   // that this machine has and mapped files may be the same as
         GuestGroup cgroups;              // of the jail
         uint64_t memory_max = 0;         // that they have, 0: no limit
         GuestGroup task_groups;          // of whose limits on tasks the jail's are a part
@@ -86,6 +88,8 @@ class GuestSupervisor : private StopWaiter {
     Status go_on_with(GuestThread& t, int64_t result);  // of the call that was made in place of its own
     Status stop_then(GuestThread& t, std::function<Status()> then);
     static Status stop_soon(GuestThread& t);
+    // Calls that a stopped thread makes for us. A signal that came just before it stopped waits until `work` is done.
+    Status inject(GuestThread& t, const std::function<Status(const CallThere& call)>& work);
     void kill_process(GuestProcess& p);
     void forget_process(HomePid pid);
     GuestThread* thread_of(pid_t outer);
@@ -161,8 +165,8 @@ class GuestSupervisor : private StopWaiter {
     // -- guest_remap.cpp
     Status remap(GuestThread& t, const Row& row);
     Status remap_over_seams(GuestThread& t);
-    Expected<int64_t> remap_pieces(GuestThread& t, const std::array<uint64_t, 6>& a, uint64_t old_size, uint64_t size,
-                                   const std::vector<AddressRange>& pieces, uint64_t protection, uint64_t flags);
+    static Expected<int64_t> remap_pieces(const CallThere& call, const std::array<uint64_t, 6>& a, uint64_t old_size, uint64_t size,
+                                          const std::vector<AddressRange>& pieces, uint64_t protection, uint64_t flags);
 
     // -- guest_signals.cpp
     Status handle_signal_frame(const SignalHead& head);

@@ -4,17 +4,11 @@
 #pragma once
 #include <sys/types.h>
 
-#include <array>
-#include <cstdint>
-#include <functional>
-
 #include "remote/wire/image.pb.h"
 #include "runtime/base/error.h"
+#include "runtime/tracee/injector.h"
 
 namespace pmi {
-
-// A system call that the process performs; its result as the kernel gives it. Error: the process is lost.
-using CallThere = std::function<Expected<int64_t>(int64_t nr, const std::array<uint64_t, 6>& args)>;
 
 // Each private anonymous region of `wanted` that is several mappings in the process becomes one again: the first of them grows over
 // the others, whose pages are copied. All threads of the process are stopped. Error: memory of it may be lost.

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "interpose/agent/agent.h"
@@ -14,6 +15,9 @@
 #include "runtime/tracee/memory.h"
 
 namespace pmi {
+
+// A system call that a process performs for us; its result as the kernel gives it. Error: the process is lost.
+using CallThere = std::function<Expected<int64_t>(int64_t nr, const std::array<uint64_t, 6>& args)>;
 
 class Injector {
   public:

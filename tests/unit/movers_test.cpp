@@ -227,6 +227,31 @@ TEST_P(MoversTest, MappingsReplacedAndMoved) {
     expect_same();
 }
 
+// Between the look at its mappings and that at its pages the program has mapped a file there, and written: what was sent as the old
+// mapping's is gone when the other side maps anew, and the kernel tells of no other write.
+TEST_P(MoversTest, PagesOfAMappingThatWasReplacedUnnoticed) {
+    auto map_anew = [this](int fd, int flags) {
+        (void)::mmap(memory_ + 10 * kBytes, 10 * kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | flags, fd, 0);
+    };
+    Fd file(::memfd_create("zeros", 0));
+    ASSERT_EQ(::ftruncate(file.get(), 10 * kBytes), 0);
+    begin({[&] { fill(0, 40, 1), map_anew(file.get(), 0), fill(12, 14, 2); }});
+    sink_.emplace(std::vector<std::function<void()>>{[] {}, [&] { map_anew(-1, MAP_ANONYMOUS); }});
+    round();
+    wire::Region before = image_.regions(0), middle = before, after = before;
+    before.set_end(before.start() + 10 * kBytes);
+    middle.set_start(before.end()), middle.set_end(before.end() + 10 * kBytes);
+    after.set_start(middle.end());
+    middle.set_kind(wire::Region::FILE);
+    image_.clear_regions();
+    for (const auto& r : {before, middle, after}) *image_.add_regions() = r;
+    image_.add_files()->set_size(10 * kBytes);
+    sink_->step();
+    round();
+    finish();
+    expect_same();
+}
+
 TEST_P(MoversTest, ProtectedPages) {
     begin({[this] {
         fill(0, 100, 1);
