@@ -37,8 +37,8 @@ class DirtyTracking {
 
     // From now on these are followed too; those that can't be (special mappings, ones that are gone) are left out.
     // A mapping that has grown since it was listed, at either end, or that stands in its place, is followed as a whole: from the
-    // one of `used` before it up to the next (all that is mapped, by address): to mremap(2) one of which a part is followed is two,
-    // and it takes only one. Error: the process has ended, or runs another program.
+    // one of `used` before it up to the next (all that is mapped, by address), and those side by side in one call: to mremap(2) one
+    // of which a part is followed is two, and it takes only one. Error: the process has ended, or runs another program.
     Status follow(const std::vector<PageRun>& mappings, const std::vector<PageRun>& used = {});
     // Own pages written since they were last taken; they count as clean from now on. Of followed mappings only.
     Expected<PageSet> take_written(const std::vector<PageRun>& mappings) const;

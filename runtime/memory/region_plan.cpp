@@ -23,8 +23,6 @@ bool same_backing(const wire::Image& ia, const wire::Region& a, const wire::Imag
            a.offset() + (address - a.start()) == b.offset() + (address - b.start());
 }
 
-bool is_plain(const wire::Region& r) { return r.kind() == wire::Region::ANONYMOUS && !r.shared() && !r.grows_down(); }
-
 // Is what the guest has at `start`, where home has nothing, a continuation of what home has just below it?
 bool continues(const wire::Image& home, const wire::Image& guest, const RegionPlan& plan, uint64_t start) {
     const wire::Region *below = region_at(guest, start - 1), *here = region_at(guest, start);
@@ -51,6 +49,8 @@ void add_step(RegionPlan& plan, RegionStep::Do what, uint64_t start, uint64_t en
 }
 
 }  // namespace
+
+bool is_plain(const wire::Region& r) { return r.kind() == wire::Region::ANONYMOUS && !r.shared() && !r.grows_down(); }
 
 std::vector<AddressRange> parts_of(const wire::Region& region) {
     bool is_accounted = has_vm_flag(region.vm_flags(), "ac") && !region.grows_down();

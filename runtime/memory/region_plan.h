@@ -26,6 +26,9 @@ struct RegionPlan {
 // `home`: what the deputy has; `guest`: what it has to have. Files are the same when name, device and inode are.
 RegionPlan plan_regions(const wire::Image& home, const wire::Image& guest);
 
+// Memory that nothing but the program's own calls makes larger.
+bool is_plain(const wire::Region& region);
+
 // The parts in which a region is mapped. By its heuristic the kernel refuses one mapping that is larger than RAM and swap, while a
 // region made bit by bit may be (overcommit_memory in proc_sys_vm(5)).
 std::vector<AddressRange> parts_of(const wire::Region& region);

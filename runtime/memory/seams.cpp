@@ -20,8 +20,6 @@ constexpr uint64_t kMostAtOnce = 16u << 20;  // bytes that are in nobody's memor
 
 using Maps = std::vector<MapsEntry>;
 
-bool is_plain(const wire::Region& r) { return r.kind() == wire::Region::ANONYMOUS && !r.shared() && !r.grows_down(); }
-
 bool would_be_one(const MapsEntry& a, const MapsEntry& b) {
     return a.end == b.start && a.prot() == b.prot() && !a.shared && !b.shared && !a.has_file() && !b.has_file() && a.name == b.name;
 }
