@@ -6,7 +6,7 @@ namespace {
 constexpr double kUsualLink = 500e6;          // bytes a second, while nothing is known
 constexpr double kShortStop = 0.015;          // seconds: to send what is left; connections for pages that follow take as long
 constexpr uint64_t kSmallRound = 256u << 10;  // bytes: what was written during so little is less still
-constexpr uint64_t kFewBytes = 1000 * 4096;   // in pages that are dropped one by one
+constexpr uint64_t kFewBytes = 1000u * 4096;  // in pages that are dropped one by one
 constexpr double kLongAnew = 10;              // seconds
 constexpr double kStillShrinking = 0.8;       // of the round before
 constexpr size_t kMostRounds = 30;

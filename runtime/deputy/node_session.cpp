@@ -172,8 +172,8 @@ Status NodeSession::start(std::shared_ptr<CallServer> server, SessionEvents& eve
     return {};
 }
 
-// A call that comes as soon after the last one as that did is waited for awake, on a CPU that is anybody's who wants it: to be woken
-// up takes about as long as all else that is done for a call.
+// A call that comes as soon after the last one as that did is waited for awake, on a CPU that is anybody's who wants it: to be
+// woken up takes about as long as all else that is done for a call.
 Expected<Frame> NodeSession::next_frame() {
     int64_t begun = std::exchange(begun_ns_, 0);
     if (begun == 0) return channel_->receive();

@@ -45,7 +45,7 @@ class Joiner {
     Status extend_over_all(AddressRange range, const wire::Region& region) {
         TRY_ASSIGN(auto runs, pages_.own_pages(range.start, range.end));
         PageSet all(std::move(runs));
-        for (uint64_t end; range.start < range.end; range.start = end) {
+        for (uint64_t end = 0; range.start < range.end; range.start = end) {
             end = end_of_most(all, range);
             TRY(extend_over({range.start, end}, region));
         }
