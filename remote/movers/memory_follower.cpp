@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "interpose/agent/agent.h"
+#include "remote/movers/round_policy.h"
 #include "runtime/memory/region_plan.h"
 
 namespace pmi {
@@ -11,7 +12,6 @@ namespace pmi {
 namespace {
 
 constexpr double kDropSeconds = 20e-6;  // for each run of pages, at the destination: its userfaultfd tells of each
-constexpr double kUsualLink = 500e6;    // bytes a second
 
 // All that is mapped, by address; the agent is in no image.
 std::vector<PageRun> used_places(const wire::Image& image) {
@@ -220,8 +220,8 @@ Status MemoryFollower::send_drops(int32_t pid, const PageSet& drops) {
 bool MemoryFollower::sending_takes_less(const SendOrder& order) const {
     PageSet stale = *order.later;
     stale.intersect(held_);
-    double link = order.link > 0 ? order.link : kUsualLink;
-    return static_cast<double>(stale.runs().size()) * kDropSeconds > static_cast<double>(order.later->bytes()) / link;
+    double sending = static_cast<double>(order.later->bytes()) / link_or_usual(order.link);
+    return static_cast<double>(stale.runs().size()) * kDropSeconds > sending;
 }
 
 Expected<MoveTotals> MemoryFollower::send(const SendOrder& order, Stream& stream) {

@@ -13,9 +13,9 @@ constexpr size_t kMostRounds = 30;
 constexpr size_t kMostRoundsBefore = 12;  // where the rest can follow
 constexpr double kLongest = 120;          // seconds
 
-double link_or_usual(double link) { return link > 0 ? link : kUsualLink; }
-
 }  // namespace
+
+double link_or_usual(double link) { return link > 0 ? link : kUsualLink; }
 
 Expected<MoveMode> choose_mode(const MoveFacts& facts) {
     if (facts.asked == "stop") return MoveMode::Stop;

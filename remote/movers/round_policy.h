@@ -41,5 +41,7 @@ bool is_little(const std::vector<Round>& rounds, double link);
 bool can_end(const std::vector<Round>& rounds, double link);
 // Bytes a second, by what the first round took; 0: nothing is known.
 double link_of(const std::vector<Round>& rounds);
+// What is usual where nothing is known.
+double link_or_usual(double link);
 
 }  // namespace pmi
