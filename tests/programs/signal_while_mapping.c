@@ -28,6 +28,7 @@ static void grow_and_check(void) {
 }
 
 int main(void) {
+    enter_scratch();
     int fd = (int)CHECK_SYS(open("mapped", O_RDWR | O_CREAT | O_TRUNC, 0600));
     unsigned char page[PAGE];
     for (int i = 0; i < PAGES; i++) {
