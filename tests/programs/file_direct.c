@@ -9,6 +9,7 @@ static int open_direct(const char* path) {
 }
 
 int main(void) {
+    enter_scratch();
     char *out, *in;
     CHECK_EQ(posix_memalign((void**)&out, BLOCK, BLOCK * BLOCKS), 0);
     CHECK_EQ(posix_memalign((void**)&in, BLOCK, BLOCK * BLOCKS), 0);
