@@ -46,9 +46,7 @@ Status Worker::handle_signal(DeputyProcess& p, DeputyThread& t, int signal) {
     TRY_ASSIGN(uint64_t mask, get_signal_mask(t.tid.value));
     if ((mask & bit(signal)) != 0) return take_signal(p, t, signal);
     t.asked_signal = signal;
-    if (!t.wants_quiet) return ask_mask(p, t);
-    TRY(interrupt(t.tid.value));
-    return put_signal_back(p, t);
+    return t.wants_quiet ? put_signal_back(p, t) : ask_mask(p, t);
 }
 
 // It stays in this stop until the node has answered.
@@ -80,8 +78,7 @@ Status Worker::put_signal_back(const DeputyProcess& p, DeputyThread& t) {
     TRY_ASSIGN(t.mask_when_asked, get_signal_mask(t.tid.value));
     TRY(set_signal_mask(t.tid.value, kEverySignal));
     TRY_ASSIGN(int again, queue_again(p, t, std::exchange(t.asked_signal, 0)));
-    t.stopped = false;
-    return resume(t.tid.value, again);
+    return let_run(t, again);
 }
 
 // The signal of this stop, which is blocked now, has to be pending. What the thread is to be resumed with: the kernel itself queues
