@@ -405,13 +405,13 @@ Status Worker::start_deputies(DeputyProcess& p) {
     TRY(p.session->start(p.server, *events_));
     for (auto& [tid, t] : p.threads)
         if (!t.untraced) TRY(go_on(p, t));
-    // A stopped program takes no signals before it is continued.
-    return p.job_stopped ? Status() : settle_pending_signals(p);
+    return settle_pending_signals(p);
 }
 
-// Signals that came while the program was frozen go to the guest before it starts, so that they still interrupt the
-// call that it is in.
+// Signals that came while the program was frozen go to the guest before it starts: they still interrupt the call that it is in, and
+// their handlers run before that returns. A program that is stopped by job control takes none before it is continued.
 Status Worker::settle_pending_signals(DeputyProcess& p) {
+    if (p.job_stopped) return {};
     auto is_due = [&] {
         for (const auto& [tid, t] : p.threads) {
             if (t.exiting) continue;
@@ -514,6 +514,7 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
         TRY(stop_deputies(p));
         TRY(assist_->requeue_signals(pid.value, *image, p.region().place_for_batches(), *this));
         TRY(end_quiet(p, &*image));
+        TRY(settle_pending_signals(p));
         return commit(p, *session);
     }();
     if (!moved) {

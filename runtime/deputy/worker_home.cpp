@@ -195,6 +195,7 @@ Status Worker::end_quiet(DeputyProcess& p, const wire::Image* image) {
 Status Worker::give_up_return(DeputyProcess& p, const Error& why) {
     spdlog::warn("process {} stays on node {}: {}", p.pid.value, p.session->node(), why.message());
     TRY(end_quiet(p, nullptr));
+    TRY(settle_pending_signals(p));
     // It may have been stopped or continued since it was frozen there, and another node been told.
     TRY(p.session->send(p.job_stopped ? FrameType::Stop : FrameType::Continue, ProcessHead{p.pid.value}));
     return p.session->send(FrameType::Thaw, ProcessHead{p.pid.value});
