@@ -86,8 +86,10 @@ Expected<uint64_t> GuestSupervisor::mask_of(const GuestThread& t) const {
     return status.sig_blocked;
 }
 
-// rt_sigreturn: the stack pointer stands behind the frame's return address, at its ucontext.
+// rt_sigreturn: the stack pointer stands behind the frame's return address, at its ucontext. That a stub changed the mask before
+// the handler is noted first: what is told now is newer, and home may ask while it is on its way.
 Status GuestSupervisor::return_from_handler(GuestThread& t) {
+    note_late(t);
     TRY_ASSIGN(uint64_t stack, stack_pointer_in_call(t.outer));
     auto mask = t.process->memory->get<uint64_t>(stack + kMaskInContext);
     if (!mask) return let_run(t);
