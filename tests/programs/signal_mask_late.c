@@ -149,8 +149,8 @@ static int by_descriptor(void) {
 static void toggled(int count) {
     sigset_t set = set_of(SIGRTMIN);
     start_sender(SIGRTMIN, count);
-    let_send(SOON);
     handled = last_value = 0;
+    let_send(SOON);
     for (long long end = now_ns() + 20 * NSEC_PER_MSEC; now_ns() < end;) {
         CHECK_SYS(sigprocmask(SIG_BLOCK, &set, NULL));
         int before = handled;
