@@ -421,9 +421,15 @@ Status Worker::settle_pending_signals(DeputyProcess& p) {
         return false;
     };
     HomePid pid = p.pid;
-    // Where they never end the later ones interrupt it a little later.
-    constexpr int kMostMs = 200;
-    auto taken = pump(kMostMs, "pending signals are not taken", [&] { return process_of(pid) == nullptr || !is_due(); });
+    TRY_ASSIGN(ProcStatus at_first, read_status(p.alive()));
+    int64_t began_ns = monotonic_ns();
+    uint64_t before = p.signals_taken;
+    // Where they never end it is enough that all are taken that were there at first.
+    constexpr int64_t kUsualNs = 200'000'000;
+    constexpr int kMostMs = 5000;
+    auto is_enough = [&] { return monotonic_ns() - began_ns > kUsualNs && p.signals_taken - before > at_first.queued_signals; };
+    auto taken =
+        pump(kMostMs, "pending signals are not taken", [&] { return process_of(pid) == nullptr || !is_due() || is_enough(); });
     if (!taken && taken.error().code() != ETIMEDOUT) return taken;
     if (process_of(pid) == nullptr) return is_no_more(pid);
     return one_event(0);

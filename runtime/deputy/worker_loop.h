@@ -83,6 +83,7 @@ struct DeputyProcess {
     int64_t try_return_at_ns = 0, return_failing_since_ns = 0;  // CLOCK_MONOTONIC; 0: no return has failed
     bool can_wait = false;                                      // the return may fail for ever
     uint64_t moves = 0, returns = 0;
+    uint64_t signals_taken = 0;
     std::string return_reason;
     CpuHead cpu_before_exec{};          // as the node said when an exec was about to be made
     bool keeps_copy = false;            // its memory here is as it was when it left, and the node knows what it has written since

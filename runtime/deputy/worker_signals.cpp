@@ -107,6 +107,7 @@ Expected<int> Worker::queue_again(const DeputyProcess& p, const DeputyThread& t,
 }
 
 Status Worker::take_signal(DeputyProcess& p, DeputyThread& t, int signal) {
+    p.signals_taken++;
     TRY_ASSIGN(ProcStatus status, read_status(p.pid.value, t.tid.value));
     bool is_caught = (status.sig_caught & bit(signal)) != 0;
     bool is_ignored = (status.sig_ignored & bit(signal)) != 0 || (!is_caught && is_ignored_by_default(signal));

@@ -179,6 +179,8 @@ ProcStatus parse_status(std::string_view text) {
             four(v, s.gid);
         else if (key == "Threads")
             s.threads = static_cast<int>(decimal(v[0]));
+        else if (key == "SigQ")
+            s.queued_signals = static_cast<uint64_t>(decimal(v[0]));
         else if (key == "SigPnd")
             s.sig_pending = hex(v[0]);
         else if (key == "ShdPnd")
