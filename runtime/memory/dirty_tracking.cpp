@@ -37,8 +37,9 @@ Status scan(int pagemap, PageRun range, ScanArg arg, Take take) {
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return fail_errno("scan pages {:#x}-{:#x}", at, range.end);
         for (int i = 0; i < n; i++) take(found[static_cast<size_t>(i)]);
-        if (arg.walk_end <= at) break;
-        at = arg.walk_end;
+        uint64_t done = walked_to(arg, n);
+        if (done <= at) break;
+        at = done;
     }
     return {};
 }

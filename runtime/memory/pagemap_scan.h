@@ -3,6 +3,7 @@
 #pragma once
 #include <sys/ioctl.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace pmi {
@@ -21,5 +22,13 @@ struct ScanArg {
 };
 static_assert(sizeof(ScanArg) == 96);
 constexpr unsigned long kPagemapScan = _IOWR('f', 16, ScanArg);
+
+// How far a scan got that has `found` regions. walk_end alone does not say: the kernel walks until 512 are found, and goes on from
+// there; when the last of these walks gets to the end, walk_end is still where the one before it stopped, and what was found since
+// would be found again (pagemap_scan in fs/proc/task_mmu.c; Linux 6.18).
+inline uint64_t walked_to(const ScanArg& arg, int found) {
+    const auto* regions = reinterpret_cast<const ScanRegion*>(arg.vec);  // NOLINT: as the kernel has it
+    return found > 0 ? std::max(arg.walk_end, regions[found - 1].end) : arg.walk_end;
+}
 
 }  // namespace pmi

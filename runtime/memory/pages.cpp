@@ -47,8 +47,9 @@ Expected<std::vector<PageRun>> PageMap::scan(uint64_t start, uint64_t end, bool 
         if (n < 0 && (errno == ENOTTY || errno == EINVAL)) return read_mappings(start, end, own_only);
         if (n < 0) return fail_errno("scan pages {:#x}-{:#x}", start, end);
         for (int i = 0; i < n; i++) append(runs, found[static_cast<size_t>(i)].start, found[static_cast<size_t>(i)].end);
-        if (arg.walk_end <= start) break;
-        start = arg.walk_end;
+        uint64_t done = walked_to(arg, n);
+        if (done <= start) break;
+        start = done;
     }
     return runs;
 }

@@ -67,15 +67,16 @@ class Joiner {
 
     Status extend_over(AddressRange range, const wire::Region& region) {
         TRY_ASSIGN(auto runs, pages_.own_pages(range.start, range.end));
-        std::vector<std::byte> bytes(PageSet(runs).bytes());
-        TRY(each_of(runs, bytes, [&](uint64_t address, auto part) { return memory_.read(address, part); }));
+        PageSet pages(std::move(runs));
+        std::vector<std::byte> bytes(pages.bytes());
+        TRY(each_of(pages, bytes, [&](uint64_t address, auto part) { return memory_.read(address, part); }));
         TRY(place(range, region));
-        return each_of(runs, bytes, [&](uint64_t address, auto part) { return memory_.write(address, part); });
+        return each_of(pages, bytes, [&](uint64_t address, auto part) { return memory_.write(address, part); });
     }
 
     template <typename Do>
-    static Status each_of(const std::vector<PageRun>& runs, std::span<std::byte> bytes, Do what) {
-        for (const auto& run : runs) {
+    static Status each_of(const PageSet& pages, std::span<std::byte> bytes, Do what) {
+        for (const auto& run : pages.runs()) {
             TRY(what(run.start, bytes.first(run.end - run.start)));
             bytes = bytes.subspan(run.end - run.start);
         }
