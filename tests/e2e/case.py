@@ -41,8 +41,16 @@ class Case:
     def path(self, name):
         return os.path.join(self.directory, name)
 
+    def directory_for(self, name):
+        """The program's to write in, whoever it runs as."""
+        path = self.path(name)
+        os.makedirs(path, exist_ok=True)
+        if self.run.user is not None:
+            os.chown(path, self.run.user, self.run.user)
+        return path
+
     def write(self, name, text):
-        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+        self.directory_for(os.path.dirname(name))
         with open(self.path(name), "w") as f:
             f.write(text)
         return self.path(name)

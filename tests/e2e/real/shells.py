@@ -99,7 +99,7 @@ def case_make(c):
     c.need("make", "gcc")
 
     def project(name):
-        os.mkdir(c.path(name))
+        c.directory_for(name)
         rng = random.Random(1)
         for i in range(16):
             body = "".join(f"long f{i}_{k}(long x) {{ long r = x; for (long j = 0; j < {rng.randrange(5, 90)}; j++) "

@@ -12,6 +12,10 @@ physpage quota ramfs rawdev reset resources rtc smi softlockup swap sysfs tun wa
 HARD_TO_STOP = {"clone", "fpunch", "pthread", "punch-hole", "resched"}
 
 
+def complaint_in(text):
+    return re.search(r"stress-ng: (fail|error).*", text)
+
+
 def stressor(c, name):
     c.need("gcc")
     program = c.need("stress-ng")
@@ -22,7 +26,7 @@ def stressor(c, name):
     native = subprocess.run(["env", f"LD_PRELOAD={library}", *command], capture_output=True, cwd=c.directory, timeout=60,
                             stdin=subprocess.DEVNULL, **c.ids)
     text = (native.stdout + native.stderr).decode(errors="replace")
-    if native.returncode != 0 or "No stress workers invoked" in text or "skipp" in text:
+    if native.returncode != 0 or complaint_in(text) or "No stress workers invoked" in text or "skipp" in text:
         raise Skipped(f"by itself: {' '.join(text.split())[-160:]}")
     job = c.start(command, env=environment)
     mover = c.mover(job, pause=(0.02, 0.15))
@@ -32,7 +36,7 @@ def stressor(c, name):
         if not (str(e).startswith("a move failed") and name in HARD_TO_STOP):
             raise
         c.notes.append(str(e))
-    complaint = re.search(r"stress-ng: (fail|error).*", job.output() + job.errors())
+    complaint = complaint_in(job.output() + job.errors())
     if complaint:
         raise Failed(complaint[0])
 
