@@ -292,15 +292,6 @@ void MemoryFollower::note_dropped(const std::vector<AddressRange>& ranges) {
     known_.subtract(gone);
 }
 
-std::vector<AddressRange> MemoryFollower::installed_of(const std::vector<AddressRange>& ranges) const {
-    PageSet here = held_;
-    here.unite(PageSet(installed_));
-    here.intersect(PageSet(runs_of(ranges)));
-    std::vector<AddressRange> found;
-    for (const auto& run : here.runs()) found.push_back({run.start, run.end});
-    return found;
-}
-
 Status MemoryFollower::settle(const wire::Image& image) {
     auto mappings = private_mappings(image);
     PageSet here(mappings), fresh(std::exchange(installed_, {}));

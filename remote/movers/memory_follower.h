@@ -51,8 +51,6 @@ class MemoryFollower : public Mover {
     // These pages have been installed, or have gone, as the other side has them.
     void note_installed(const AddressRange& range) { installed_.push_back({range.start, range.end}); }
     void note_dropped(const std::vector<AddressRange>& ranges);
-    // Those of them that have been installed.
-    std::vector<AddressRange> installed_of(const std::vector<AddressRange>& ranges) const;
     // What has been installed since is no news. Costs what was installed, not what there is.
     Status settle(const wire::Image& image);
     // They have come later, or are still to come, as the other side has them, into mappings that are followed already.

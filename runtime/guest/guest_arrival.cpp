@@ -49,7 +49,6 @@ Status GuestSupervisor::handle_arrival(const StreamView& view) {
 
 Status GuestSupervisor::install_memory(const StreamView& view) {
     TRY(arrival_->memory->install(view));
-    if (view.head.kind == StreamKind::Pages && !arrival_->is_final) arrival_->had_rounds = true;
     for (size_t i = 0; view.head.kind == StreamKind::Pages && arrival_->follower && i < view.head.runs; i++)
         arrival_->follower->note_installed({view.run(i).where, (view.run(i).where + view.run(i).size + kPage - 1) & ~(kPage - 1)});
     return {};
@@ -65,7 +64,6 @@ Status GuestSupervisor::take_offer(const StreamView& view) {
         return may_be_own && parts_.files->get(image.files(file), offset_of_position(where), hash, page);
     };
     TRY_ASSIGN(auto found, arrival_->memory->install_found(view, find));
-    if (view.head.offered == StreamKind::Pages && !arrival_->is_final) arrival_->had_rounds = true;
     size_t number = 0;
     for (size_t i = 0; view.head.offered == StreamKind::Pages && arrival_->follower && i < view.head.runs; i++)
         for (MemoryRun run = view.run(i); run.size > 0; run.where += kPage, run.size -= kPage, number++)

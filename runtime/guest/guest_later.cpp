@@ -6,8 +6,23 @@
 #include "runtime/base/log.h"
 #include "runtime/guest/guest_supervisor.h"
 #include "runtime/guest/page_fetcher.h"
+#include "runtime/memory/pages.h"
 
 namespace pmi {
+namespace {
+
+Expected<PageSet> present_of(pid_t pid, const PageSet& wanted) {
+    TRY_ASSIGN(PageMap pages, PageMap::open(pid));
+    PageSet present;
+    for (const auto& run : close_runs(wanted)) {
+        TRY_ASSIGN(auto runs, pages.present_pages(run.start, run.end));
+        present.unite(PageSet(std::move(runs)));
+    }
+    present.intersect(wanted);
+    return present;
+}
+
+}  // namespace
 
 Status GuestSupervisor::make_ready_for_later() {
     if (arrival_ || had_guest_ || page_lines_) return fail("a question for memory that comes later, too late");
@@ -41,14 +56,16 @@ Status GuestSupervisor::start_fetcher() {
 Status GuestSupervisor::take_later(const StreamView& view) {
     if (!fetcher_ || !arrival_->is_final) return fail("memory that comes later, unasked");
     TRY_ASSIGN(auto ranges, arrival_->memory->dropped(view));
-    for (const auto& r : ranges) arrival_->later.add(r.start, r.end);
-    if (!arrival_->had_rounds) return {};
-    // What they were in a round is out of date.
-    if (arrival_->follower) {
-        ranges = arrival_->follower->installed_of(ranges);
-        arrival_->follower->note_dropped(ranges);
-    }
-    return arrival_->builder->drop(ranges);
+    PageSet later;
+    for (const auto& r : ranges) later.add(r.start, r.end);
+    arrival_->later.unite(later);
+    if (arrival_->follower) arrival_->follower->note_dropped(ranges);
+    // Where a page is there nobody would wait for it. What it was in a round is out of date; and the first page that was stored in
+    // memory with MADV_HUGEPAGE has made a huge one, with zeros around it.
+    TRY_ASSIGN(PageSet there, present_of(arrival_->builder->outer(), later));
+    std::vector<AddressRange> out_of_date;
+    for (const auto& run : there.runs()) out_of_date.push_back({run.start, run.end});
+    return arrival_->builder->drop(out_of_date);
 }
 
 // Behind settle(): what comes is what home has.

@@ -304,7 +304,6 @@ class GuestSupervisor : private StopWaiter {
         std::unique_ptr<MemoryInstaller> memory;
         std::unique_ptr<MemoryFollower> follower;  // null: pages can't be followed here
         bool is_final = false;                     // the program stands still, and this is all of its image
-        bool had_rounds = false;
         PageSet later;  // what comes when it runs
     };
     std::optional<Arrival> arrival_;
