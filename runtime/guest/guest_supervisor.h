@@ -304,7 +304,7 @@ class GuestSupervisor : private StopWaiter {
         std::unique_ptr<MemoryInstaller> memory;
         std::unique_ptr<MemoryFollower> follower;  // null: pages can't be followed here
         bool is_final = false;                     // the program stands still, and this is all of its image
-        PageSet later;  // what comes when it runs
+        PageSet later;                             // what comes when it runs
     };
     std::optional<Arrival> arrival_;
     std::optional<PageLines> page_lines_;  // home is going to keep some of the memory back
