@@ -422,12 +422,17 @@ Status Worker::settle_pending_signals(DeputyProcess& p) {
     };
     HomePid pid = p.pid;
     TRY_ASSIGN(ProcStatus at_first, read_status(p.alive()));
-    int64_t began_ns = monotonic_ns();
-    uint64_t before = p.signals_taken;
-    // Where they never end it is enough that all are taken that were there at first.
+    int64_t began_ns = monotonic_ns(), last_ns = began_ns;
+    uint64_t before = p.signals_taken, last = before;
+    // Where they never end it is enough that all are taken that were there at first; where none is taken, nobody waits for long.
     constexpr int64_t kUsualNs = 200'000'000;
     constexpr int kMostMs = 5000;
-    auto is_enough = [&] { return monotonic_ns() - began_ns > kUsualNs && p.signals_taken - before > at_first.queued_signals; };
+    auto is_enough = [&] {
+        int64_t now = monotonic_ns();
+        if (std::exchange(last, p.signals_taken) != p.signals_taken) last_ns = now;
+        bool took_all = p.signals_taken - before > at_first.queued_signals;
+        return now - last_ns > kUsualNs || (took_all && now - began_ns > kUsualNs);
+    };
     auto taken =
         pump(kMostMs, "pending signals are not taken", [&] { return process_of(pid) == nullptr || !is_due() || is_enough(); });
     if (!taken && taken.error().code() != ETIMEDOUT) return taken;

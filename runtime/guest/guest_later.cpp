@@ -13,11 +13,12 @@ namespace {
 
 Expected<PageSet> present_of(pid_t pid, const PageSet& wanted) {
     TRY_ASSIGN(PageMap pages, PageMap::open(pid));
-    PageSet present;
+    std::vector<PageRun> found;
     for (const auto& run : close_runs(wanted)) {
         TRY_ASSIGN(auto runs, pages.present_pages(run.start, run.end));
-        present.unite(PageSet(std::move(runs)));
+        found.insert(found.end(), runs.begin(), runs.end());
     }
+    PageSet present(std::move(found));
     present.intersect(wanted);
     return present;
 }
