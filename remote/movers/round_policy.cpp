@@ -1,5 +1,7 @@
 #include "remote/movers/round_policy.h"
 
+#include <algorithm>
+
 namespace pmi {
 namespace {
 
@@ -38,8 +40,10 @@ Expected<MoveMode> choose_mode(const MoveFacts& facts) {
 }
 
 double link_of(const std::vector<Round>& rounds) {
-    if (rounds.empty() || rounds.front().ns <= 0) return 0;
-    return static_cast<double>(rounds.front().bytes) * 1e9 / static_cast<double>(rounds.front().ns);
+    double fastest = 0;
+    for (const auto& r : rounds)
+        if (r.ns > 0) fastest = std::max(fastest, static_cast<double>(r.bytes) * 1e9 / static_cast<double>(r.ns));
+    return fastest;
 }
 
 bool is_little(const std::vector<Round>& rounds, double link) {

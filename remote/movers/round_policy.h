@@ -39,7 +39,8 @@ bool is_little(const std::vector<Round>& rounds, double link);
 // what has been at the destination in a round is dropped there page by page, and with many pages the program stands still for
 // longer than one that begins without any. Not over links on which another beginning is long.
 bool can_end(const std::vector<Round>& rounds, double link);
-// Bytes a second, by what the first round took; 0: nothing is known.
+// Bytes a second: the fastest round's, since a round in which most was found at the destination, or little was sent, tells little
+// of the link. 0: nothing is known.
 double link_of(const std::vector<Round>& rounds);
 // What is usual where nothing is known.
 double link_or_usual(double link);

@@ -1,6 +1,7 @@
 // How a program arrives: all at once, standing still (Image, memory, End), or laid out while it still runs at the source:
 //   Layout (announced, while the source prepares), and then
 //   Layout, memory, Drop, RoundEnd -> RoundAck, again and again; then, standing still, Image, memory, Drop, End
+// While the source looks for the memory that goes with the image, the threads are made here.
 // Some of it may come when it already runs here (guest_later.cpp): AskLater -> LaterAt before all that, and Later before End.
 // Each layout may differ from the one before: what has gone is unmapped, what is new is empty, and the source sends it.
 #include "remote/wire/xstate.h"
@@ -97,7 +98,8 @@ Status GuestSupervisor::take_image(wire::Image image, bool is_final) {
         std::make_unique<MemoryInstaller>(builder.outer(), arrival_->image, [this](uint32_t index) { return twins_.fd_of(index); });
     // In a round there may be other memory there by now, of which the next layout tells.
     if (!is_final) arrival_->memory->leave_out_behind_file_ends();
-    return is_first ? start_following() : Status();
+    if (is_first) TRY(start_following());
+    return is_final ? builder.make_tasks() : Status();
 }
 
 // So that only what it writes here has to travel on.

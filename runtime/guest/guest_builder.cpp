@@ -315,11 +315,15 @@ Status GuestBuilder::lock_regions() {
     return batch.run();
 }
 
+Status GuestBuilder::make_tasks() {
+    TRY(make_threads());
+    return assist_.install_process(outer_, image_, agent(), waiter_);
+}
+
+// The kernel writes to a thread's rseq area, which must have its memory by then.
 Expected<Fd> GuestBuilder::finish() {
     TRY(set_limits());
     TRY(lock_regions());
-    TRY(make_threads());
-    TRY(assist_.install_process(outer_, image_, agent(), waiter_));
     for (const auto& t : image_.threads())
         if (!t.ended()) TRY(assist_.install_thread(threads_.at(HomePid(t.tid())), t, agent(), waiter_));
     return install_filter();

@@ -1,5 +1,5 @@
-// Builds a guest from an image: a stub in the jail, its address space emptied and laid out anew, then (when the
-// memory has arrived) threads, their state, and the seccomp filter.
+// Builds a guest from an image: a stub in the jail, its address space emptied and laid out anew, its threads, then (when the
+// memory has arrived) their state, and the seccomp filter.
 #pragma once
 #include <sys/types.h>
 
@@ -38,7 +38,9 @@ class GuestBuilder {
     Expected<DirtyTracking> start_tracking();
     // One that can tell of missing pages too.
     Expected<UserFault> make_userfault(UserFault::Track track);
-    // Threads, state, filter. Everything is stopped then; returns the notification listener.
+    // Threads, and what holds for all of them. Needs the final image, but none of its memory, which is still on its way.
+    Status make_tasks();
+    // State of each thread, filter. Everything is stopped then; returns the notification listener.
     Expected<Fd> finish();
 
     pid_t outer() const { return outer_; }

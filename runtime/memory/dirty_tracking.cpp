@@ -25,7 +25,7 @@ constexpr uint64_t kPagesAtOnce = 32768;      // of one walk, which keeps mmap(2
 // All that matches, in order. `arg` has the categories and flags.
 template <typename Take>
 Status scan(int pagemap, PageRun range, ScanArg arg, Take take) {
-    std::vector<ScanRegion> found(2048);
+    auto found = room_for_scan(range.start, range.end);
     arg.size = sizeof arg;
     arg.vec = reinterpret_cast<uint64_t>(found.data());
     arg.vec_len = found.size();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 namespace pmi {
 
@@ -22,6 +23,12 @@ struct ScanArg {
 };
 static_assert(sizeof(ScanArg) == 96);
 constexpr unsigned long kPagemapScan = _IOWR('f', 16, ScanArg);
+
+// Room for what one scan may find. Most scans are of a page or two, and many of them are made while a program stands still.
+inline std::vector<ScanRegion> room_for_scan(uint64_t start, uint64_t end) {
+    constexpr uint64_t kPageBytes = 4096, kMost = 2048;
+    return std::vector<ScanRegion>(std::clamp<uint64_t>((end - start) / kPageBytes, 1, kMost));
+}
 
 // How far a scan got that has `found` regions. walk_end alone does not say: the kernel walks until 512 are found, and goes on from
 // there; when the last of these walks gets to the end, walk_end is still where the one before it stopped, and what was found since

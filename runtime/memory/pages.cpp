@@ -32,7 +32,7 @@ Expected<std::vector<PageRun>> PageMap::present_pages(uint64_t start, uint64_t e
 
 Expected<std::vector<PageRun>> PageMap::scan(uint64_t start, uint64_t end, bool own_only) const {
     std::vector<PageRun> runs;
-    std::vector<ScanRegion> found(4096);
+    auto found = room_for_scan(start, end);
     while (start < end) {
         ScanArg arg{};
         arg.size = sizeof arg;

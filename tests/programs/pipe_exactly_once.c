@@ -29,22 +29,22 @@ int main(void) {
     pid_t child = fork();
     CHECK_SYS(setitimer(ITIMER_REAL, &every, NULL));
     if (child == 0) {
-        for (unsigned i = 0; i < 8000; i++) {
+        for (unsigned i = 0; i < 4000; i++) {
             unsigned value;
             io(there[0], false, &value);
             CHECK_EQ(value, i);
             value = ~value;
             io(back[1], true, &value);
-            if (i % 2000 == 1000) MIGRATE_POINT();
+            if (i % 1000 == 500) MIGRATE_POINT();
         }
         _exit(0);
     }
-    for (unsigned i = 0; i < 8000; i++) {
+    for (unsigned i = 0; i < 4000; i++) {
         unsigned value = i;
         io(there[1], true, &value);
         io(back[0], false, &value);
         CHECK_EQ(value, ~i);
-        if (i % 2000 == 0) MIGRATE_POINT();
+        if (i % 1000 == 0) MIGRATE_POINT();
     }
     CHECK_EXITED(child, 0);
     CHECK(ticks > 0);

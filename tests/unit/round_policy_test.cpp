@@ -115,7 +115,7 @@ TEST(AfterRound, BeforeTheRestFollowsRoundsAreFew) {
     rounds.push_back({100u << 10, 1'000'000});
     EXPECT_TRUE(is_little(rounds, 1e9));
     EXPECT_FALSE(is_little(rounds, 1e6));
-    EXPECT_TRUE(is_little(rounds, 0));  // by what the first one took
+    EXPECT_TRUE(is_little(rounds, 0));  // by what the fastest took
 }
 
 TEST(CanEnd, WhereMuchIsLeftAllOfItFollows) {
@@ -128,6 +128,12 @@ TEST(CanEnd, WhereMuchIsLeftAllOfItFollows) {
     EXPECT_TRUE(can_end(rounds, 100e6));  // few pages
     rounds.back().bytes = 8u << 20;
     EXPECT_FALSE(can_end(rounds, 100e6));
+}
+
+TEST(LinkOf, RoundsThatSendLittleTellLittleOfIt) {
+    EXPECT_EQ(link_of({}), 0);
+    // Most of the first was found over there, and nearly nothing was left for the last.
+    EXPECT_EQ(link_of({{40u << 20, 2'000'000'000}, {100'000'000, 400'000'000}, {200u << 10, 6'000'000}}), 250e6);
 }
 
 TEST(CanEnd, NotOverALinkOnWhichAnotherBeginningIsLong) {
