@@ -11,6 +11,7 @@ from driver import CommandError, PointServer
 
 def case_postgresql_says_no(c):
     initdb, postgres, psql = c.need("initdb", "postgres", "psql")
+    c.need_root()  # it runs as a user of its own
     import pwd
     try:
         user = pwd.getpwnam("postgres")

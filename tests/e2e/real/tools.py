@@ -1,7 +1,5 @@
 """Command-line tools that work with many processes, threads or files."""
 
-import sys
-
 from case import compare
 
 
@@ -131,7 +129,7 @@ if __name__ == '__main__':
     asyncio.run(main())
     done = threading.Event(); t = threading.Timer(0.2, done.set); t.start(); print(done.wait(5))
 """)
-    _same_often(c, [sys.executable, "-u", script])
+    _same_often(c, [c.need("/usr/bin/python3"), "-u", script])
 
 
 def case_configure(c):
