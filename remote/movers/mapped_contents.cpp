@@ -1,8 +1,10 @@
 #include "remote/movers/mapped_contents.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <set>
 
 namespace pmi {
@@ -47,7 +49,36 @@ uint64_t readable(const SendOrder& order, const AddressRange& range) {
 
 }  // namespace
 
-// Through shared mappings first: a private one may show what the program has made of its copy.
+Expected<FileContents> FileContents::open(const SendOrder& order) {
+    TRY_ASSIGN(PageMap pages, PageMap::open(order.pid));
+    return FileContents(std::move(pages), order.file_page);
+}
+
+Status FileContents::show_file(uint64_t position, uint64_t address, std::span<std::byte> bytes) const {
+    if (!read_) return {};
+    TRY_ASSIGN(auto own, pages_.own_pages(address, address + whole_pages(bytes.size())));
+    for (const auto& run : own)
+        for (uint64_t at = run.start - address; at < run.end - address; at += kPage) {
+            auto page = bytes.subspan(at, std::min<size_t>(kPage, bytes.size() - at));
+            (void)read_(file_of_position(position), offset_of_position(position) + at, page);
+        }
+    return {};
+}
+
+bool read_file_page(int fd, uint64_t offset, std::span<std::byte> page) {
+    while (!page.empty()) {
+        ssize_t n = ::pread(fd, page.data(), page.size(), static_cast<off_t>(offset));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return false;
+        if (n == 0) break;
+        offset += static_cast<uint64_t>(n);
+        page = page.subspan(static_cast<size_t>(n));
+    }
+    std::fill(page.begin(), page.end(), std::byte{0});
+    return true;
+}
+
+// Through shared mappings first, whose pages are never the program's own.
 std::vector<FilePart> parts_to_send(const SendOrder& order, Files which, SentParts& sent) {
     std::set<uint32_t> stored_in;
     for (const auto& r : order.image->regions())
@@ -69,8 +100,15 @@ std::vector<FilePart> parts_to_send(const SendOrder& order, Files which, SentPar
 }
 
 Status send_files(const SendOrder& order, Files which, SentParts& sent, MemorySender& sender, MemorySender::Zeros zeros) {
-    for (const auto& part : parts_to_send(order, which, sent))
-        TRY(sender.add(StreamKind::FileData, part.position, part.address, part.size, zeros));
+    TRY_ASSIGN(FileContents contents, FileContents::open(order));
+    RemoteMemory memory(order.pid);
+    for (const auto& part : parts_to_send(order, which, sent)) {
+        auto read = [&](uint64_t offset, std::span<std::byte> to, std::vector<bool>&) -> Status {
+            TRY(memory.read(part.address + offset, to));
+            return contents.show_file(part.position + offset, part.address + offset, to);
+        };
+        TRY(sender.add(StreamKind::FileData, part.position, part.size, read, zeros));
+    }
     return {};
 }
 

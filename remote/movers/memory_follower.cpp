@@ -50,7 +50,7 @@ std::vector<PageRun> private_mappings(const wire::Image& image) {
     return mappings;
 }
 
-void MemoryFollower::start_sending(const SendOrder& order, Stream& stream) {
+Status MemoryFollower::start_sending(const SendOrder& order, Stream& stream) {
     stream_ = &stream;
     pid_ = order.image->pid();
     sender_.emplace(order, stream);
@@ -58,6 +58,8 @@ void MemoryFollower::start_sending(const SendOrder& order, Stream& stream) {
     pieces_.clear();
     sent_.clear(), zeros_.clear(), became_zero_.clear();
     vanished_ = false;
+    TRY_ASSIGN(contents_, FileContents::open(order));
+    return {};
 }
 
 // Where the other side, by the same comparison, maps anew: it has nothing there any more. A page may have been taken and sent after
@@ -88,7 +90,7 @@ void MemoryFollower::note_layout(const wire::Image& image) {
 }
 
 Status MemoryFollower::begin_round(const SendOrder& order, Stream& stream) {
-    start_sending(order, stream);
+    TRY(start_sending(order, stream));
     auto mappings = private_mappings(*order.image);
     PageSet written, replaced = forget_replaced(*order.image);
     // What is to follow need not be followed.
@@ -154,7 +156,7 @@ Expected<bool> MemoryFollower::step() {
 }
 
 Status MemoryFollower::take_back(const SendOrder& order, Stream& stream) {
-    start_sending(order, stream);
+    TRY(start_sending(order, stream));
     PageSet all;
     SendOrder sorting = order;
     sorting.later = &all;
@@ -199,8 +201,9 @@ Status MemoryFollower::send_piece(const Piece& piece) {
         (zeros ? zeros_ : sent_).add(where, where + kPage);
         return !zeros;
     };
-    auto read = [&](uint64_t offset, std::span<std::byte> to, std::vector<bool>& there) {
-        return read_pages(piece.address + offset, to, there);
+    auto read = [&](uint64_t offset, std::span<std::byte> to, std::vector<bool>& there) -> Status {
+        TRY(read_pages(piece.address + offset, to, there));
+        return is_file ? contents_->show_file(piece.where + offset, piece.address + offset, to) : Status();
     };
     return sender_->add_some(piece.kind, piece.where, piece.size, read, wanted);
 }
@@ -225,7 +228,7 @@ bool MemoryFollower::sending_takes_less(const SendOrder& order) const {
 }
 
 Expected<MoveTotals> MemoryFollower::send(const SendOrder& order, Stream& stream) {
-    start_sending(order, stream);
+    TRY(start_sending(order, stream));
     auto mappings = private_mappings(*order.image);
     PageSet replaced = forget_replaced(*order.image);
     if (!known_.empty()) TRY(tracking_->follow(mappings, used_places(*order.image)));

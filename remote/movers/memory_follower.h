@@ -74,7 +74,7 @@ class MemoryFollower : public Mover {
         PageSet looked, own, clean;
     };
     Expected<Seen> look(const wire::Image& image, const PageSet& all, const PageSet& replaced) const;
-    void start_sending(const SendOrder& order, Stream& stream);
+    Status start_sending(const SendOrder& order, Stream& stream);
     PageSet forget_replaced(const wire::Image& image);
     void note_layout(const wire::Image& image);
     void plan_files(const SendOrder& order);
@@ -97,6 +97,7 @@ class MemoryFollower : public Mover {
     int32_t pid_ = 0;
     std::optional<MemorySender> sender_;
     std::optional<RemoteMemory> memory_;
+    std::optional<FileContents> contents_;
     std::deque<Piece> pieces_;
     PageSet sent_, zeros_, became_zero_;
     bool vanished_ = false, file_vanished_ = false;

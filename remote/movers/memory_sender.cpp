@@ -28,7 +28,12 @@ std::span<Byte> page_of(std::span<Byte> bytes, size_t at) {
 }  // namespace
 
 Status MemorySender::add(StreamKind kind, uint64_t where, uint64_t address, uint64_t size, Zeros zeros) {
-    auto read = [&](uint64_t offset, std::span<std::byte> to, std::vector<bool>&) { return memory_.read(address + offset, to); };
+    return add(
+        kind, where, size,
+        [&](uint64_t offset, std::span<std::byte> to, std::vector<bool>&) { return memory_.read(address + offset, to); }, zeros);
+}
+
+Status MemorySender::add(StreamKind kind, uint64_t where, uint64_t size, const Read& read, Zeros zeros) {
     auto wanted = [&](uint64_t, std::span<const std::byte> page, bool) {
         bool skips = zeros == Zeros::Skip && is_zero(page);
         if (skips) count_zero_page();

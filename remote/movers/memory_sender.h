@@ -29,9 +29,10 @@ class MemorySender {
 
     // `where` is what the run is called over there; `address` is where it is read. Sizes are whole pages.
     Status add(StreamKind kind, uint64_t where, uint64_t address, uint64_t size, Zeros zeros);
-    // The same, of what may vanish meanwhile: false for a page that is not wanted or not there any more, which is left out.
     // `read` fills as much as it can and says which pages it has got.
     using Read = std::function<Status(uint64_t offset, std::span<std::byte> to, std::vector<bool>& there)>;
+    Status add(StreamKind kind, uint64_t where, uint64_t size, const Read& read, Zeros zeros);
+    // The same, of what may vanish meanwhile: false for a page that is not wanted or not there any more, which is left out.
     using Wanted = std::function<bool(uint64_t where, std::span<const std::byte> page, bool is_there)>;
     Status add_some(StreamKind kind, uint64_t where, uint64_t size, const Read& read, const Wanted& wanted);
     Status add_bytes(StreamKind kind, uint64_t where, std::span<const std::byte> bytes);

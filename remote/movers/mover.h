@@ -22,11 +22,16 @@ namespace pmi {
 
 class PageFinder;
 
+using ReadFilePage = std::function<bool(uint32_t file, uint64_t offset, std::span<std::byte> page)>;
+
 struct SendOrder {
     pid_t pid = 0;                       // whose memory, in this machine's numbers; stopped
     const wire::Image* image = nullptr;  // its regions
     bool file_contents = false;          // the destination has no such files: send what is mapped of them
-    std::vector<AddressRange> whole;     // ranges that are sent whole, whatever they are
+    // What a file has at a page of which the program has made a copy of its own: its mapping does not show that. False: it can't be
+    // read, and what the mapping shows is sent. Called for as long as the transfer, or its round, lasts.
+    ReadFilePage file_page{};
+    std::vector<AddressRange> whole;  // ranges that are sent whole, whatever they are
     // For writable shared mappings when file_contents is false: has this page stayed as it came?
     std::function<bool(uint32_t file, uint64_t offset, std::span<const std::byte> page)> unchanged;
     // Before each message, and while the destination takes none: what has been sent, and how many bytes are left to be looked

@@ -7,8 +7,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <map>
 #include <memory>
 
+#include "remote/movers/mapped_contents.h"
 #include "runtime/base/log.h"
 #include "runtime/kernel/descriptor_copy.h"
 
@@ -25,6 +27,30 @@ std::string name_now(const std::string& root, const wire::MappedFile& file) {
         if (entry->d_ino == file.inode() && entry->d_type == DT_REG) return fmt::format("{}/{}", directory, entry->d_name);
     return file.name();
 }
+
+class MappedFileReader {
+  public:
+    MappedFileReader(HomePid alive, const wire::Image& image) : alive_(alive), image_(image) {}
+    bool read(uint32_t index, uint64_t offset, std::span<std::byte> page) {
+        const Fd& from = file(index);
+        return from.valid() && read_file_page(from.get(), offset, page);
+    }
+
+  private:
+    const Fd& file(uint32_t index) {
+        auto [it, is_new] = files_.try_emplace(index);
+        if (!is_new) return it->second;
+        const auto& file = image_.files(static_cast<int>(index));
+        auto fds = list_fds(alive_.value);
+        it->second = open_mapped(alive_, image_, file, fds ? find_open(alive_, *fds, file) : std::nullopt, O_RDONLY);
+        if (!it->second.valid()) spdlog::debug("{} can't be opened: what its mappings show is taken for its contents", file.name());
+        return it->second;
+    }
+
+    HomePid alive_;
+    const wire::Image& image_;
+    std::map<uint32_t, Fd> files_;
+};
 
 }  // namespace
 
@@ -76,6 +102,12 @@ Fd open_own(HomePid alive, const wire::MappedFile& file, const std::optional<Ope
     if (reopened) return std::move(*reopened);
     spdlog::debug("a mapped file can't be opened anew: {}", reopened.error().message());
     return {};
+}
+
+ReadFilePage reader_of_files(HomePid alive, const wire::Image& image) {
+    return [reader = std::make_shared<MappedFileReader>(alive, image)](uint32_t file, uint64_t offset, std::span<std::byte> page) {
+        return reader->read(file, offset, page);
+    };
 }
 
 bool takes_writes(int fd) {

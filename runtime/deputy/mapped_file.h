@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "remote/movers/mover.h"
 #include "remote/wire/image.pb.h"
 #include "runtime/base/error.h"
 #include "runtime/base/fd.h"
@@ -33,6 +34,10 @@ Fd take_own(HomePid tid, int fd);
 // The same of a file that it maps. Where it has no descriptor of it `reopen` maps the file at `path`, as the program sees it, anew.
 using Reopen = std::function<Expected<Fd>(const wire::MappedFile& file, const std::string& path)>;
 Fd open_own(HomePid alive, const wire::MappedFile& file, const std::optional<OpenFile>& open, const Reopen& reopen);
+
+// Reads the files that a process maps, not through its mappings; each is opened when it is first wanted. For SendOrder::file_page.
+// `image`: its regions and files, which have to live as long.
+ReadFilePage reader_of_files(HomePid alive, const wire::Image& image);
 
 // A sealed memfd takes stores, but no write(2).
 bool takes_writes(int fd);

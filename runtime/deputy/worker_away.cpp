@@ -308,6 +308,7 @@ Status Worker::send_out(NodeSession& session, const wire::Image& image, pid_t pi
     order.pid = pid;
     order.image = &image;
     order.file_contents = true;
+    order.file_page = reader_of_files(HomePid(pid), image);
     if (early == nullptr) order.finder = session.finder();  // what was written since the first round is nowhere else
     bool is_to_follow = later != nullptr && later->is_wanted;
     if (is_to_follow) {

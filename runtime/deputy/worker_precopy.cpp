@@ -135,6 +135,7 @@ Status Worker::send_round(HomePid pid, NodeSession& session, EarlyCopy& copy, Pa
     order.pid = alive;
     order.image = &layout;
     order.file_contents = true;
+    order.file_page = reader_of_files(HomePid(alive), layout);
     if (copy.rounds.empty()) order.finder = session.finder();  // what is written later is nowhere else
     order.later = later;
     order.between = [&](const MoveTotals&, uint64_t) { return check_cancelled(pid); };

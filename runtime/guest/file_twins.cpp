@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "remote/movers/mapped_contents.h"
+
 namespace pmi {
 namespace {
 
@@ -222,6 +224,14 @@ bool FileTwins::unchanged(uint64_t device, uint64_t inode, uint64_t offset, std:
     std::vector<std::byte> was(page.size());
     ssize_t n = ::pread(t->pristine.get(), was.data(), was.size(), static_cast<off_t>(offset));
     return n >= 0 && std::memcmp(was.data(), page.data(), page.size()) == 0;
+}
+
+ReadFilePage FileTwins::reader_of(const wire::Image& image) const {
+    return [this, &image](uint32_t index, uint64_t offset, std::span<std::byte> page) {
+        const auto& file = image.files(static_cast<int>(index));
+        const Twin* twin = find(file.device(), file.inode());
+        return twin != nullptr && read_file_page(twin->fd.get(), offset, page);
+    };
 }
 
 Status FileTwins::translate(wire::Image& image) const {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "remote/movers/mover.h"
 #include "remote/wire/frames.h"
 #include "remote/wire/image.pb.h"
 #include "runtime/base/error.h"
@@ -44,6 +45,8 @@ class FileTwins {
     using SendChanges = std::function<Status(uint32_t number, std::span<const FileRun> runs, std::span<const std::byte> bytes)>;
     Status take_changes(const SendChanges& send);
     bool has_stores() const;  // whether there are files that home takes back
+    // Reads the twins of image.files, translated ones; for SendOrder::file_page. This object and `image` have to live as long.
+    ReadFilePage reader_of(const wire::Image& image) const;
     bool unchanged(uint64_t device, uint64_t inode, uint64_t offset, std::span<const std::byte> page) const;
 
     // Regions and files that were described on this node name twins; gives them home's names again. A mapped file

@@ -23,6 +23,7 @@ namespace {
 
 constexpr unsigned long kGuestOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
 constexpr size_t kOpsAtOnce = 500;
+constexpr size_t kFilesAtFirst = 200;  // SCM_MAX_FD is 253, for these and what else the stub gets
 
 // mprotect must not make it writable.
 bool is_for_reading(const wire::Region& r) {
@@ -40,6 +41,7 @@ Status GuestBuilder::lay_out() {
     TRY(twins_.prepare(image_));
     TRY(start_stub());
     TRY(clear_address_space());
+    TRY(pass_new_files());  // those for which one message had no room
     return map_regions();
 }
 
@@ -47,6 +49,7 @@ Status GuestBuilder::start_stub() {
     TRY_ASSIGN(Fd stub, make_stub(image_.agent_base()));
     std::vector<int> fds;
     for (const auto& r : image_.regions()) {
+        if (fds.size() == kFilesAtFirst) break;
         if (r.kind() != wire::Region::FILE || !stub_fds_.try_emplace(key_of(r), fds.size()).second) continue;
         fds.push_back(twin_fd_for(r));
     }

@@ -262,6 +262,7 @@ Status GuestSupervisor::send_memory(const StreamView& need) {
             order.whole.push_back({run.where, run.where + run.size});
         }
     }
+    order.file_page = twins_.reader_of(*departing_);
     order.unchanged = [this](uint32_t file, uint64_t offset, std::span<const std::byte> page) {
         const auto& f = departing_->files(static_cast<int>(file));
         return twins_.unchanged(f.device(), f.inode(), offset, page);

@@ -85,6 +85,7 @@ Status GuestSupervisor::start_sending(GuestProcess& p, wire::Image layout) {
     d.order.pid = p.alive();
     d.order.image = &d.image;
     d.order.file_contents = d.for_node;
+    d.order.file_page = twins_.reader_of(d.image);
     TRY(round_follower(p).begin_round(d.order, *parts_.stream));
     d.is_sending = true;
     return {};
