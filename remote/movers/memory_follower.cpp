@@ -58,6 +58,7 @@ Status MemoryFollower::start_sending(const SendOrder& order, Stream& stream) {
     pieces_.clear();
     sent_.clear(), zeros_.clear(), became_zero_.clear();
     vanished_ = false;
+    if (!order.file_contents) return {};
     TRY_ASSIGN(contents_, FileContents::open(order));
     return {};
 }
