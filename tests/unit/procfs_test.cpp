@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <limits.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <unistd.h>
@@ -108,6 +109,23 @@ TEST(Maps, SharedOnesAreThoseOfAll) {
 }
 
 TEST(Maps, NoSharedOnesOfWhatIsNotThere) { EXPECT_FALSE(read_shared_mappings(INT_MAX)); }
+
+TEST(Status, SignalsThatWait) {
+    sigset_t one, before;
+    sigemptyset(&one);
+    sigaddset(&one, SIGRTMIN);
+    ASSERT_EQ(::pthread_sigmask(SIG_BLOCK, &one, &before), 0);
+    constexpr int kSignals = 3;
+    for (int i = 0; i < kSignals; i++) ASSERT_EQ(::sigqueue(::getpid(), SIGRTMIN, sigval{}), 0);
+    auto status = read_status(::getpid());
+    for (int i = 0; i < kSignals; i++) ASSERT_EQ(::sigwaitinfo(&one, nullptr), SIGRTMIN);
+    ASSERT_EQ(::pthread_sigmask(SIG_SETMASK, &before, nullptr), 0);
+    ASSERT_TRUE(status);
+    uint64_t bit = uint64_t{1} << (SIGRTMIN - 1);
+    EXPECT_NE(status->sig_blocked & bit, 0U);
+    EXPECT_NE((status->sig_pending | status->shared_pending) & bit, 0U);
+    EXPECT_GE(status->queued_signals, uint64_t{kSignals});  // of all processes of the user
+}
 
 }  // namespace
 }  // namespace pmi
