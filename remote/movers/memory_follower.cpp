@@ -23,6 +23,13 @@ std::vector<PageRun> used_places(const wire::Image& image) {
     return used;
 }
 
+std::vector<PageRun> anonymous_mappings(const wire::Image& image) {
+    std::vector<PageRun> mappings;
+    for (const auto& r : image.regions())
+        if (r.kind() == wire::Region::ANONYMOUS) mappings.push_back({r.start(), r.end()});
+    return mappings;
+}
+
 std::vector<PageRun> runs_of(const std::vector<AddressRange>& ranges) {
     std::vector<PageRun> runs;
     runs.reserve(ranges.size());
@@ -156,6 +163,14 @@ Expected<bool> MemoryFollower::step() {
     return false;
 }
 
+Expected<uint64_t> MemoryFollower::written_since(const wire::Image& layout) const {
+    TRY_ASSIGN(PageSet touched, tracking_->touched(anonymous_mappings(layout)));
+    // Where it has nothing it has written nothing.
+    TRY_ASSIGN(auto pages, tracking_->look(close_runs(touched)));
+    pages.own.subtract(pages.clean);
+    return pages.own.bytes();
+}
+
 Status MemoryFollower::take_back(const SendOrder& order, Stream& stream) {
     TRY(start_sending(order, stream));
     PageSet all;
@@ -270,9 +285,7 @@ Expected<MoveTotals> MemoryFollower::send(const SendOrder& order, Stream& stream
 Expected<MemoryFollower::Seen> MemoryFollower::look(const wire::Image& image, const PageSet& all, const PageSet& replaced) const {
     PageSet where = all;
     if (!all_is_news_ && !known_.empty()) {
-        std::vector<PageRun> anonymous;
-        for (const auto& r : image.regions())
-            if (r.kind() == wire::Region::ANONYMOUS) anonymous.push_back({r.start(), r.end()});
+        auto anonymous = anonymous_mappings(image);
         where.subtract(PageSet(anonymous));
         TRY_ASSIGN(PageSet touched, tracking_->touched(anonymous));
         where.unite(touched);

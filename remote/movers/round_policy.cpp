@@ -58,12 +58,14 @@ bool can_end(const std::vector<Round>& rounds, double link) {
     return static_cast<double>(rounds.front().ns) / 1e9 > kLongAnew;
 }
 
+bool is_nearly_nothing(uint64_t bytes) { return bytes <= kSmallRound; }
+
 AfterRound after_round(const std::vector<Round>& rounds, MoveMode mode) {
     if (rounds.empty()) return AfterRound::OneMore;
     if (mode == MoveMode::Postcopy) return AfterRound::Freeze;
     const Round& last = rounds.back();
     size_t most = mode == MoveMode::PrecopyThenPostcopy ? kMostRoundsBefore : kMostRounds;
-    if (last.bytes <= kSmallRound || rounds.size() >= most) return AfterRound::Freeze;
+    if (is_nearly_nothing(last.bytes) || rounds.size() >= most) return AfterRound::Freeze;
     double seconds = 0;
     for (const auto& r : rounds) seconds += static_cast<double>(r.ns) / 1e9;
     if (seconds > kLongest) return AfterRound::Freeze;

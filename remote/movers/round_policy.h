@@ -32,6 +32,8 @@ struct Round {
 enum class AfterRound { OneMore, Freeze };
 // In mode Postcopy there is one, of what is not to follow; in mode PrecopyThenPostcopy they are few.
 AfterRound after_round(const std::vector<Round>& rounds, MoveMode mode = MoveMode::Precopy);
+// So little has been written since the last round that another one takes longer than to send it while the program stands still.
+bool is_nearly_nothing(uint64_t bytes);
 // What is still to be sent after these rounds, over a link of so many bytes a second (0: nothing is known), is not worth to
 // follow: the program stands still for it.
 bool is_little(const std::vector<Round>& rounds, double link);

@@ -13,6 +13,7 @@
 #include "remote/transport/tcp_stream.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/base/phases.h"
 #include "runtime/base/thread.h"
 #include "runtime/deputy/home_clock.h"
 
@@ -100,9 +101,13 @@ std::vector<SessionEvent> SessionEvents::take() {
 Expected<std::unique_ptr<NodeSession>> NodeSession::open(Transport& transport, const Keyring* ring, Security security,
                                                          const NodeAddress& to, wire::Host host) {
     Deadline deadline(kAnswerTimeoutMs);
+    Phases opened;
     TRY_ASSIGN(auto client, NodeClient::connect(transport, ring, to, deadline.left_ms()));
+    opened.mark("connect");
     TRY(measure_clocks(*client, host, deadline));
+    opened.mark("clocks");
     TRY_ASSIGN(wire::Place place, client->host(host));
+    opened.mark("place");
     TRY_ASSIGN(ChannelKeys keys, keys_of(place));
     int resume_ms = static_cast<int>(host.reconnect_seconds()) * 1000;
     // Both at a time.
@@ -114,6 +119,8 @@ Expected<std::unique_ptr<NodeSession>> NodeSession::open(Transport& transport, c
                                                   kAnswerTimeoutMs, resume_ms));
     std::unique_ptr<NodeSession> session(new NodeSession(to, place.machine(), keys, security, std::move(channel), resume_ms));
     TRY_ASSIGN(session->stream_, stream.get());
+    opened.mark("connections");
+    spdlog::debug("session on node {}: {}", to.name, opened.text());
     PageKey page_key{};
     if (place.page_key().size() == page_key.size()) {
         std::memcpy(page_key.data(), place.page_key().data(), page_key.size());

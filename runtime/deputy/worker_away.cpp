@@ -136,23 +136,29 @@ Expected<std::shared_ptr<NodeSession>> Worker::open_session(HomePid pid, const N
 
 Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std::string& mode, const json& cpu) {
     begin_clocks();
+    Phases prepared;
     TRY_ASSIGN(auto session, open_session(pid, to));
+    prepared.mark("session");
     MoveFacts facts;
     TRY_ASSIGN(MoveMode chosen, choose_mode_out(pid, *session, mode, &facts));
     std::unique_ptr<LaterCopy> later;
     if (may_follow(chosen)) {
         TRY_ASSIGN(later, prepare_later(pid, *session));
+        prepared.mark("lines");
     }
     TRY_ASSIGN(auto early, copy_early(pid, *session, chosen, facts));
+    prepared.mark("rounds");
     bool all_follows = chosen == MoveMode::Postcopy;
     if (chosen == MoveMode::PrecopyThenPostcopy && early) {
-        all_follows = !can_end(early->rounds, facts.link);
-        later->is_wanted = !is_little(early->rounds, facts.link);
+        later->is_wanted = !early->is_nearly_there && !is_little(early->rounds, facts.link);
+        all_follows = later->is_wanted && !can_end(early->rounds, facts.link);
         if (all_follows) TRY(take_back(pid, *session, *early));
     }
     if (all_follows && early) TRY(foresee(thread_with_memory(pid.value), early->layout, later->pages));
     SharerSearch sharers(pid.value);
     if (auto why = cantmove_sharing(sharers)) return fail("cantmove: {}", *why);
+    prepared.mark("sharers");
+    spdlog::debug("process {} was prepared: {}", pid.value, prepared.text());
     Phases phases;
     TRY_ASSIGN(Frozen frozen, freeze_home(pid));
     phases.mark("freeze");

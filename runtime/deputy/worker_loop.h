@@ -111,6 +111,7 @@ struct EarlyCopy {
     wire::Image layout;         // as the last round found it, or as it was announced
     int64_t flags_read_ns = 0;  // when the flags of its mappings were
     std::vector<Round> rounds;
+    bool is_nearly_there = false;  // next to nothing has been written since the last one
     MoveTotals totals{};
     ~EarlyCopy() {
         while (follower && follower->let_go_some()) {

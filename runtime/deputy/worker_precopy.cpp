@@ -7,6 +7,7 @@
 
 #include "remote/wire/kernel_probes.h"
 #include "runtime/base/log.h"
+#include "runtime/base/phases.h"
 #include "runtime/deputy/worker_loop.h"
 #include "runtime/kernel/memory_info.h"
 #include "runtime/kernel/procfs.h"
@@ -69,14 +70,23 @@ Expected<std::unique_ptr<EarlyCopy>> Worker::copy_early(HomePid pid, NodeSession
     if (mode == MoveMode::Stop || !facts.no_precopy.empty()) return std::unique_ptr<EarlyCopy>();
     pid_t alive = thread_with_memory(pid.value);
     auto copy = std::make_unique<EarlyCopy>();
+    Phases begun;
     TRY_ASSIGN(auto maps, read_maps(alive));
     TRY_ASSIGN(copy->agent_base, choose_agent_base(maps));
     TRY(announce(pid, session, *copy));
+    begun.mark("announce");
     TRY_ASSIGN(auto tracking, start_following(pid));
+    begun.mark("follow");
+    spdlog::debug("process {}: {}", pid.value, begun.text());
     copy->follower = std::make_unique<MemoryFollower>(std::move(tracking));
     PageSet left_out;
     PageSet* later = mode == MoveMode::Postcopy ? &left_out : nullptr;
     while (after_round(copy->rounds, mode) == AfterRound::OneMore) {
+        if (!copy->rounds.empty()) {
+            TRY_ASSIGN(uint64_t written, copy->follower->written_since(copy->layout));
+            copy->is_nearly_there = is_nearly_nothing(written);
+            if (copy->is_nearly_there) break;
+        }
         auto sent = send_round(pid, session, *copy, later);
         if (!sent) return reason_of(session, std::move(sent.error()));
     }

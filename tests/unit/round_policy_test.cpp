@@ -130,6 +130,12 @@ TEST(CanEnd, WhereMuchIsLeftAllOfItFollows) {
     EXPECT_FALSE(can_end(rounds, 100e6));
 }
 
+TEST(IsNearlyNothing, WhatTakesNoLongerThanARound) {
+    EXPECT_TRUE(is_nearly_nothing(0));
+    EXPECT_TRUE(is_nearly_nothing(40 * 4096));
+    EXPECT_FALSE(is_nearly_nothing(1u << 20));
+}
+
 TEST(LinkOf, RoundsThatSendLittleTellLittleOfIt) {
     EXPECT_EQ(link_of({}), 0);
     // Most of the first was found over there, and nearly nothing was left for the last.
