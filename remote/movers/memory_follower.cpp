@@ -164,8 +164,8 @@ Expected<bool> MemoryFollower::step() {
 }
 
 Expected<uint64_t> MemoryFollower::written_since(const wire::Image& layout) const {
-    TRY_ASSIGN(PageSet touched, tracking_->touched(anonymous_mappings(layout)));
-    // Where it has nothing it has written nothing.
+    TRY_ASSIGN(PageSet touched, tracking_->touched(private_mappings(layout)));
+    // Where it has nothing of its own it has written nothing.
     TRY_ASSIGN(auto pages, tracking_->look(close_runs(touched)));
     pages.own.subtract(pages.clean);
     return pages.own.bytes();

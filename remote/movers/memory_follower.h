@@ -38,7 +38,7 @@ class MemoryFollower : public Mover {
     Status take_back(const SendOrder& order, Stream& stream);
     // It comes to nothing. The other side has perhaps got some of it.
     void break_round() { held_.unite(sent_); }
-    // Bytes that it has written since the last round, in anonymous memory that is mapped in `layout`.
+    // Bytes of its own that it has written since the last round, or never sent, in what is mapped in `layout`.
     Expected<uint64_t> written_since(const wire::Image& layout) const;
     const MoveTotals& round_totals() const { return sender_->totals(); }
     uint64_t left() const { return sender_->left(); }

@@ -5,6 +5,8 @@
 // starts another program, the move has failed.
 #include <fcntl.h>
 
+#include <array>
+
 #include "remote/wire/kernel_probes.h"
 #include "runtime/base/log.h"
 #include "runtime/base/phases.h"
@@ -39,6 +41,20 @@ bool is_same_program(const wire::Image& before, const wire::Image& now) {
         return places;
     };
     return kernel_code(before) == kernel_code(now);
+}
+
+// Contents of others would be sent while it stands still.
+bool maps_the_same_files(const wire::Image& before, const wire::Image& now) {
+    auto mapped_files = [](const wire::Image& image) {
+        std::vector<std::array<uint64_t, 5>> parts;
+        for (const auto& r : image.regions()) {
+            if (r.kind() != wire::Region::FILE) continue;
+            const auto& file = image.files(static_cast<int>(r.file()));
+            parts.push_back({file.device(), file.inode(), r.offset(), r.start(), r.end()});
+        }
+        return parts;
+    };
+    return mapped_files(before) == mapped_files(now);
 }
 
 // What the node has to say when it gives up is more than that it is gone.
@@ -83,8 +99,9 @@ Expected<std::unique_ptr<EarlyCopy>> Worker::copy_early(HomePid pid, NodeSession
     PageSet* later = mode == MoveMode::Postcopy ? &left_out : nullptr;
     while (after_round(copy->rounds, mode) == AfterRound::OneMore) {
         if (!copy->rounds.empty()) {
-            TRY_ASSIGN(uint64_t written, copy->follower->written_since(copy->layout));
-            copy->is_nearly_there = is_nearly_nothing(written);
+            TRY_ASSIGN(wire::Image now, describe_running(pid, alive, *copy));
+            TRY_ASSIGN(uint64_t written, copy->follower->written_since(now));
+            copy->is_nearly_there = is_nearly_nothing(written) && maps_the_same_files(now, copy->layout);
             if (copy->is_nearly_there) break;
         }
         auto sent = send_round(pid, session, *copy, later);
