@@ -65,6 +65,7 @@ Status MemoryFollower::start_sending(const SendOrder& order, Stream& stream) {
     pieces_.clear();
     sent_.clear(), zeros_.clear(), became_zero_.clear();
     vanished_ = false;
+    contents_.reset();
     if (!order.file_contents) return {};
     TRY_ASSIGN(contents_, FileContents::open(order));
     return {};

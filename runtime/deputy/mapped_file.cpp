@@ -41,8 +41,10 @@ class MappedFileReader {
         auto [it, is_new] = files_.try_emplace(index);
         if (!is_new) return it->second;
         const auto& file = image_.files(static_cast<int>(index));
-        auto fds = list_fds(alive_.value);
-        it->second = open_mapped(alive_, image_, file, fds ? find_open(alive_, *fds, file) : std::nullopt, O_RDONLY);
+        it->second = open_mapped(alive_, image_, file, std::nullopt, O_RDONLY);
+        // Only then: it has to be looked for among all that the program has open.
+        auto fds = it->second.valid() ? std::vector<FdEntry>() : list_fds(alive_.value).value_or({});
+        if (!fds.empty()) it->second = open_mapped(alive_, image_, file, find_open(alive_, fds, file), O_RDONLY);
         if (!it->second.valid()) spdlog::debug("{} can't be opened: what its mappings show is taken for its contents", file.name());
         return it->second;
     }
