@@ -99,7 +99,9 @@ Expected<std::unique_ptr<EarlyCopy>> Worker::copy_early(HomePid pid, NodeSession
     PageSet* later = mode == MoveMode::Postcopy ? &left_out : nullptr;
     while (after_round(copy->rounds, mode) == AfterRound::OneMore) {
         if (!copy->rounds.empty()) {
-            TRY_ASSIGN(wire::Image now, describe_running(pid, alive, *copy));
+            wire::Image now;
+            // With the flags of the last round: to read them takes longer than a round.
+            TRY(describe_regions(alive, {}, now, &copy->layout));
             TRY_ASSIGN(uint64_t written, copy->follower->written_since(now));
             copy->is_nearly_there = is_nearly_nothing(written) && maps_the_same_files(now, copy->layout);
             if (copy->is_nearly_there) break;
