@@ -20,6 +20,7 @@ struct FilePart {
     uint64_t position;  // file_position()
     uint64_t address, size;
 };
+
 // What files have, read through the program's mappings of them.
 class FileContents {
   public:

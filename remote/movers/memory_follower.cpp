@@ -57,7 +57,7 @@ std::vector<PageRun> private_mappings(const wire::Image& image) {
     return mappings;
 }
 
-Status MemoryFollower::start_sending(const SendOrder& order, Stream& stream) {
+void MemoryFollower::start_sending(const SendOrder& order, Stream& stream) {
     stream_ = &stream;
     pid_ = order.image->pid();
     sender_.emplace(order, stream);
@@ -66,9 +66,6 @@ Status MemoryFollower::start_sending(const SendOrder& order, Stream& stream) {
     sent_.clear(), zeros_.clear(), became_zero_.clear();
     vanished_ = false;
     contents_.reset();
-    if (!order.file_contents) return {};
-    TRY_ASSIGN(contents_, FileContents::open(order));
-    return {};
 }
 
 // Where the other side, by the same comparison, maps anew: it has nothing there any more. A page may have been taken and sent after
@@ -99,7 +96,7 @@ void MemoryFollower::note_layout(const wire::Image& image) {
 }
 
 Status MemoryFollower::begin_round(const SendOrder& order, Stream& stream) {
-    TRY(start_sending(order, stream));
+    start_sending(order, stream);
     auto mappings = private_mappings(*order.image);
     PageSet written, replaced = forget_replaced(*order.image);
     // What is to follow need not be followed.
@@ -117,7 +114,10 @@ Status MemoryFollower::begin_round(const SendOrder& order, Stream& stream) {
         written = std::move(pages.own);
         taken_.unite(written);
     }
-    if (order.file_contents) plan_files(order);
+    if (order.file_contents) {
+        TRY_ASSIGN(contents_, FileContents::open(order));
+        plan_files(order);
+    }
     plan_pages(*order.image, written);
     std::string bytes = order.image->SerializeAsString();
     return stream.send(make_stream_message(StreamKind::Layout, pid_, {}, std::as_bytes(std::span(bytes))));
@@ -173,7 +173,7 @@ Expected<uint64_t> MemoryFollower::written_since(const wire::Image& layout) cons
 }
 
 Status MemoryFollower::take_back(const SendOrder& order, Stream& stream) {
-    TRY(start_sending(order, stream));
+    start_sending(order, stream);
     PageSet all;
     SendOrder sorting = order;
     sorting.later = &all;
@@ -245,7 +245,7 @@ bool MemoryFollower::sending_takes_less(const SendOrder& order) const {
 }
 
 Expected<MoveTotals> MemoryFollower::send(const SendOrder& order, Stream& stream) {
-    TRY(start_sending(order, stream));
+    start_sending(order, stream);
     auto mappings = private_mappings(*order.image);
     PageSet replaced = forget_replaced(*order.image);
     if (!known_.empty()) TRY(tracking_->follow(mappings, used_places(*order.image)));

@@ -76,7 +76,7 @@ class MemoryFollower : public Mover {
         PageSet looked, own, clean;
     };
     Expected<Seen> look(const wire::Image& image, const PageSet& all, const PageSet& replaced) const;
-    Status start_sending(const SendOrder& order, Stream& stream);
+    void start_sending(const SendOrder& order, Stream& stream);
     PageSet forget_replaced(const wire::Image& image);
     void note_layout(const wire::Image& image);
     void plan_files(const SendOrder& order);

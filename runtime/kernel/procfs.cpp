@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -32,25 +31,34 @@ void for_each_line(std::string_view text, F&& f) {
     }
 }
 
+// A number, and what is behind it, from the front of `s`.
+template <typename Number>
+bool take_number(std::string_view& s, int base, char behind, Number& number) {
+    auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), number, base);
+    if (error != std::errc() || end == s.data() + s.size() || *end != behind) return false;
+    s.remove_prefix(static_cast<size_t>(end - s.data()) + 1);
+    return true;
+}
+
 // "start-end rwxp offset major:minor inode   name"
 bool parse_maps_line(std::string_view line, MapsEntry& e) {
-    std::string copy(line);
-    char perms[5]{};
-    int name_at = 0;
-    unsigned long start = 0, end = 0, offset = 0, inode = 0;
-    if (std::sscanf(copy.c_str(), "%lx-%lx %4s %lx %x:%x %lu %n", &start, &end, perms, &offset, &e.dev_major, &e.dev_minor, &inode,
-                    &name_at) < 7)
+    if (!take_number(line, 16, '-', e.start) || !take_number(line, 16, ' ', e.end) || e.start >= e.end) return false;
+    constexpr size_t kPerms = 4;
+    if (line.size() <= kPerms || line[kPerms] != ' ') return false;
+    e.read = line[0] == 'r';
+    e.write = line[1] == 'w';
+    e.exec = line[2] == 'x';
+    e.shared = line[3] == 's';
+    line.remove_prefix(kPerms + 1);
+    if (!take_number(line, 16, ' ', e.offset) || !take_number(line, 16, ':', e.dev_major) ||
+        !take_number(line, 16, ' ', e.dev_minor))
         return false;
-    e.start = start;
-    e.end = end;
-    e.offset = offset;
-    e.inode = inode;
-    e.read = perms[0] == 'r';
-    e.write = perms[1] == 'w';
-    e.exec = perms[2] == 'x';
-    e.shared = perms[3] == 's';
-    e.name = name_at > 0 && static_cast<size_t>(name_at) < copy.size() ? copy.substr(name_at) : "";
-    return e.start < e.end;
+    auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), e.inode);
+    if (error != std::errc()) return false;
+    line.remove_prefix(static_cast<size_t>(end - line.data()));
+    line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+    e.name = std::string(line);
+    return true;
 }
 
 bool is_maps_line(std::string_view line) {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "runtime/tracee/freezer.h"
@@ -21,13 +22,18 @@ bool is_memory_only(const std::string& name) {
            name.starts_with("/dev/shm/") || name.starts_with("/anon_hugepage");
 }
 
-// How long the mapped file is. Where the file can't be found by its name any more, the last page that can be read.
-uint64_t file_size(pid_t pid, const MapsEntry& m) {
+// How long the mapped file is, where it can be found.
+std::optional<uint64_t> size_of_file(pid_t pid, const MapsEntry& m) {
     struct stat st {};
     if (::stat(fmt::format("/proc/{}/map_files/{:x}-{:x}", pid, m.start, m.end).c_str(), &st) == 0 && st.st_ino == m.inode)
         return static_cast<uint64_t>(st.st_size);
     if (::stat(fmt::format("/proc/{}/root{}", pid, m.name).c_str(), &st) == 0 && st.st_ino == m.inode)
         return static_cast<uint64_t>(st.st_size);
+    return std::nullopt;
+}
+
+// Where it can't: at least as far as the last page of the mapping that can be read.
+uint64_t readable_size(pid_t pid, const MapsEntry& m) {
     RemoteMemory memory(pid);
     std::byte probe{};
     uint64_t low = m.start, high = m.end;  // pages below `low` can be read
@@ -97,13 +103,49 @@ Expected<std::vector<MapsEntry>> read_described(pid_t pid, AddressRange agent, c
     return read_smaps(pid);
 }
 
+// The files of an image: each is in it once, however often it is mapped.
+class FilesOfImage {
+  public:
+    explicit FilesOfImage(wire::Image& image) : image_(image) {}
+    uint32_t index_of(pid_t pid, const MapsEntry& m) {
+        uint64_t device = uint64_t{m.dev_major} << 32 | m.dev_minor;
+        auto [it, is_new] = known_.try_emplace({device, m.inode}, Known{static_cast<uint32_t>(known_.size())});
+        Known& known = it->second;
+        if (is_new) {
+            wire::MappedFile& f = *image_.add_files();
+            f.set_index(known.index);
+            f.set_device(device);
+            f.set_inode(m.inode);
+            f.set_name(m.name);
+            f.set_shared_memory(is_memory_only(m.name));
+        }
+        if (!known.has_size) add_size(pid, m, known);
+        return known.index;
+    }
+
+  private:
+    struct Known {
+        uint32_t index;
+        bool has_size = false;  // not only what its mappings let one know
+    };
+    void add_size(pid_t pid, const MapsEntry& m, Known& known) {
+        auto size = size_of_file(pid, m);
+        wire::MappedFile& f = *image_.mutable_files(static_cast<int>(known.index));
+        f.set_size(std::max(f.size(), size ? *size : readable_size(pid, m)));
+        known.has_size = size.has_value();
+    }
+
+    wire::Image& image_;
+    std::map<std::pair<uint64_t, uint64_t>, Known> known_;
+};
+
 }  // namespace
 
 Status describe_regions(pid_t pid, AddressRange agent, wire::Image& image, const wire::Image* before) {
     TRY_ASSIGN(auto maps, read_described(pid, agent, before));
-    std::map<std::pair<uint64_t, uint64_t>, uint32_t> known;
     image.clear_regions();
     image.clear_files();
+    FilesOfImage files(image);
     for (const auto& m : maps) {
         if (m.name == "[vsyscall]" || agent.overlaps(m.start, m.end)) continue;
         wire::Region& r = *image.add_regions();
@@ -117,21 +159,9 @@ Status describe_regions(pid_t pid, AddressRange agent, wire::Image& image, const
             r.set_kind(wire::Region::ANONYMOUS);
             continue;
         }
-        uint64_t device = uint64_t{m.dev_major} << 32 | m.dev_minor;
-        auto [it, is_new] = known.try_emplace({device, m.inode}, static_cast<uint32_t>(known.size()));
         r.set_kind(wire::Region::FILE);
-        r.set_file(it->second);
         r.set_offset(m.offset);
-        if (is_new) {
-            wire::MappedFile& f = *image.add_files();
-            f.set_index(it->second);
-            f.set_device(device);
-            f.set_inode(m.inode);
-            f.set_name(m.name);
-            f.set_shared_memory(is_memory_only(m.name));
-        }
-        wire::MappedFile& f = *image.mutable_files(static_cast<int>(it->second));
-        f.set_size(std::max(f.size(), file_size(pid, m)));
+        r.set_file(files.index_of(pid, m));
     }
     return {};
 }

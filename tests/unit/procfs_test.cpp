@@ -52,7 +52,21 @@ TEST(Maps, WhatIsListedTwiceIsThereOnce) {
     EXPECT_EQ(maps[1].start, 0x6000u);
 }
 
-TEST(Maps, AnUnknownFormIsAnError) { EXPECT_FALSE(parse_maps("1000-2000 rw-p zz\n")); }
+TEST(Maps, ALineIsReadWhole) {
+    Entries maps = entries("7f00000010-7f00000fff r-xs 0001f000 103:0a 18446744073709551615          /a dir/b: c (deleted)\n");
+    ASSERT_EQ(maps.size(), 1u);
+    const MapsEntry& e = maps[0];
+    EXPECT_EQ(std::tuple(e.start, e.end, e.offset, e.inode), std::tuple(0x7f00000010u, 0x7f00000fffu, 0x1f000u, UINT64_MAX));
+    EXPECT_EQ(std::tuple(e.read, e.write, e.exec, e.shared), std::tuple(true, false, true, true));
+    EXPECT_EQ(std::tuple(e.dev_major, e.dev_minor), std::tuple(0x103u, 0xau));
+    EXPECT_EQ(e.name, "/a dir/b: c (deleted)");
+}
+
+TEST(Maps, AnUnknownFormIsAnError) {
+    for (const char* line : {"1000-2000 rw-p zz\n", "1000-2000\n", "1000-2000 rw-p 0 00:00\n", "1000-2000 rwxpp 0 00:00 0\n",
+                             "2000-1000 rw-p 0 00:00 0\n", "1000-2000 rw-p 0 00:00 x\n"})
+        EXPECT_FALSE(parse_maps(line)) << line;
+}
 
 TEST(Maps, OfAProgramThatMapsAllTheTimeNothingOverlaps) {
     std::atomic<bool> done = false;
