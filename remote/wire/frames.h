@@ -55,17 +55,20 @@ enum class FrameType : uint8_t {
 
 enum class CallKind : uint8_t {
     Plain = 0,
-    Clone,       // makes a task: a deputy for it is there before the reply
-    Exec,        // succeeds by ProcessGone, fails by a reply
-    ExitThread,  // answered by ThreadGone
-    ExitGroup,   // answered by ProcessGone
-    MapFile,     // mmap of a file at a fixed address; the reply holds a MapFileInfo and the contents
-    WatchFile,   // the file of descriptor args[0] is going to be mapped shared; home keeps an eye on it
+    Clone,        // makes a task: a deputy for it is there before the reply
+    Exec,         // succeeds by ProcessGone, fails by a reply
+    ExitThread,   // answered by ThreadGone
+    ExitGroup,    // answered by ProcessGone
+    MapFile,      // mmap of a file at a fixed address; the reply holds a MapFileInfo, and perhaps the contents
+    WatchFile,    // the file of descriptor args[0] is going to be mapped shared; home keeps an eye on it
+    CompareFile,  // at address args[0] this thread's MapFile has mapped `args[1]` bytes that count (file_comparison.h)
 };
 
-// At offset 0 of the reply to a MapFile call; the contents (up to the end of the file) are at sizeof(MapFileInfo).
+// At offset 0 of the reply to a MapFile call. The contents are at sizeof(MapFileInfo): `shown` bytes, or none, where the node may
+// have some of them: then it asks by CompareFile.
 struct MapFileInfo {
     uint64_t device, inode, size;
+    uint64_t shown;         // bytes of the mapping up to the file's last page, whole pages
     uint32_t written_back;  // as in wire::MappedFile
     uint32_t writable;      // 0: a shared mapping may never be made writable
     char name[256];

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "remote/movers/file_comparison.h"
 #include "remote/wire/lasting.h"
 #include "runtime/base/log.h"
 #include "runtime/base/thread.h"
@@ -50,7 +51,9 @@ CallServer::~CallServer() {
 
 Status CallServer::add_thread(HomePid pid, HomePid tid, uint32_t slot) {
     std::lock_guard lock(mutex_);
-    threads_[tid] = Thread{pid, slot, {}, {}};
+    Thread& t = threads_[tid] = Thread();
+    t.pid = pid;
+    t.slot = slot;
     return {};
 }
 
@@ -163,8 +166,12 @@ Status CallServer::begin(const CallHead& head, Call call, Watch watch) {
     if (head.kind == CallKind::WatchFile) answered = watch_file(head, call);
     HomePid pid(head.pid), tid(head.tid);
     if (files_.would_change(pid, tid, call) || would_cut_mapped_file(tid, call)) answered = Reply{kErestartNoIntr, {}};
-    // Its SIGBUS comes before the call that follows the stores. (Half a clone can't go home.)
-    if (head.kind != CallKind::Clone && files_.has_lost(pid)) answered = Reply{kErestartNoIntr, {}};
+    // Its SIGBUS comes before the call that follows the stores. (Half a clone can't go home, nor half a mapping.)
+    bool is_half = head.kind == CallKind::Clone || head.kind == CallKind::CompareFile;
+    if (!is_half && files_.has_lost(pid)) answered = Reply{kErestartNoIntr, {}};
+    if (head.kind == CallKind::CompareFile) {
+        TRY_ASSIGN(answered, compare_file(head, call));
+    }
     std::unique_lock lock(mutex_);
     auto it = threads_.find(HomePid(head.tid));
     if (it == threads_.end()) return {};  // it exited or was killed; ThreadGone or ProcessGone is on its way
@@ -370,7 +377,7 @@ void CallServer::tell_clock(std::shared_ptr<CallChannel> channel, const ClockHea
 }
 
 // What the deputy has just mapped: which file it is, and what it shows.
-void CallServer::add_mapped_file(const Thread& t, Reply& reply) {
+void CallServer::add_mapped_file(Thread& t, Reply& reply) {
     const Work& w = *t.work;
     auto address = static_cast<uint64_t>(reply.result);
     auto maps = read_maps(w.head.tid);
@@ -394,12 +401,41 @@ void CallServer::add_mapped_file(const Thread& t, Reply& reply) {
     uint64_t offset = w.call.args[5];
     uint64_t length = (w.call.args[1] + kPage - 1) & ~(kPage - 1);
     length = offset >= file_end ? 0 : std::min(length, file_end - offset);
-    ByteBuffer data(sizeof info + length);
+    info.shown = length;
+    t.mapped = {address, address + length};
+    // What it stores in is followed from what home has now.
+    bool asks = length >= kWorthComparing && info.written_back == 0;
+    ByteBuffer data(sizeof info + (asks ? 0 : length));
     std::memcpy(data.data(), &info, sizeof info);
     if (auto got = RemoteMemory(w.head.tid).read(address, std::span(data).subspan(sizeof info)); !got)
         spdlog::error("read {}: {}", info.name, got.error().message());
     reply.out = {{0, data}};
     reply.kept.push_back(std::move(data));
+}
+
+// Of what it has just mapped, and of nothing else.
+Expected<Reply> CallServer::compare_file(const CallHead& head, const Call& call) const {
+    AddressRange mapped;
+    {
+        std::lock_guard lock(mutex_);
+        auto it = threads_.find(HomePid(head.tid));
+        if (it == threads_.end()) return Reply{};  // whoever begins it finds the same
+        mapped = it->second.mapped;
+    }
+    if (call.in.size() != 1) return fail("a question about a file in {} pieces", call.in.size());
+    TRY_ASSIGN(FileQuestion question, parse_file_question(call.in[0].bytes));
+    uint64_t size = question.hashes.size() * kStoredPage;
+    if (call.args[0] != mapped.start || call.args[1] != size || size != mapped.end - mapped.start)
+        return fail("a question about {} bytes at {:#x}, where no file was mapped", size, call.args[0]);
+    RemoteMemory memory(head.tid);
+    ByteBuffer bytes = make_file_answer(question, [&](size_t number, std::span<std::byte> page) {
+        // The file may have been cut meanwhile.
+        if (!memory.read(mapped.start + number * kStoredPage, page)) std::fill(page.begin(), page.end(), std::byte{0});
+    });
+    Reply reply;
+    reply.out = {{0, bytes}};
+    reply.kept.push_back(std::move(bytes));
+    return reply;
 }
 
 // The descriptor may be any number: the guest's mmap will find out.

@@ -22,6 +22,7 @@
 #include "runtime/deputy/agent_region.h"
 #include "runtime/deputy/lasting_answers.h"
 #include "runtime/deputy/watched_files.h"
+#include "runtime/memory/regions.h"
 #include "runtime/tracee/socket_timeout.h"
 
 namespace pmi {
@@ -107,6 +108,7 @@ class CallServer {
         std::optional<Work> work;
         std::optional<CallDeadline> kept;
         bool is_quick = true;  // its last call was
+        AddressRange mapped;   // what its last MapFile shows
     };
 
     // At most one waits of each thread, and one more is being sent: who has not been answered can't call.
@@ -134,8 +136,9 @@ class CallServer {
     void complete(Thread& t);
     void complete_call(Thread& t, int64_t result);
     void unmap_buffer(Thread& t, Reply reply);
-    void add_mapped_file(const Thread& t, Reply& reply);
+    void add_mapped_file(Thread& t, Reply& reply);
     Reply watch_file(const CallHead& head, const Call& call);
+    Expected<Reply> compare_file(const CallHead& head, const Call& call) const;
     bool lasts(const Thread& t, int64_t result);
     void reply(Thread& t, Reply reply, bool home_first = false);
 

@@ -218,6 +218,11 @@ Status FileTwins::take_changes_of(Twin& twin, uint64_t start, uint64_t end, cons
     return runs.empty() ? Status() : send(twin.file.written_back(), runs, bytes);
 }
 
+bool FileTwins::read(uint64_t device, uint64_t inode, uint64_t offset, std::span<std::byte> page) const {
+    const Twin* t = find(device, inode);
+    return t != nullptr && !t->is_stored_in && read_file_page(t->fd.get(), offset, page) && !is_zero(page);
+}
+
 bool FileTwins::unchanged(uint64_t device, uint64_t inode, uint64_t offset, std::span<const std::byte> page) const {
     Twin* t = find(device, inode);
     if (t == nullptr || !t->pristine.valid()) return false;

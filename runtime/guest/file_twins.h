@@ -47,6 +47,8 @@ class FileTwins {
     bool has_stores() const;  // whether there are files that home takes back
     // Reads the twins of image.files, translated ones; for SendOrder::file_page. This object and `image` have to live as long.
     ReadFilePage reader_of(const wire::Image& image) const;
+    // The page at `offset` of a twin, where that has something other than zeros, and is not newer than the file at home.
+    bool read(uint64_t device, uint64_t inode, uint64_t offset, std::span<std::byte> page) const;
     bool unchanged(uint64_t device, uint64_t inode, uint64_t offset, std::span<const std::byte> page) const;
 
     // Regions and files that were described on this node name twins; gives them home's names again. A mapped file

@@ -195,9 +195,11 @@ Status GuestSupervisor::forward_call(GuestThread& t, const Row* row, CallKind ki
     if (row != nullptr) forget_known(t, *row);
     uint8_t again = t.reissued ? 1 : 0;
     CallHead head{.pid = t.process->pid.value, .tid = t.tid.value, .id = next_call_++, .kind = kind, .again = again};
-    t.call = CallInFlight{head.id, kind,           row, std::move(flat), std::move(question), bytes.size(), t.process->changes,
-                          {},      std::move(then)};
-    if (t.mask_to_tell && kind != CallKind::WatchFile) {
+    t.call = CallInFlight{
+        head.id,         kind,          row, std::move(flat), std::move(question), bytes.size(), t.process->changes, {},
+        std::move(then), monotonic_ns()};
+    bool is_made_there = kind != CallKind::WatchFile && kind != CallKind::CompareFile;
+    if (t.mask_to_tell && is_made_there) {
         head.sets_mask = 1;
         head.mask = *std::exchange(t.mask_to_tell, std::nullopt);
         t.call->mask_before = t.home_mask;

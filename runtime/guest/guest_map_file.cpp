@@ -12,6 +12,7 @@
 #include "runtime/base/log.h"
 #include "runtime/guest/guest_memory_access.h"
 #include "runtime/guest/guest_supervisor.h"
+#include "runtime/guest/shown_file.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/tracee/interrupted.h"
 
@@ -107,12 +108,37 @@ Status GuestSupervisor::unmap_and_finish(GuestThread& t, uint64_t address, int64
 }
 
 Status GuestSupervisor::map_here(GuestThread& t, uint64_t address, const Reply& reply) {
-    const auto a = t.notification->args;
+    const auto& a = t.notification->args;
     MapFileInfo info{};
     if (reply.out.empty() || reply.out[0].bytes.size() < sizeof info) return fail("home's answer to a mapping is too short");
     std::memcpy(&info, reply.out[0].bytes.data(), sizeof info);
     info.name[sizeof info.name - 1] = '\0';
     auto contents = reply.out[0].bytes.subspan(sizeof info);
+    if (contents.size() == info.shown) return map_twin(t, address, info, contents);
+    if (!contents.empty() || info.shown > kMaxMapped || info.shown % kStoredPage != 0)
+        return fail("home's answer to a mapping has {} bytes of {}", contents.size(), info.shown);
+    OwnFiles* own = parts_.files ? &*parts_.files : nullptr;
+    return compare_then_map(t, address, std::make_shared<ShownFile>(twins_, own, t.process->pid, info, a[5]));
+}
+
+// A file of this machine changes at most once while home is asked.
+Status GuestSupervisor::compare_then_map(GuestThread& t, uint64_t address, const std::shared_ptr<ShownFile>& file) {
+    Flattened f;
+    f.call.nr = SYS_mmap;
+    f.call.args = {address, file->info().shown, 0, 0, 0, 0};
+    TRY_ASSIGN(ByteBuffer question, file->question());
+    f.call.arena_size = static_cast<uint32_t>(question.size());
+    f.call.put_in(0, std::move(question));
+    return forward_call(t, nullptr, CallKind::CompareFile, std::move(f),
+                        [this, &t, address, file](const Reply& reply, const Flattened&) -> Status {
+                            if (reply.out.empty()) return fail("home's answer about a mapped file is empty");
+                            TRY_ASSIGN(bool is_all, file->take(reply.out[0].bytes));
+                            return is_all ? map_twin(t, address, file->info(), {}) : compare_then_map(t, address, file);
+                        });
+}
+
+Status GuestSupervisor::map_twin(GuestThread& t, uint64_t address, const MapFileInfo& info, std::span<const std::byte> contents) {
+    const auto a = t.notification->args;
     bool is_shared = (a[3] & MAP_TYPE) != MAP_PRIVATE;
     bool may_store = is_shared && info.writable != 0;
     if (may_store) t.process->stores_in_files = true;

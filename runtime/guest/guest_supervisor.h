@@ -43,6 +43,7 @@
 namespace pmi {
 
 class PageFetcher;
+class ShownFile;
 
 class GuestSupervisor : private StopWaiter {
   public:
@@ -158,6 +159,8 @@ class GuestSupervisor : private StopWaiter {
     Status unmap_and_finish(GuestThread& t, uint64_t address, int64_t result);
     Status map_at_home(GuestThread& t, const Row& row, uint64_t address, bool reserved);
     Status map_here(GuestThread& t, uint64_t address, const Reply& reply);
+    Status compare_then_map(GuestThread& t, uint64_t address, const std::shared_ptr<ShownFile>& file);
+    Status map_twin(GuestThread& t, uint64_t address, const MapFileInfo& info, std::span<const std::byte> contents);
     Status flush_files();
     Status answer_flush(HomePid pid);
     Status sync_memory(GuestThread& t, const Row& row);

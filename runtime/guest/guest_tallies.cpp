@@ -37,6 +37,11 @@ Status GuestSupervisor::count_at_home(GuestThread& t, const CallInFlight& call, 
     if (!t.notification || find_row(t.notification->nr) == nullptr) return {};
     CallTally tally = tally_of(t, t.notification->nr, result);
     tally.at_home = 1;
+    bool is_part = call.kind == CallKind::WatchFile || call.kind == CallKind::CompareFile;
+    if (is_part) {  // of an mmap, which is counted
+        tally.count = 0;
+        tally.total_ns = tally.slowest_ns = static_cast<uint64_t>(monotonic_ns() - call.sent_ns);
+    }
     if (head.served_ns != UINT32_MAX) tally.travel_ns = tally.total_ns - std::min<uint64_t>(tally.total_ns, head.served_ns);
     if (call.kind == CallKind::Exec) tally.count = 0;  // count_last has
     tally.bytes_to_home = call.bytes_sent;

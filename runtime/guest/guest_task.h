@@ -40,6 +40,7 @@ struct CallInFlight {
     std::optional<uint64_t> mask_before;  // it changes home's mask, which was this
     // What to do with the reply instead of answering with it.
     ReplyHandler then;
+    int64_t sent_ns = 0;  // CLOCK_MONOTONIC
 };
 
 // An answer that may meet an interruption of the thread's wait for it.

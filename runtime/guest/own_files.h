@@ -20,6 +20,8 @@ class OwnFiles {
 
     // The page at `offset` of home's `file`, if it is here with this hash. What the file's last page has behind its end are zeros.
     bool get(const wire::MappedFile& file, uint64_t offset, const PageHash& hash, std::span<std::byte> page);
+    // What the file of that name and size has there, which may be anything.
+    bool read(const wire::MappedFile& file, uint64_t offset, std::span<std::byte> page);
 
   private:
     const PageKey key_;
