@@ -107,6 +107,7 @@ Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::st
     bool come_home = p == nullptr && std::exchange(had_process_, true) && !unfinished_.has(pid);
     if (come_home) return fail("process {} has come home by itself", pid.value);
     if (p != nullptr) return hop(*p, to, mode);
+    restarted_.clear();
     uint64_t stack = stack_of_program(pid);
     auto left = leave_home(pid, to, mode, cpu);
     if (left || mode != "auto" || is_being_killed(pid.value)) return left;
@@ -249,7 +250,8 @@ Expected<Frozen> Worker::freeze_home(HomePid pid) {
     TRY(take_from_trap(pid));
     stands_since_ns_ = monotonic_ns();
     TRY_ASSIGN(auto left, unfinished_.hold(pid, *this));
-    auto frozen = freeze(pid.value, RestartBlock::Stays, *this, kFreezeTimeoutMs, left);
+    auto frozen = freeze(pid.value, RestartBlock::Stays, *this, kFreezeTimeoutMs, restarted_, left);
+    restarted_.clear();
     if (frozen) return frozen;
     for (pid_t tid : left.late) unfinished_.await_stop(pid, tid);
     for (const auto& t : left.held) {
@@ -268,7 +270,8 @@ Status Worker::thaw_home(const Frozen& frozen) {
     for (const auto& t : frozen.threads) {
         if (t.ended) continue;
         auto one = [&]() -> Status {
-            TRY(put_back(t));
+            TRY_ASSIGN(auto restarted, put_back(t));
+            if (restarted) restarted_.push_back(*restarted);
             if (UnfinishedCalls::is_unfinished(t.transferred, t.deadline))
                 return unfinished_.go_on(HomePid(frozen.pid), {t.tid, t.transferred, t.deadline});
             return detach(t.tid);

@@ -339,6 +339,7 @@ class Worker : private StopWaiter {
     int64_t memory_check_at_ns_ = 0;            // CLOCK_MONOTONIC
     std::set<pid_t> expected_;                  // new tasks whose first stop is to come
     UnfinishedCalls unfinished_;                // of processes at home
+    std::vector<RestartedCall> restarted_;      // of the process that was stopped last, since then
     std::vector<std::pair<pid_t, int>> ended_;  // tasks whose end a wait() for something else has met, and the status
     std::set<pid_t> early_children_;            // new tasks that stopped before their parent's event
     bool had_process_ = false;

@@ -37,6 +37,11 @@ Status Worker::handle_stop(pid_t tid, const Stop& stop) {
         // After an exec by another thread than the leader, the leader's number is the one that reports.
         if (stop.kind == Stop::Kind::Event && stop.event == PTRACE_EVENT_EXEC)
             if (DeputyProcess* q = process_of(HomePid(tid))) return execed(*q, tid);
+        // Killed before it could be anything, with whoever made it or alone.
+        if (stop.kind == Stop::Kind::Event && stop.event == PTRACE_EVENT_EXIT) {
+            early_children_.erase(tid);
+            return resume(tid);
+        }
         early_children_.insert(tid);
         return {};
     }
@@ -146,7 +151,9 @@ Status Worker::handle_ptrace_event(DeputyProcess& p, DeputyThread& t, int event)
         if (!by_call) take_last_stores(p);
     } else {
         TRY_ASSIGN(uint64_t message, event_message(t.tid.value));
-        TRY(new_task(p, t, static_cast<pid_t>(message)));
+        auto made = new_task(p, t, static_cast<pid_t>(message));
+        // Its end has been seen before it was anybody's. Whoever made it goes on.
+        if (!made && made.error().code() != ESRCH && made.error().code() != ENOENT) return made;
     }
     return let_run(t);
 }

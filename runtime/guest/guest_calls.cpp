@@ -303,6 +303,12 @@ Status GuestSupervisor::keep_given(GuestThread& t) {
     return set_registers(t.outer, r);
 }
 
+// Of calls that may go on by restart_syscall(2), only the wait for a futex is made by this kernel; the others are home's.
+void GuestSupervisor::name_restarted(const GuestThread& t, Registers& r) {
+    bool is_restarted = static_cast<int64_t>(r.orig_rax) == SYS_restart_syscall && static_cast<int64_t>(r.rax) == kErestartBlock;
+    if (is_restarted && !t.restart_is_home) r.orig_rax = SYS_futex;
+}
+
 // Interrupted, did the call begin? A signal that comes before the notification is received makes the kernel say
 // -ERESTARTSYS, which would be EINTR to the program for a call that nobody made: close() would not have closed. So
 // home's own -ERESTARTSYS goes to the thread under another name, and here each gets its true one.

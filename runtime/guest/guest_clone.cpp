@@ -11,6 +11,10 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
 #include "runtime/base/log.h"
 #include "runtime/guest/guest_memory_access.h"
 #include "runtime/guest/guest_supervisor.h"
@@ -28,6 +32,17 @@ struct CloneRequest {
     clone_args args{};
     bool is_thread() const { return (args.flags & CLONE_THREAD) != 0; }
 };
+
+// As copy_struct_from_user in include/linux/uaccess.h: what this kernel does not know of has to be zeros.
+int64_t read_clone_args(uint64_t address, uint64_t size, const GuestMemory& memory, clone_args& args) {
+    std::vector<std::byte> given(size);
+    if (memory.read(address, given) != size) return -EFAULT;
+    auto known = std::min(given.size(), sizeof args);
+    std::memcpy(&args, given.data(), known);
+    bool has_more =
+        std::any_of(given.begin() + static_cast<ptrdiff_t>(known), given.end(), [](std::byte b) { return b != std::byte{0}; });
+    return has_more ? -E2BIG : 0;
+}
 
 CloneRequest request_of(const Notification& n, const GuestMemory& memory, int64_t* error) {
     CloneRequest r;
@@ -51,9 +66,7 @@ CloneRequest request_of(const Notification& n, const GuestMemory& memory, int64_
             uint64_t size = n.args[1];
             if (size < CLONE_ARGS_SIZE_VER0) *error = -EINVAL;
             if (size > 4096) *error = -E2BIG;
-            size = std::min<uint64_t>(size, sizeof r.args);
-            auto bytes = std::as_writable_bytes(std::span(&r.args, 1)).first(size);
-            if (*error == 0 && memory.read(n.args[0], bytes) != size) *error = -EFAULT;
+            if (*error == 0) *error = read_clone_args(n.args[0], size, memory, r.args);
         }
     }
     return r;

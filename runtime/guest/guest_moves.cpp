@@ -190,6 +190,7 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
         TRY(set_signal_mask(t->outer, kInjectionMask));
         TRY_ASSIGN(f.registers, get_registers(t->outer));
         name_interruption(*t, f.registers);
+        name_restarted(*t, f.registers);
         f.began_ns = t->began_ns;
         // A thread that has not run since it came has its block where it was before: in the deputy.
         RestartBlock block = t->began_ns == 0 ? RestartBlock::Stays : RestartBlock::Lost;

@@ -117,6 +117,7 @@ class GuestSupervisor : private StopWaiter {
     static Status keep_given(GuestThread& t);
     Status let_run(GuestThread& t);
     static void name_interruption(const GuestThread& t, Registers& registers);
+    static void name_restarted(const GuestThread& t, Registers& registers);
     static void note_reissued(GuestThread& t, const Registers& registers);
     static void hide_interruption(GuestThread& t, Registers& registers);
     Status run_again(GuestThread& t);  // the guest's kernel issues the call once more, signals first

@@ -1,7 +1,9 @@
 #include "runtime/guest/own_files.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/fsuid.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +21,7 @@ constexpr uid_t kNobody = 65534;
 class AsNobody {
   public:
     AsNobody() {
+        ::prctl(PR_GET_PDEATHSIG, &dies_of_, 0, 0, 0);
         (void)::setfsgid(kNobody);
         (void)::setfsuid(kNobody);
     }
@@ -26,7 +29,15 @@ class AsNobody {
     ~AsNobody() {
         (void)::setfsuid(::geteuid());
         (void)::setfsgid(::getegid());
+        // The kernel forgets what a thread dies of with its parent when its rights change (PR_SET_PDEATHSIG(2const)).
+        if (dies_of_ == 0) return;
+        ::prctl(PR_SET_PDEATHSIG, dies_of_, 0, 0, 0);
+        if (::getppid() != parent_) ::kill(::getpid(), dies_of_);
     }
+
+  private:
+    const pid_t parent_ = ::getppid();
+    int dies_of_ = 0;
 };
 
 // Such files are not what they are named after on another machine, and reading may do something.

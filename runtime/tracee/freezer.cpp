@@ -49,8 +49,9 @@ void take_unfinished(pid_t pid, bool handled, const HeldThread* held, FrozenThre
 // One attempt at a freeze: what has been attached so far, so that it can be let go.
 class Attempt {
   public:
-    Attempt(pid_t pid, RestartBlock block, StopWaiter& waiter, int64_t deadline_ns, const FreezeLeft& left)
-        : pid_(pid), block_(block), waiter_(waiter), deadline_ns_(deadline_ns) {
+    Attempt(pid_t pid, RestartBlock block, StopWaiter& waiter, int64_t deadline_ns, const std::vector<RestartedCall>& restarted,
+            const FreezeLeft& left)
+        : pid_(pid), block_(block), waiter_(waiter), deadline_ns_(deadline_ns), restarted_(restarted) {
         for (const auto& t : left.held) {
             held_[t.tid] = t;
             attached_.insert(t.tid);
@@ -98,6 +99,22 @@ class Attempt {
         auto it = began_.find(tid);
         return it == began_.end() ? monotonic_ns() : it->second;
     }
+    // What goes on as restart_syscall gets its own name again: it may have to go on in another task.
+    Status name_restarted(FrozenThread& t) const {
+        Registers& r = t.registers;
+        if (static_cast<int64_t>(r.orig_rax) != SYS_restart_syscall || static_cast<int64_t>(r.rax) != kErestartBlock) return {};
+        for (const auto& known : restarted_) {
+            if (known.tid != t.tid || !known.is(r)) continue;
+            r.orig_rax = static_cast<uint64_t>(known.call.nr);
+            t.began_ns = known.began_ns;
+            return {};
+        }
+        auto asleep = waits_in_.find(t.tid);
+        auto nr = asleep != waits_in_.end() ? std::optional(asleep->second) : restarted_call_by_code(r, RemoteMemory(t.tid));
+        if (!nr) return fail_code(EAGAIN, "thread {} goes on with a call that nothing tells of", t.tid);
+        r.orig_rax = static_cast<uint64_t>(*nr);
+        return {};
+    }
 
   private:
     Status attach(pid_t tid) {
@@ -109,8 +126,11 @@ class Attempt {
             return {};
         }
         // Before the stop: being stopped makes the thread run.
-        auto since = asleep_since(pid_, tid, block_);
+        int64_t nr = -1;
+        auto since = asleep_since(pid_, tid, block_, &nr);
         began_[tid] = since.value_or(monotonic_ns());
+        auto restarted = nr == SYS_restart_syscall ? restarted_call(pid_, tid) : std::nullopt;
+        if (restarted) waits_in_[tid] = *restarted;
         auto seized = seize(tid, 0);
         if (!seized) {
             if (seized.error().code() == ESRCH) return {};  // it ended just now
@@ -199,6 +219,8 @@ class Attempt {
     std::set<pid_t> attached_, stopped_, ended_;
     std::map<pid_t, HeldThread> held_;
     std::map<pid_t, int64_t> began_;
+    const std::vector<RestartedCall>& restarted_;
+    std::map<pid_t, int64_t> waits_in_;  // of those in restart_syscall: the call's own number
     bool leader_ended_ = false;
     bool job_stopped_ = false;
 };
@@ -220,6 +242,7 @@ Expected<FrozenThread> take(pid_t pid, pid_t tid, const Attempt& attempt, Restar
         TRY(step_out_of_vdso(tid, vdso, waiter));
         TRY_ASSIGN(t.registers, get_registers(tid));
         t.began_ns = attempt.began(tid);
+        TRY(attempt.name_restarted(t));
         take_unfinished(pid, handled, attempt.held(tid), t);
         t.has_restart_block = static_cast<int64_t>(t.registers.rax) == kErestartBlock;
         TRY_ASSIGN(t.timeout, settle(t.registers, t.began_ns, block, handled, RemoteMemory(tid)));
@@ -260,11 +283,12 @@ Status step_out_of_vdso(pid_t tid, VdsoRange vdso, StopWaiter& waiter) {
     return fail_code(EAGAIN, "thread {} does not leave the vDSO", tid);
 }
 
-Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int timeout_ms, FreezeLeft& left) {
+Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int timeout_ms,
+                        const std::vector<RestartedCall>& restarted, FreezeLeft& left) {
     int64_t deadline = monotonic_ns() + int64_t{timeout_ms} * 1'000'000;
     TRY_ASSIGN(VdsoRange vdso, find_vdso(thread_with_memory(pid)));
     for (;;) {
-        Attempt attempt(pid, block, waiter, deadline, left);
+        Attempt attempt(pid, block, waiter, deadline, restarted, left);
         Status status;
         bool found = true;
         while (found && status) {
@@ -298,15 +322,19 @@ Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int t
     }
 }
 
-Status put_back(const FrozenThread& t) {
+Expected<std::optional<RestartedCall>> put_back(const FrozenThread& t) {
     Registers r = t.registers;
+    std::optional<RestartedCall> restarted;
     // The kernel knows better than we when its call is to end.
-    if (t.has_restart_block)
+    if (t.has_restart_block) {
         r.rax = static_cast<uint64_t>(kErestartBlock);
-    else
+        restarted = RestartedCall{t.tid, r.rip, arguments_of(r), t.began_ns};
+    } else {
         TRY(write_timeout(r, t.timeout, monotonic_ns(), RemoteMemory(t.tid), t.tid));
+    }
     TRY(set_registers(t.tid, r));
-    return set_signal_mask(t.tid, t.signal_mask);
+    TRY(set_signal_mask(t.tid, t.signal_mask));
+    return restarted;
 }
 
 }  // namespace pmi

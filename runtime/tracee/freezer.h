@@ -11,6 +11,7 @@
 #include "runtime/tracee/injector.h"
 #include "runtime/tracee/interrupted.h"
 #include "runtime/tracee/ptrace.h"
+#include "runtime/tracee/restarted_call.h"
 #include "runtime/tracee/socket_timeout.h"
 
 namespace pmi {
@@ -59,11 +60,12 @@ struct FreezeLeft {
 };
 
 // Stops all threads, which die if their tracer does. `left` has the threads that the caller has stopped already; on failure all
-// but what it says then are running again and unattached. Fails after timeout_ms when a thread can't be stopped (the parent in
-// a vfork, uninterruptible sleep).
-Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int timeout_ms, FreezeLeft& left);
-// The thread has its own registers and signal mask again; it is still stopped.
-Status put_back(const FrozenThread& thread);
+// but what it says then are running again and unattached. `restarted`: as put_back() has told before. Fails after timeout_ms when
+// a thread can't be stopped (the parent in a vfork, uninterruptible sleep).
+Expected<Frozen> freeze(pid_t pid, RestartBlock block, StopWaiter& waiter, int timeout_ms,
+                        const std::vector<RestartedCall>& restarted, FreezeLeft& left);
+// The thread has its own registers and signal mask again; it is still stopped. Tells if its call will go on by restart_syscall(2).
+Expected<std::optional<RestartedCall>> put_back(const FrozenThread& thread);
 
 // Steps a stopped thread until it has left the vDSO: the destination's may be another build, and its data page
 // holds other numbers. Signals must be blocked.

@@ -40,7 +40,7 @@ Expected<int> last_cpu(pid_t pid, pid_t tid) {
 }
 
 // By /proc/TID/syscall (proc(5)): "running", or the number and the arguments of the call that it waits in.
-bool waits_for_no_time(pid_t pid, pid_t tid, RestartBlock block) {
+bool waits_for_no_time(pid_t pid, pid_t tid, RestartBlock block, int64_t* nr) {
     auto text = read_file(fmt::format("/proc/{}/task/{}/syscall", pid, tid));
     if (!text) return false;
     if (text->starts_with("running")) return true;
@@ -49,6 +49,7 @@ bool waits_for_no_time(pid_t pid, pid_t tid, RestartBlock block) {
     int found = std::sscanf(text->c_str(), "%" SCNd64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64,
                             &call.nr, &a[0], &a[1], &a[2], &a[3], &a[4], &a[5]);
     if (found != 7) return false;
+    if (nr != nullptr) *nr = call.nr;
     bool sleeps = call.nr == SYS_nanosleep || call.nr == SYS_clock_nanosleep;
     if (sleeps && block == RestartBlock::Stays) return true;
     return !has_relative_timeout(call, RemoteMemory(tid)) && !waits_at_socket(pid, tid, call);
@@ -78,12 +79,12 @@ class OnCpu {
 
 }  // namespace
 
-Expected<int64_t> asleep_since(pid_t pid, pid_t tid, RestartBlock block) {
+Expected<int64_t> asleep_since(pid_t pid, pid_t tid, RestartBlock block, int64_t* nr) {
     // That clock is each CPU's own, and stands still while the hypervisor or an interrupt has the CPU. Our own
     // thread's exec_start on the same CPU, made fresh by a yield, ties it to CLOCK_MONOTONIC; what time it lost since
     // makes the sleep look shorter, never longer.
     constexpr int kMostLooks = 4;
-    for (int i = 0; i < kMostLooks && !waits_for_no_time(pid, tid, block); i++) {
+    for (int i = 0; i < kMostLooks && !waits_for_no_time(pid, tid, block, nr); i++) {
         TRY_ASSIGN(int cpu, last_cpu(pid, tid));
         OnCpu here(cpu);
         if (!here.is_there()) break;
@@ -94,7 +95,7 @@ Expected<int64_t> asleep_since(pid_t pid, pid_t tid, RestartBlock block) {
         // Awake meanwhile, on another CPU: the two clocks may be seconds apart. One that has been woken there has that CPU before
         // it runs, and its exec_start of the old one until it does.
         TRY_ASSIGN(int cpu_then, last_cpu(pid, tid));
-        if (cpu_then != cpu || waits_for_no_time(pid, tid, block)) continue;
+        if (cpu_then != cpu || waits_for_no_time(pid, tid, block, nr)) continue;
         // It changed the CPU after it had gone to sleep (the scheduler takes a sleeper off its queue later, Linux 6.12): the kernel
         // has forgotten when that was.
         if (then == 0) break;

@@ -16,7 +16,8 @@ namespace pmi {
 // runs, or that waits without a limit (for a futex, a child, a pipe), as most threads do: the answer takes some ten microseconds
 // each, but where the CPU is busy that the thread was on, the rest takes milliseconds. Now also for one of which the scheduler has
 // forgotten it: its timeout is counted anew, so that it ends late rather than early.
-// `block`: Stays, nanosleep is one of the calls without a limit, since the kernel itself keeps when it ends.
-Expected<int64_t> asleep_since(pid_t pid, pid_t tid, RestartBlock block = RestartBlock::Lost);
+// `block`: Stays, nanosleep is one of the calls without a limit, since the kernel itself keeps when it ends. `nr`: the call that it
+// waits in, if it waits in one.
+Expected<int64_t> asleep_since(pid_t pid, pid_t tid, RestartBlock block = RestartBlock::Lost, int64_t* nr = nullptr);
 
 }  // namespace pmi
