@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "remote/config/config.h"
+#include "runtime/base/escaped.h"
 
 namespace pmi {
 
@@ -21,14 +22,8 @@ std::string host_name() {
 }
 
 ParsedOptions stop(int status, const std::string& why) {
-    std::fprintf(stderr, "pmid: %s\n", why.c_str());
+    std::fprintf(stderr, "pmid: %s\n", escaped(why).c_str());
     return {{}, status};
-}
-
-std::string one_line(std::string text) {
-    for (char& c : text)
-        if (c == '\n') c = ' ';
-    return text;
 }
 
 // What each guest may take, on top of the configuration's.
@@ -101,7 +96,7 @@ ParsedOptions parse_options(int argc, char** argv) {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
         if (e.get_exit_code() == 0) return {{}, app.exit(e)};  // --help, --version
-        return stop(kUsage, one_line(e.what()));
+        return stop(kUsage, e.what());
     }
     auto config = load_config();
     if (!config) return stop(kUsage, config.error().message());

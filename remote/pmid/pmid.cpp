@@ -9,6 +9,7 @@
 #include "remote/pmid/options.h"
 #include "remote/transport/keys.h"
 #include "remote/wire/kernel_probes.h"
+#include "runtime/base/escaped.h"
 #include "runtime/base/log.h"
 
 namespace {
@@ -44,6 +45,6 @@ int main(int argc, char** argv) {
     if (parsed.exit_status >= 0) return parsed.exit_status;
     auto served = serve(parsed.options);
     if (served) return 0;
-    std::fprintf(stderr, "pmid: %s\n", served.error().message().c_str());
+    std::fprintf(stderr, "pmid: %s\n", escaped(served.error().message()).c_str());
     return 1;
 }

@@ -18,9 +18,7 @@ namespace {
 // linux/userfaultfd.h of 6.7.
 constexpr uint64_t kFeatureWpAsync = 1u << 15;
 constexpr uint64_t kPageBytes = 4096;
-constexpr uint64_t kLetGoAtOnce = 16u << 20;  // bytes
-constexpr std::ptrdiff_t kMostAtOnce = 64;    // mappings, which are followed in one call
-constexpr uint64_t kPagesAtOnce = 32768;      // of one walk, which keeps mmap(2) and munmap(2) of the process waiting
+constexpr std::ptrdiff_t kMostAtOnce = 64;  // mappings, which are followed in one call
 
 // All that matches, in order. `arg` has the categories and flags.
 template <typename Take>
@@ -29,11 +27,12 @@ Status scan(int pagemap, PageRun range, ScanArg arg, Take take) {
     arg.size = sizeof arg;
     arg.vec = reinterpret_cast<uint64_t>(found.data());
     arg.vec_len = found.size();
-    arg.max_pages = kPagesAtOnce;
+    Pace pace(32768);  // pages
     for (uint64_t at = range.start; at < range.end;) {
         arg.start = at;
         arg.end = range.end;
-        int n = ::ioctl(pagemap, kPagemapScan, &arg);
+        arg.max_pages = pace.amount();
+        int n = pace.timed([&] { return ::ioctl(pagemap, kPagemapScan, &arg); });
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return fail_errno("scan pages {:#x}-{:#x}", at, range.end);
         for (int i = 0; i < n; i++) take(found[static_cast<size_t>(i)]);
@@ -152,10 +151,10 @@ Expected<DirtyTracking::Pages> DirtyTracking::look(const std::vector<PageRun>& m
 bool DirtyTracking::let_go_some() {
     if (followed_.empty()) return false;
     PageRun first = followed_.runs().front();
-    first.end = std::min(first.end, first.start + kLetGoAtOnce);
+    first.end = std::min(first.end, first.start + let_go_.amount() * kPageBytes);
     uffdio_range range{first.start, first.end - first.start};
     // What has gone meanwhile needs nothing.
-    (void)::ioctl(uffd_.get(), UFFDIO_UNREGISTER, &range);
+    (void)let_go_.timed([&] { return ::ioctl(uffd_.get(), UFFDIO_UNREGISTER, &range); });
     followed_.subtract(PageSet({first}));
     return !followed_.empty();
 }

@@ -15,6 +15,7 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/fd.h"
+#include "runtime/memory/pace.h"
 #include "runtime/memory/page_set.h"
 #include "runtime/tracee/injector.h"
 
@@ -62,6 +63,7 @@ class DirtyTracking {
     static Status try_touched(DirtyTracking& tracking);
     Fd uffd_, pagemap_;
     PageSet followed_;
+    Pace let_go_{4096};  // pages
 };
 
 }  // namespace pmi

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdio>
 
+#include "runtime/base/escaped.h"
 #include "runtime/control/call_table.h"
 #include "runtime/control/members.h"
 #include "runtime/pmictl/figures.h"
@@ -23,7 +24,7 @@ constexpr int kFailed = 1, kUsage = 2;
 constexpr std::chrono::milliseconds kListWithin(4000);
 
 int complain(const std::string& what, int status = kFailed) {
-    std::fprintf(stderr, "pmictl: %s\n", what.c_str());
+    std::fprintf(stderr, "pmictl: %s\n", escaped(what).c_str());
     return status;
 }
 
@@ -118,7 +119,7 @@ int run_ps(const JobOptions& options) {
         auto reply = job.ask({{"op", "ps"}}, kListWithin);
         // One that was asked for by its path has to answer. Of the others, one that ended in between is no error; one
         // that hangs or makes no sense is worth a line.
-        bool ended = !reply && reply.error().code() == ECONNRESET;
+        bool ended = !reply && (reply.error().code() == ECONNRESET || reply.error().code() == EPIPE);
         if (!reply && options.control) return complain("ps: " + reply.error().message());
         if (!reply && !ended) complain("ps: " + reply.error().message());
         if (!reply) continue;

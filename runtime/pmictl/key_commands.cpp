@@ -4,6 +4,7 @@
 
 #include "remote/config/config.h"
 #include "remote/transport/keys.h"
+#include "runtime/base/escaped.h"
 
 namespace pmi {
 
@@ -39,7 +40,7 @@ Status perform(const KeyOptions& options) {
 int run_key(const KeyOptions& options) {
     auto done = perform(options);
     if (done) return 0;
-    std::fprintf(stderr, "pmictl: key: %s\n", done.error().message().c_str());
+    std::fprintf(stderr, "pmictl: key: %s\n", escaped(done.error().message()).c_str());
     return 1;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <functional>
 
+#include "runtime/base/escaped.h"
 #include "runtime/pmictl/job_commands.h"
 #include "runtime/pmictl/key_commands.h"
 #include "runtime/pmictl/node_commands.h"
@@ -79,8 +80,7 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
     bool wants_command = !at->get_subcommands(std::function<bool(const CLI::App*)>()).empty();
     auto unknown = app.remaining(true);
     if (wants_command && !unknown.empty()) line = unknown.front() + ": no such command";
-    line = command + line.substr(0, line.find('\n'));
-    std::fprintf(stderr, "pmictl: %s (see pmictl --help)\n", line.c_str());
+    std::fprintf(stderr, "pmictl: %s (see pmictl --help)\n", pmi::escaped(command + line).c_str());
     return kUsage;
 }
 

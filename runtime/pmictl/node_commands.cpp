@@ -12,6 +12,7 @@
 #include "remote/config/node_address.h"
 #include "remote/pmid/node_client.h"
 #include "remote/wire/printable.h"
+#include "runtime/base/escaped.h"
 
 namespace pmi {
 
@@ -40,7 +41,7 @@ Expected<Context> open_context(const NodeOptions& options) {
 }
 
 int report(const char* command, const Error& error, int status) {
-    std::fprintf(stderr, "pmictl: %s: %s\n", command, error.message().c_str());
+    std::fprintf(stderr, "pmictl: %s: %s\n", command, escaped(error.message()).c_str());
     return status;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "runtime/base/escaped.h"
 #include "runtime/control/members.h"
 
 namespace pmi::ctl {
@@ -19,7 +20,7 @@ std::string number(const nlohmann::json& row, const char* name) {
     return std::to_string(control::integer_member(row, name).value_or(0));
 }
 std::string text(const nlohmann::json& row, const char* name, const char* otherwise) {
-    return control::string_member(row, name).value_or(otherwise);
+    return escaped(control::string_member(row, name).value_or(otherwise));
 }
 
 std::string memory(const nlohmann::json& row) {

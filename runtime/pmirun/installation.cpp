@@ -1,6 +1,7 @@
 #include "runtime/pmirun/installation.h"
 
 #include <limits.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -27,10 +28,22 @@ std::string first_readable(std::initializer_list<const char*> candidates) {
     return {};
 }
 
+bool is_link(const std::string& path) {
+    struct stat st {};
+    return ::lstat(path.c_str(), &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 }  // namespace
 
 std::string find_supervisor() { return first_readable({"pmi-supervisor", PMI_LIBEXEC_FROM_BIN "/pmi-supervisor"}); }
 
-std::string find_preload_library() { return first_readable({"libpmi.so", PMI_LIB_FROM_BIN "/libpmi.so"}); }
+// AddressSanitizer ends a program that another library precedes its own in, which it knows by its name (IsDynamicRTName in
+// compiler-rt's asan_linux.cpp); ours interposes nothing that it does. So it is loaded by a link of such a name. What the kernel
+// shows, and who looks for the library there, is the file's own.
+std::string find_preload_library() {
+    std::string library = first_readable({"libpmi.so", PMI_LIB_FROM_BIN "/libpmi.so"});
+    std::string link = library.substr(0, library.rfind('/') + 1) + "libpmi-beside-libasan.so";
+    return is_link(link) && ::access(link.c_str(), R_OK) == 0 ? link : library;
+}
 
 }  // namespace pmi::launch

@@ -9,6 +9,7 @@
 
 #include <cstring>
 
+#include "runtime/base/escaped.h"
 #include "runtime/pmirun/control_socket.h"
 #include "runtime/pmirun/environment.h"
 #include "runtime/pmirun/installation.h"
@@ -21,7 +22,7 @@ namespace pmi::launch {
 namespace {
 
 int complain(int status, const std::string& what) {
-    std::string line = "pmirun: " + what + "\n";
+    std::string line = "pmirun: " + escaped(what) + "\n";
     (void)!::write(STDERR_FILENO, line.data(), line.size());
     return status;
 }
@@ -31,6 +32,10 @@ int launch(const Options& options, char** argv) {
     auto socket = make_control_socket(options.control);
     if (!socket) return complain(kExitLauncherFailed, socket.error().message());
     std::string preload = options.preload ? find_preload_library() : "";
+    if (preload.find_first_of(" :") != std::string::npos) {
+        complain(0, preload + ": a name with a space or colon in it can't be preloaded; going on as with --no-preload");
+        preload.clear();
+    }
     std::vector<std::string> environment = program_environment(environ, options, preload, socket->path, kernel_has_yama());
     auto supervisor = start_supervisor(options, *socket, argv, environ);
     auto give_up = [&](int status, const std::string& why) {

@@ -22,8 +22,8 @@ struct RestartedCall {
     bool is(const Registers& r) const { return rip == r.rip && call.args == arguments_of(r).args; }
 };
 
-// What a thread that is asleep in restart_syscall waits for, by the kernel's name of the place (proc(5), wchan): SYS_poll, SYS_futex,
-// or SYS_restart_syscall for a sleep. Nothing where that does not tell.
+// What a thread that is asleep in restart_syscall waits for, by the kernel's name of the place (proc(5), wchan): SYS_poll,
+// SYS_futex, or SYS_restart_syscall for a sleep. Nothing where that does not tell.
 std::optional<int64_t> restarted_call(pid_t pid, pid_t tid);
 // The same of a stopped one, by the instruction that has loaded the call's number: not all code has one right in front.
 std::optional<int64_t> restarted_call_by_code(const Registers& registers, const RemoteMemory& memory);
