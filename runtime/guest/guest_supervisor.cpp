@@ -331,12 +331,14 @@ void GuestSupervisor::kill_process(GuestProcess& p) {
     HomePid pid = p.pid;
     if (::kill(p.outer, SIGKILL) != 0 && errno != ESRCH) spdlog::error("kill guest {}: {}", pid.value, errno);
     // Reaped here, so that its number is free in the jail and the session's end is seen at once. Threads first: the
-    // leader is reported when it is the last.
-    std::vector<pid_t> outers;
-    for (auto& [tid, t] : p.threads)
-        if (t->outer != p.outer) outers.push_back(t->outer);
-    outers.push_back(p.outer);
-    for (pid_t outer : outers) {
+    // leader is reported when it is the last. One that was just being made is nobody's yet.
+    std::set<pid_t> outers;
+    for (auto& [tid, t] : p.threads) outers.insert(t->outer);
+    for (pid_t outer : list_threads(p.outer).value_or({})) outers.insert(outer);
+    outers.erase(p.outer);
+    std::vector<pid_t> in_order(outers.begin(), outers.end());
+    in_order.push_back(p.outer);
+    for (pid_t outer : in_order) {
         int status = 0;
         for (;;) {
             pid_t got = ::waitpid(outer, &status, __WALL);
@@ -344,6 +346,7 @@ void GuestSupervisor::kill_process(GuestProcess& p) {
             if (got < 0 || WIFEXITED(status) || WIFSIGNALED(status)) break;
         }
         by_outer_.erase(outer);
+        unclaimed_stops_.erase(outer);
     }
     if (cloning_ && cloning_->parent->process == &p) cloning_.reset();
     forget_process(pid);
