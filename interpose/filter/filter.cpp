@@ -24,7 +24,7 @@ namespace {
 constexpr uint32_t kX32Bit = 0x40000000;  // __X32_SYSCALL_BIT
 constexpr uint32_t kNoSuchCall = SECCOMP_RET_ERRNO | ENOSYS;
 
-enum class Verdict : uint8_t { Notify, Allow, Mmap, Mprotect, Sigprocmask, ClockGettime, Futex, FutexWaitv, FutexWait };
+enum class Verdict : uint8_t { Notify, Allow, Mmap, Mprotect, Madvise, Sigprocmask, ClockGettime, Futex, FutexWaitv, FutexWait };
 
 // Numbers from `first` on, up to the next range.
 struct Range {
@@ -38,7 +38,8 @@ Verdict verdict_of(const Row& row) {
     if (row.nr == SYS_futex) return Verdict::Futex;
     if (row.nr == kFutexWaitv) return Verdict::FutexWaitv;
     if (row.nr == kFutexWait) return Verdict::FutexWait;
-    if (row.nr == SYS_mprotect || row.nr == SYS_pkey_mprotect) return Verdict::Mprotect;
+    if (row.nr == SYS_mprotect) return Verdict::Mprotect;
+    if (row.nr == SYS_madvise) return Verdict::Madvise;
     if (row.nr == SYS_rt_sigprocmask) return Verdict::Sigprocmask;
     if (row.route == Route::Local) return Verdict::Allow;
     if (row.nr == SYS_mmap) return Verdict::Mmap;
@@ -113,6 +114,18 @@ Program decide_mprotect() {
     return p;
 }
 
+// Guard pages (Linux 6.13) can't be carried.
+Program decide_madvise() {
+    constexpr uint32_t kGuardInstall = 102, kGuardRemove = 103;
+    Program p;
+    p.load(low_half_of_arg(2));
+    p.if_skip(BPF_JEQ, kGuardInstall, 2);
+    p.if_skip(BPF_JEQ, kGuardRemove, 1);
+    p.give(SECCOMP_RET_ALLOW);
+    p.give(SECCOMP_RET_USER_NOTIF);
+    return p;
+}
+
 // What a patched site makes by itself.
 Program decide_sigprocmask() {
     Program p;
@@ -171,6 +184,7 @@ Program decide(Verdict verdict) {
         case Verdict::Notify: p.give(SECCOMP_RET_USER_NOTIF); break;
         case Verdict::Allow: p.give(SECCOMP_RET_ALLOW); break;
         case Verdict::Mmap: return decide_mmap();
+        case Verdict::Madvise: return decide_madvise();
         case Verdict::Mprotect: return decide_mprotect();
         case Verdict::Sigprocmask: return decide_sigprocmask();
         case Verdict::ClockGettime: return decide_clock_gettime();
@@ -204,8 +218,10 @@ Program search(std::span<const Range> ranges) {
 std::vector<sock_filter> guest_filter() {
     Program p;
     p.load(offsetof(seccomp_data, arch));
-    p.if_skip(BPF_JEQ, AUDIT_ARCH_X86_64, 1);
+    p.if_skip(BPF_JEQ, AUDIT_ARCH_X86_64, 3);
+    p.if_skip(BPF_JEQ, AUDIT_ARCH_I386, 1);
     p.give(kNoSuchCall);
+    p.give(SECCOMP_RET_USER_NOTIF);
     p.load(offsetof(seccomp_data, nr));
     p.unless_skip(BPF_JSET, kX32Bit, 1);
     p.give(kNoSuchCall);

@@ -1,6 +1,6 @@
 // The guest's seccomp program, derived from the table: calls of Route::Local are allowed, everything else
-// notifies the guest supervisor; any other syscall ABI (i386, x32) gives ENOSYS. No instruction pointer is
-// exempt: a hostile guest could jump there.
+// notifies the guest supervisor, so do those of the i386 ABI, which it never lets run here; x32 gives ENOSYS, as on kernels without
+// it. No instruction pointer is exempt: a hostile guest could jump there.
 #pragma once
 #include <linux/filter.h>
 
@@ -10,7 +10,8 @@
 
 namespace pmi {
 
-// Some local calls are local for some arguments only: mmap without a file and not shared; see filter.cpp.
+// Some local calls are local for some arguments only: mmap without a file and not shared, madvise that makes no
+// guard pages; see filter.cpp.
 std::vector<sock_filter> guest_filter();
 
 // Evaluates a filter in user space, as the kernel would: for tests.

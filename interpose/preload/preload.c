@@ -80,6 +80,19 @@ static const char* value_in(char** envp, const char* name) {
     return NULL;
 }
 
+/* What came for the program since pmirun began has waited (runtime/pmirun/held_signals.h). Nobody else is to see the note. */
+static void let_held_signals_come(char** envp) {
+    static const char name[] = "PMI_HELD=";
+    for (; envp && *envp; envp++) {
+        if (!begins_with(*envp, name)) continue;
+        uint64_t held = (uint64_t)((*envp)[sizeof name - 1] - '0') & 3;
+        uint64_t mask = held << (SIGNAL_AWAY - 1);
+        for (; *envp; envp++) envp[0] = envp[1];
+        RAW(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, 0, sizeof mask, 0, 0);
+        return;
+    }
+}
+
 /* glibc hands main's arguments to initialisers, but has not set environ yet if this library comes first (it
  * depends on nothing, so it does); musl has set environ, and hands over nothing. */
 extern char** environ __attribute__((weak));
@@ -90,10 +103,11 @@ __attribute__((visibility("hidden"))) void pmi_start(int argc, char** argv, char
     if (!has_glibc()) envp = &environ ? environ : NULL;
     find_next_clocks(envp);
     const char* job = value_in(envp, "PMI_JOB=");
-    if (!job || *job != '/') return;
+    if (!job || *job != '/') return let_held_signals_come(envp);
     set_control_path(job);
     /* pmirun has looked whether this kernel has Yama: to open a file that is not there takes longer than all of this. */
     if (value_in(envp, "PMI_YAMA=") && yama_asks()) let_supervisor_attach();
     take_signal(SIGNAL_AWAY);
     take_signal(SIGNAL_HOME);
+    let_held_signals_come(envp);
 }

@@ -17,7 +17,8 @@ inline constexpr Entry kMemory[] = {
     both(26, "msync", {value("start"), value("len"), value("flags")})
         .why("in the guest, and at home if the program stores in files"),
     local(27, "mincore", {value("start"), value("len"), guest("vec")}),
-    local(28, "madvise", {value("start"), value("len_in"), value("behavior")}),
+    local(28, "madvise", {value("start"), value("len_in"), value("behavior")})
+        .why("MADV_GUARD_INSTALL and _REMOVE take the program home: guard pages can't be carried"),
     goes_home(30, "shmat", "attaches memory that others share", {value("shmid"), guest("shmaddr"), value("shmflg")}),
     goes_home(67, "shmdt", "detaches memory that others share", {guest("shmaddr")}),
     local(149, "mlock", {value("start"), value("len")}),
@@ -51,9 +52,10 @@ inline constexpr Entry kMemory[] = {
     goes_home(323, "userfaultfd", "its ranges are addresses of home", {value("flags")}),
     local(324, "membarrier", {value("cmd"), value("flags"), value("cpu_id")}),
     local(325, "mlock2", {value("start"), value("len"), value("flags")}),
-    local(329, "pkey_mprotect", {value("start"), value("len"), value("prot"), value("pkey")}),
-    local(330, "pkey_alloc", {value("flags"), value("init_val")}),
-    local(331, "pkey_free", {value("pkey")}),
+    goes_home(329, "pkey_mprotect", "a program with protection keys stays home",
+              {value("start"), value("len"), value("prot"), value("pkey")}),
+    goes_home(330, "pkey_alloc", "a program with protection keys stays home", {value("flags"), value("init_val")}),
+    goes_home(331, "pkey_free", "a program with protection keys stays home", {value("pkey")}),
     local(334, "rseq", {guest("rseq"), value("rseq_len"), value("flags"), value("sig")}),
     goes_home(440, "process_madvise", "names another process' memory",
               {fd("pidfd"), guest("vec"), value("vlen"), value("behavior"), value("flags")}),

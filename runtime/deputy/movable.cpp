@@ -14,6 +14,7 @@
 #include "interpose/agent/agent.h"
 #include "runtime/base/fd.h"
 #include "runtime/kernel/procfs.h"
+#include "runtime/memory/pagemap_scan.h"
 
 namespace pmi {
 namespace {
@@ -125,6 +126,28 @@ Reason check_mappings(const std::vector<MapsEntry>& maps) {
     return std::nullopt;
 }
 
+// A page that MADV_GUARD_INSTALL (Linux 6.13) has made one looks from outside as if something were there; since Linux 6.16 the
+// kernel tells. Before, its move fails.
+Reason check_guards(const Subject& s, const std::vector<MapsEntry>& maps) {
+    auto pagemap = open_file(fmt::format("/proc/{}/pagemap", s.memory_of), O_RDONLY);
+    if (!pagemap) return std::nullopt;
+    ScanRegion found{};
+    ScanArg arg{};
+    arg.size = sizeof arg;
+    arg.vec = reinterpret_cast<uint64_t>(&found);
+    arg.vec_len = arg.max_pages = 1;
+    arg.category_mask = arg.return_mask = kPageIsGuard;
+    for (const auto& e : maps) {
+        if (e.shared || !e.read) continue;
+        arg.start = e.start;
+        arg.end = e.end;
+        int n = ::ioctl(pagemap->get(), kPagemapScan, &arg);
+        if (n < 0 && errno != EINTR) return std::nullopt;
+        if (n > 0) return fmt::format("it has guard pages (MADV_GUARD_INSTALL, at {:x})", found.start);
+    }
+    return std::nullopt;
+}
+
 std::string describe(const MapsEntry& e) {
     if (starts(e.name, "/dev/zero")) return "anonymous";
     if (starts(e.name, "/SYSV")) return "System V, " + e.name.substr(1, e.name.find(' ') - 1);
@@ -191,6 +214,7 @@ Reason check_memory(const Subject& s, const MovableContext& context) {
     if (!others) return std::nullopt;
     if (auto reason = check_shared_address_space(s, *others)) return reason;
     if (context.again) return std::nullopt;
+    if (auto reason = check_guards(s, *maps)) return reason;
     SharerSearch search(s.pid);
     return check_shared_mappings(search, *maps, {});
 }
@@ -216,6 +240,8 @@ std::optional<std::string> cantmove_mapping(const MapsEntry& e) {
     if (starts(e.name, "/secretmem")) return "it uses secret memory (memfd_secret)";
     if (e.has_flag("ht")) return fmt::format("it uses huge pages of hugetlbfs ({})", e.name.empty() ? "anonymous" : e.name);
     if (e.has_flag("um") || e.has_flag("uw")) return "its page faults are handled by userfaultfd";
+    if (e.protection_key != 0)
+        return fmt::format("it uses protection keys ({:x}-{:x} has key {})", e.start, e.end, e.protection_key);
     if (e.has_flag("ss")) return "it uses a shadow stack (CET)";
     bool is_kernels_own = starts(e.name, "[v");  // [vvar], [vvar_vclock], [vdso], [vsyscall]
     if (e.has_flag("sl") && !is_kernels_own) return "it has sealed memory (mseal)";

@@ -110,6 +110,7 @@ Status GuestSupervisor::dispatch(GuestThread& t) {
     const Row* row = find_row(n.nr);
     spdlog::trace("{}: {}({:#x}, {:#x}, {:#x})", t.tid.value, row ? std::string(row->name) : std::to_string(n.nr), n.args[0],
                   n.args[1], n.args[2]);
+    if (n.nr == kOtherAbi) return go_home(t, n.nr, "a system call of 32-bit programs (int 0x80)");
     if (row == nullptr) {
         // No kernel has calls up there; what lies between might be a newer kernel's at home.
         if (n.nr < 0 || n.nr > 1023) return answer(t, -ENOSYS);
@@ -121,7 +122,8 @@ Status GuestSupervisor::dispatch(GuestThread& t) {
     }
     switch (row->route) {
         case Route::Local:
-            if (row->nr == SYS_mprotect || row->nr == SYS_pkey_mprotect) return change_code(t);
+            if (row->nr == SYS_mprotect) return change_code(t);
+            if (row->nr == SYS_madvise) return go_home(t, n.nr, "guard pages (MADV_GUARD_INSTALL)");
             return waits_by_wall_clock(*row) ? wait_by_wall_clock(t) : let_run(t);
         case Route::Node: return answer_wall_clock(t, *row);
         case Route::Identity:

@@ -1,6 +1,7 @@
 #include "runtime/guest/notification.h"
 
 #include <fcntl.h>
+#include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
 
@@ -33,7 +34,7 @@ Expected<std::optional<Notification>> Listener::receive() const {
     Notification out;
     out.id = n.id;
     out.tid = static_cast<pid_t>(n.pid);
-    out.nr = n.data.nr;
+    out.nr = n.data.arch == AUDIT_ARCH_X86_64 ? n.data.nr : kOtherAbi;
     std::copy(std::begin(n.data.args), std::end(n.data.args), out.args.begin());
     out.resume = n.data.instruction_pointer;
     return std::optional(out);

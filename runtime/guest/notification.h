@@ -12,6 +12,9 @@
 
 namespace pmi {
 
+// The number here of all calls of another system call ABI (int 0x80): x86-64 has none such.
+constexpr int64_t kOtherAbi = 1000;
+
 struct Notification {
     uint64_t id = 0;
     pid_t tid = 0;  // outside the jail

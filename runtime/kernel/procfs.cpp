@@ -125,6 +125,9 @@ Expected<std::vector<MapsEntry>> parse_maps(std::string_view text) {
             out.push_back(std::move(e));
         } else if (line.starts_with("VmFlags:") && !out.empty()) {
             out.back().vm_flags = std::string(line.substr(8));
+        } else if (line.starts_with("ProtectionKey:") && !out.empty()) {
+            auto numbers = words(line.substr(line.find(':') + 1));
+            if (!numbers.empty()) out.back().protection_key = static_cast<int>(decimal(numbers[0]));
         } else if ((line.starts_with("Rss:") || line.starts_with("Swap:")) && !out.empty()) {
             auto numbers = words(line.substr(line.find(':') + 1));
             if (!numbers.empty()) out.back().resident_kib += static_cast<uint64_t>(decimal(numbers[0]));

@@ -21,6 +21,7 @@ struct MapsEntry {
     std::string name;           // path, [heap], ... or empty
     std::string vm_flags;       // smaps' VmFlags ("rd wr mr mw me ac"), empty when read from maps
     uint64_t resident_kib = 0;  // smaps' Rss and Swap
+    int protection_key = 0;     // smaps' ProtectionKey
     uint64_t size() const { return end - start; }
     int prot() const;  // PROT_*
     bool has_flag(std::string_view flag) const;

@@ -12,6 +12,7 @@ namespace pmi {
 constexpr uint64_t kPageIsFollowed = 1 << 0;  // PAGE_IS_WPALLOWED: its mapping is one of an asynchronous userfaultfd
 constexpr uint64_t kPageIsWritten = 1 << 1;   // since it was last protected there
 constexpr uint64_t kPageIsFile = 1 << 2, kPageIsPresent = 1 << 3, kPageIsSwapped = 1 << 4, kPageIsPfnzero = 1 << 5;
+constexpr uint64_t kPageIsGuard = 1 << 8;  // Linux 6.16
 constexpr uint64_t kScanProtect = 1 << 0;  // PM_SCAN_WP_MATCHING
 
 struct ScanRegion {

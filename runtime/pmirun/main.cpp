@@ -12,6 +12,7 @@
 #include "runtime/base/escaped.h"
 #include "runtime/pmirun/control_socket.h"
 #include "runtime/pmirun/environment.h"
+#include "runtime/pmirun/held_signals.h"
 #include "runtime/pmirun/installation.h"
 #include "runtime/pmirun/io_uring_filter.h"
 #include "runtime/pmirun/options.h"
@@ -27,7 +28,7 @@ int complain(int status, const std::string& what) {
     return status;
 }
 
-int launch(const Options& options, char** argv) {
+int launch(const Options& options, const HeldSignals& held, char** argv) {
     if (options.summary && ::fcntl(STDERR_FILENO, F_GETFD) < 0) return complain(kExitLauncherFailed, "--summary: stderr is closed");
     auto socket = make_control_socket(options.control);
     if (!socket) return complain(kExitLauncherFailed, socket.error().message());
@@ -50,6 +51,11 @@ int launch(const Options& options, char** argv) {
     if (!options.allow_io_uring)
         if (auto denied = deny_io_uring(); !denied) return give_up(kExitLauncherFailed, denied.error().message());
 
+    bool are_answered = !preload.empty() && obeys_preload(options.program[0]);
+    if (are_answered && !held.note().empty())
+        environment.push_back(std::string(kHeldVariable) + "=" + held.note());
+    else
+        held.let_go();
     int error = become_program(options.program, environment);
     return give_up(exit_status_for(error), std::string(options.program[0]) + ": " + std::strerror(error));
 }
@@ -59,6 +65,7 @@ int launch(const Options& options, char** argv) {
 
 int main(int argc, char** argv) {
     using namespace pmi::launch;
+    HeldSignals held;
     auto options = parse_options(argc, argv);
     if (!options) return complain(kExitLauncherFailed, options.error().message());
     switch (options->action) {
@@ -68,5 +75,5 @@ int main(int argc, char** argv) {
     }
     if (options->insecure)
         complain(0, "--insecure: what this program sends to other machines is neither encrypted nor authenticated");
-    return launch(*options, argv);
+    return launch(*options, held, argv);
 }

@@ -1,6 +1,7 @@
 #include "runtime/tracee/memory.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 
 #include <algorithm>
@@ -49,7 +50,32 @@ size_t RemoteMemory::count_readable(std::span<const uint64_t> addresses) const {
     return done;
 }
 
+namespace {
+
+// The kernel counts a stack that grows in this way against the limit of whoever reaches into it (acct_stack_growth in mm/vma.c).
+// All threads of this process have theirs meanwhile: it matters to a stack that grows, and to an exec.
+class WithStackLimitOf {
+  public:
+    explicit WithStackLimitOf(pid_t pid) {
+        rlimit theirs{};
+        if (::prlimit(pid, RLIMIT_STACK, nullptr, &theirs) != 0 || ::getrlimit(RLIMIT_STACK, &before_) != 0) return;
+        rlimit as_theirs{std::min(theirs.rlim_cur, before_.rlim_max), before_.rlim_max};
+        is_changed_ = as_theirs.rlim_cur != before_.rlim_cur && ::setrlimit(RLIMIT_STACK, &as_theirs) == 0;
+    }
+    ~WithStackLimitOf() {
+        if (is_changed_) ::setrlimit(RLIMIT_STACK, &before_);
+    }
+    WithStackLimitOf(const WithStackLimitOf&) = delete;
+
+  private:
+    rlimit before_{};
+    bool is_changed_ = false;
+};
+
+}  // namespace
+
 bool RemoteMemory::grow_stack(uint64_t address) const {
+    WithStackLimitOf limit(pid_);
     std::byte byte{};
     return force(address, &byte, 1, false).ok();
 }

@@ -117,7 +117,7 @@ class Run:
         for name in ("bin/pmirun", "bin/pmictl", "bin/pmi-supervisor", "bin/libpmi.so", "bin/pmid"):
             if os.path.exists(os.path.join(self.build, name)):
                 self.take(os.path.join(self.build, name), self.bin)
-        os.symlink("libpmi.so", os.path.join(self.bin, "libpmi-beside-libasan.so"))
+        os.symlink("libpmi.so", os.path.join(self.bin, "libpmi.so-beside-libasan.so"))
         missing = {"pmirun", "pmictl", "pmi-supervisor", "pmid"} - set(os.listdir(self.bin))
         if missing:
             raise NodeError(f"{self.build} holds no {', '.join(sorted(missing))}")

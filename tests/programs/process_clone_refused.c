@@ -23,7 +23,7 @@ static long clone3_raw(struct clone_args args) { return raw_syscall(SYS_clone3, 
         CHECK_ERRNO(waitpid(-1, NULL, WNOHANG | __WALL), ECHILD);                       \
         CHECK_EQ(count_tasks(), 1);                                                     \
     } while (0)
-enum { kCases = 14 };
+enum { kCases = 15 };
 static void check_case(int n) {
     const unsigned long thread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
     static char stack[65536] __attribute__((aligned(16)));
@@ -44,10 +44,18 @@ static void check_case(int n) {
         case 10: CHECK_REFUSED(clone3_raw((struct clone_args){.flags = SIGCHLD}), EINVAL); return;
         case 11: CHECK_REFUSED(clone3_raw((struct clone_args){.flags = 1UL << 50, .exit_signal = SIGCHLD}), EINVAL); return;
         case 12: CHECK_REFUSED(clone3_raw((struct clone_args){.flags = CLONE_PARENT, .exit_signal = SIGCHLD}), EINVAL); return;
-        default:
+        case 13:
             CHECK_REFUSED(clone3_raw((struct clone_args){
                               .flags = thread, .exit_signal = SIGCHLD, .stack = bottom, .stack_size = sizeof stack}),
                           EINVAL);
+            return;
+        default: {
+            struct {
+                struct clone_args args;
+                uint64_t unknown[50];
+            } larger = {.args = {.exit_signal = SIGCHLD}, .unknown = {[49] = 1}};
+            CHECK_REFUSED(raw_syscall(SYS_clone3, (long)&larger, sizeof larger, 0, 0, 0, 0), E2BIG);
+        }
     }
 }
 int main(void) {

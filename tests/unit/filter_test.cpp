@@ -37,7 +37,7 @@ TEST(Filter, FollowsTheTableForEveryNumber) {
         const Row* row = find_row(nr);
         bool local = row != nullptr && row->route == Route::Local;
         EXPECT_EQ(verdict(nr), local ? SECCOMP_RET_ALLOW : SECCOMP_RET_USER_NOTIF) << nr;
-        if (nr == SYS_futex || nr == SYS_mprotect || nr == SYS_pkey_mprotect) continue;  // it depends on the operation
+        if (nr == SYS_futex || nr == SYS_mprotect) continue;  // it depends on the operation
         std::array<uint64_t, 6> ones;
         ones.fill(~uint64_t{0});
         EXPECT_EQ(verdict(nr, ones), verdict(nr)) << nr;
@@ -45,10 +45,18 @@ TEST(Filter, FollowsTheTableForEveryNumber) {
     EXPECT_EQ(verdict(0x3fffffff), SECCOMP_RET_USER_NOTIF);
 }
 
-TEST(Filter, OtherAbisDoNotExist) {
+TEST(Filter, GuardPagesAreNotified) {
+    for (uint64_t advice = 0; advice < 200; advice++) {
+        bool is_guard = advice == 102 || advice == 103;
+        EXPECT_EQ(verdict(SYS_madvise, {0, 4096, advice, 0, 0, 0}), is_guard ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW)
+            << advice;
+    }
+}
+
+TEST(Filter, OtherAbisAreNotRunHere) {
     for (int nr = 0; nr <= 600; nr++) {
         EXPECT_EQ(verdict(nr | 0x40000000), kNoSuchCall) << nr;
-        EXPECT_EQ(verdict(nr, {}, kI386), kNoSuchCall) << nr;
+        EXPECT_EQ(verdict(nr, {}, kI386), SECCOMP_RET_USER_NOTIF) << nr;
         EXPECT_EQ(verdict(nr, {}, 0), kNoSuchCall) << nr;
     }
     EXPECT_EQ(verdict(-1), kNoSuchCall);
@@ -67,13 +75,11 @@ TEST(Filter, MmapIsLocalForPrivateAnonymousMemory) {
 }
 
 TEST(Filter, CodeThatBecomesWritableIsSeen) {
-    for (int nr : {SYS_mprotect, SYS_pkey_mprotect}) {
-        auto with = [nr](uint64_t protection) { return verdict(nr, {0, 4096, protection, 0, 0, 0}); };
-        for (int harmless : {PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC, PROT_EXEC})
-            EXPECT_EQ(with(static_cast<uint64_t>(harmless)), SECCOMP_RET_ALLOW) << harmless;
-        EXPECT_EQ(with(PROT_READ | PROT_WRITE | PROT_EXEC), SECCOMP_RET_USER_NOTIF);
-        EXPECT_EQ(with(PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN), SECCOMP_RET_USER_NOTIF);
-    }
+    auto with = [](uint64_t protection) { return verdict(SYS_mprotect, {0, 4096, protection, 0, 0, 0}); };
+    for (int harmless : {PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC, PROT_EXEC})
+        EXPECT_EQ(with(static_cast<uint64_t>(harmless)), SECCOMP_RET_ALLOW) << harmless;
+    EXPECT_EQ(with(PROT_READ | PROT_WRITE | PROT_EXEC), SECCOMP_RET_USER_NOTIF);
+    EXPECT_EQ(with(PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN), SECCOMP_RET_USER_NOTIF);
 }
 
 TEST(Filter, MaskCallsOfStubsAreLocal) {

@@ -365,6 +365,28 @@ TEST_F(Launch, LeaksNoDescriptor) {
     EXPECT_EQ(run(under_pmirun({}, list), many).out, run(list, many).out);
 }
 
+// In the shell's child, before it becomes pmirun, a signal ends it: these are sent when pmirun is there.
+TEST_F(Launch, SteeringSignalsWaitUntilTheyAreAnswered) {
+    const char* script = R"sh("$1" sleep 0.1 & p=$!
+until [ "$(readlink /proc/$p/exe)" != "$(readlink /proc/$$/exe)" ]; do :; done
+kill -RTMAX $p; kill -s RTMAX-1 $p; wait $p)sh";
+    for (int i = 0; i < 20; i++) EXPECT_EQ(run({"bash", "-c", script, "bash", PMIRUN}).status, 0);
+    Result shell = run(under_pmirun({}, {"sh", "-c", "grep SigBlk /proc/self/status; env | grep -c PMI_HELD"}));
+    EXPECT_EQ(shell.out, run({"grep", "SigBlk", "/proc/self/status"}).out + "0\n");
+}
+
+TEST_F(Launch, ProgramsWithAddressSanitizerStart) {
+    std::string source = directory + "/clean.c", program = directory + "/clean";
+    std::ofstream(source) << "int main(void) { return 0; }\n";
+    for (const char* linkage : {"-shared-libasan", "-static-libasan"}) {
+        if (run({"cc", "-fsanitize=address", linkage, "-o", program, source}).status != 0 &&
+            run({"cc", "-fsanitize=address", "-o", program, source}).status != 0)
+            GTEST_SKIP() << "no AddressSanitizer";
+        Result r = run(under_pmirun({}, {program}));
+        EXPECT_EQ(r.status, 0) << r.err;
+    }
+}
+
 TEST_F(Launch, ChangesNoOtherVariable) {
     std::string mine = run(under_pmirun({}, {"env"})).out, theirs = run({"env"}).out, rest;
     std::istringstream in(mine);
