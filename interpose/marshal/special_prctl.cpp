@@ -22,13 +22,11 @@ constexpr int kGetAuxv = 0x41555856;
 
 constexpr int kInTheGuest[] = {
     PR_GET_TSC,
-    PR_SET_TSC,
     PR_GET_TID_ADDRESS,
     PR_SET_THP_DISABLE,
     PR_GET_THP_DISABLE,
     PR_GET_SPECULATION_CTRL,
     PR_SET_SPECULATION_CTRL,
-    kSetMdwe,
     kGetMdwe,
     kSetMemoryMerge,
     kGetMemoryMerge,
@@ -112,6 +110,8 @@ void marshal_prctl(Gather& gather) {
         case PR_SCHED_CORE: return move_core_scheduling(gather);
         case PR_SET_SECCOMP: return gather.go_home("a seccomp filter of the program's own");
         case PR_SET_MM: return gather.go_home("prctl(PR_SET_MM): addresses that the kernel keeps of the program");
+        case kSetMdwe: return gather.go_home("memory that may not be written and executed (PR_SET_MDWE)");
+        case PR_SET_TSC: return gather.go_home("the time stamp counter forbidden or allowed (PR_SET_TSC)");
         case PR_SET_SYSCALL_USER_DISPATCH: return gather.go_home("system calls dispatched in user space");
         default: break;
     }

@@ -109,10 +109,33 @@ uint32_t answer_barriers(const Batch& batch, const BarrierQuestions& q) {
     return registered;
 }
 
+// What can be set but not carried. The page of prctl(2) for PR_GET_MDWE: Linux 6.3.
+struct Obstacles {
+    uint64_t tsc_at;
+    size_t mdwe, tsc, ldt;
+};
+Obstacles ask_obstacles(Batch& batch) {
+    constexpr uint64_t kGetMdwe = 66, kReadLdt = 0, kOneEntry = 8;
+    Obstacles o{batch.space(sizeof(uint64_t)), 0, 0, 0};
+    o.mdwe = batch.call(SYS_prctl, kGetMdwe, 0, 0, 0, 0);
+    o.ldt = batch.call(SYS_modify_ldt, kReadLdt, o.tsc_at, kOneEntry);
+    o.tsc = batch.call(SYS_prctl, PR_GET_TSC, o.tsc_at);
+    return o;
+}
+Status check_obstacles(const Batch& batch, const Obstacles& o) {
+    if (batch.result(o.mdwe) > 0) return fail("cantmove: it may not have memory that is written and executed (PR_SET_MDWE)");
+    if (batch.result(o.ldt) > 0) return fail("cantmove: it has a local descriptor table (modify_ldt)");
+    int tsc = PR_TSC_ENABLE;
+    if (batch.result(o.tsc) == 0) std::memcpy(&tsc, batch.bytes(o.tsc_at, sizeof tsc).data(), sizeof tsc);
+    if (tsc != PR_TSC_ENABLE) return fail("cantmove: it may not read the time stamp counter (PR_SET_TSC)");
+    return {};
+}
+
 struct ProcessQuestions {
     uint64_t actions_at, timers_at, limits_at;
     std::vector<size_t> actions, limits;
     BarrierQuestions barriers;
+    Obstacles obstacles;
     size_t brk, thp, timers[2];
 };
 ProcessQuestions ask_process(Batch& batch, bool limits_are_known) {
@@ -128,12 +151,14 @@ ProcessQuestions ask_process(Batch& batch, bool limits_are_known) {
         q.limits.push_back(batch.call(SYS_prlimit64, 0, r, 0, q.limits_at + r * sizeof(rlimit)));
     q.brk = batch.call(SYS_brk, 0);
     q.barriers = ask_barriers(batch);
+    q.obstacles = ask_obstacles(batch);
     q.thp = batch.call(SYS_prctl, PR_GET_THP_DISABLE, 0, 0, 0, 0);
     q.timers[0] = batch.call(SYS_getitimer, ITIMER_VIRTUAL, q.timers_at);
     q.timers[1] = batch.call(SYS_getitimer, ITIMER_PROF, q.timers_at + sizeof(itimerval));
     return q;
 }
 Status answer_process(const Batch& batch, const ProcessQuestions& q, wire::Image& image) {
+    TRY(check_obstacles(batch, q.obstacles));
     for (size_t action : q.actions) TRY(batch.check(action, "read a signal's disposition"));
     image.set_sigactions(batch.bytes(q.actions_at, kSigactionSize * kSignals));
     for (uint32_t r = 0; r < q.limits.size(); r++) {

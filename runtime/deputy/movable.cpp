@@ -204,6 +204,15 @@ Reason check_own_limits() {
     return std::nullopt;
 }
 
+// The agent has to fit into the program's own one too, as long as it moves and is away.
+Reason check_limit_of(const Subject& s) {
+    rlimit limit{};
+    uint64_t mapped = s.status.vm_size_kib * 1024;
+    if (::prlimit(s.pid, RLIMIT_AS, nullptr, &limit) != 0 || limit.rlim_cur >= mapped + kAgentSize) return std::nullopt;
+    return fmt::format("its limit on address space (ulimit -v) of {} bytes leaves no room for the {} of a move", limit.rlim_cur,
+                       kAgentSize);
+}
+
 Reason check_memory(const Subject& s, const MovableContext& context) {
     auto maps = context.again ? read_maps(s.memory_of) : read_smaps(s.memory_of);
     if (!maps) return std::nullopt;  // it ended just now; the move itself will say so
@@ -265,6 +274,7 @@ std::optional<std::string> cantmove_reason(pid_t pid, const MovableContext& cont
     if (auto r = check_descriptors(*subject)) return r;
     if (auto r = check_timers(*subject)) return r;
     if (auto r = check_own_limits()) return r;
+    if (auto r = check_limit_of(*subject)) return r;
     return check_memory(*subject, context);
 }
 
