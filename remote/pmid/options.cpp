@@ -74,8 +74,11 @@ ParsedOptions parse_options(int argc, char** argv) {
     bool insecure = false, no_patching = false, no_own_files = false, no_spare = false;
     app.add_option("--listen", listen, "address and port to listen on (default 0.0.0.0:7700)")->type_name("ADDR:PORT");
     app.add_option("--name", name, "name of this node (default: the host name)")->type_name("NAME");
-    app.add_option("--keys", keys, "key directory (default: $PMI_KEYS, else ~/.config/pmi/keys)")->type_name("DIR");
-    app.add_option("--log", log_file, "log file (default: standard error)")->type_name("FILE");
+    const CLI::Validator is_given([](std::string& given) { return given.empty() ? "is empty" : ""; }, "");
+    app.add_option("--keys", keys, "key directory (default: $PMI_KEYS, else ~/.config/pmi/keys)")
+        ->type_name("DIR")
+        ->check(is_given);
+    app.add_option("--log", log_file, "log file (default: standard error)")->type_name("FILE")->check(is_given);
     app.add_option("--log-level", log_level, "trace, debug, info (default), warn, error or off")
         ->type_name("LEVEL")
         ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}));

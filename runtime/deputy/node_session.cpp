@@ -20,7 +20,7 @@
 namespace pmi {
 namespace {
 
-constexpr int kAnswerTimeoutMs = 5000;  // for connecting and the clocks together; then for each later step
+constexpr int kAnswerTimeoutMs = 4500;  // for connecting and the clocks together; then for each later step
 constexpr int64_t kCloseNs = 100'000;   // between the end of a call and the next one, being woken up for it included
 
 Expected<ChannelKeys> keys_of(const wire::Place& place) {

@@ -1,7 +1,9 @@
 // pmictl: control. Its commands about processes talk to the supervisors of this user's jobs, those about
 // nodes to pmid, those about keys to the key directory.
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 
 #include "runtime/base/escaped.h"
@@ -84,6 +86,13 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
     return kUsage;
 }
 
+// What was printed has to have got there. Who has closed standard output does not want it.
+int end(int status) {
+    if (std::fflush(stdout) == 0 || errno == EBADF) return status;
+    std::fprintf(stderr, "pmictl: write to standard output: %s\n", std::strerror(errno));
+    return status != 0 ? status : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -96,7 +105,8 @@ int main(int argc, char** argv) {
     pmi::NodeOptions node_options;
     Command chosen;
     app.add_option("--control", job_options.control, "talk to the job with this control socket only");
-    app.add_option("--keys", node_options.keys, "key directory (default: $PMI_KEYS, else ~/.config/pmi/keys)");
+    app.add_option("--keys", node_options.keys, "key directory (default: $PMI_KEYS, else ~/.config/pmi/keys)")
+        ->check(CLI::Validator([](std::string& given) { return given.empty() ? "is empty" : ""; }, ""));
     app.add_flag("--insecure", node_options.insecure, "neither encrypt nor authenticate");
     add_job_commands(app, job_options, chosen);
     add_key_commands(app, key_options, chosen);
@@ -104,9 +114,9 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        if (error.get_exit_code() == 0) return app.exit(error);
+        if (error.get_exit_code() == 0) return end(app.exit(error));
         return usage_error(app, error);
     }
     key_options.keys = node_options.keys;
-    return chosen();
+    return end(chosen());
 }

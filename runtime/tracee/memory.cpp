@@ -77,7 +77,9 @@ class WithStackLimitOf {
 bool RemoteMemory::grow_stack(uint64_t address) const {
     WithStackLimitOf limit(pid_);
     std::byte byte{};
-    return force(address, &byte, 1, false).ok();
+    if (force(address, &byte, 1, false)) return true;
+    // It may have grown all the same: in this way nobody waits for a page that a userfaultfd is to bring.
+    return read_some(address, std::span(&byte, 1)) == 1;
 }
 
 Status RemoteMemory::read(uint64_t address, std::span<std::byte> to) const {
