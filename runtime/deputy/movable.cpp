@@ -249,7 +249,9 @@ std::optional<std::string> cantmove_mapping(const MapsEntry& e) {
     if (starts(e.name, "/secretmem")) return "it uses secret memory (memfd_secret)";
     if (e.has_flag("ht")) return fmt::format("it uses huge pages of hugetlbfs ({})", e.name.empty() ? "anonymous" : e.name);
     if (e.has_flag("um") || e.has_flag("uw")) return "its page faults are handled by userfaultfd";
-    if (e.protection_key != 0)
+    // What may be executed alone has a key that mprotect(2) gives it, here as there.
+    bool is_executed_only = e.exec && !e.read && !e.write;
+    if (e.protection_key != 0 && !is_executed_only)
         return fmt::format("it uses protection keys ({:x}-{:x} has key {})", e.start, e.end, e.protection_key);
     if (e.has_flag("ss")) return "it uses a shadow stack (CET)";
     bool is_kernels_own = starts(e.name, "[v");  // [vvar], [vvar_vclock], [vdso], [vsyscall]
