@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include <cstddef>
+#include <initializer_list>
 
 #include "interpose/agent/agent.h"
 #include "interpose/syscall/row.h"
@@ -114,18 +115,6 @@ Program decide_mprotect() {
     return p;
 }
 
-// Guard pages (Linux 6.13) can't be carried.
-Program decide_madvise() {
-    constexpr uint32_t kGuardInstall = 102, kGuardRemove = 103;
-    Program p;
-    p.load(low_half_of_arg(2));
-    p.if_skip(BPF_JEQ, kGuardInstall, 2);
-    p.if_skip(BPF_JEQ, kGuardRemove, 1);
-    p.give(SECCOMP_RET_ALLOW);
-    p.give(SECCOMP_RET_USER_NOTIF);
-    return p;
-}
-
 // What a patched site makes by itself.
 Program decide_sigprocmask() {
     Program p;
@@ -136,16 +125,27 @@ Program decide_sigprocmask() {
     return p;
 }
 
+// `listed` for these values of an argument, else `others`.
+Program decide_by_value(size_t arg, std::initializer_list<uint32_t> values, uint32_t listed, uint32_t others) {
+    Program p;
+    p.load(low_half_of_arg(arg));
+    size_t left = values.size();
+    for (uint32_t value : values) p.if_skip(BPF_JEQ, value, left--);
+    p.give(others);
+    p.give(listed);
+    return p;
+}
+
+// Guard pages (Linux 6.13) can't be carried.
+Program decide_madvise() {
+    constexpr uint32_t kGuardInstall = 102, kGuardRemove = 103;
+    return decide_by_value(2, {kGuardInstall, kGuardRemove}, SECCOMP_RET_USER_NOTIF, SECCOMP_RET_ALLOW);
+}
+
 // The clocks that the guest's time namespace sets right.
 Program decide_clock_gettime() {
-    constexpr uint32_t kClocks[] = {CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME};
-    Program p;
-    p.load(low_half_of_arg(0));
-    size_t left = std::size(kClocks);
-    for (uint32_t clock : kClocks) p.if_skip(BPF_JEQ, clock, left--);
-    p.give(SECCOMP_RET_USER_NOTIF);
-    p.give(SECCOMP_RET_ALLOW);
-    return p;
+    return decide_by_value(0, {CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME}, SECCOMP_RET_ALLOW,
+                           SECCOMP_RET_USER_NOTIF);
 }
 
 // Waiting by the wall clock, which is home's, is not left to the kernel here: with a timeout,

@@ -109,7 +109,7 @@ uint32_t answer_barriers(const Batch& batch, const BarrierQuestions& q) {
     return registered;
 }
 
-// What can be set but not carried. The page of prctl(2) for PR_GET_MDWE: Linux 6.3.
+// What can be set but not carried. (PR_GET_MDWE: Linux 6.3.)
 struct Obstacles {
     uint64_t tsc_at;
     size_t mdwe, tsc, ldt;

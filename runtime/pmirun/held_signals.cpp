@@ -6,12 +6,13 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <cstring>
 #include <string_view>
 
 #include "runtime/base/fd.h"
+#include "runtime/pmirun/program.h"
 
 namespace pmi::launch {
 namespace {
@@ -24,19 +25,6 @@ sigset_t steering_signals() {
     ::sigaddset(&set, kAway);
     ::sigaddset(&set, kHome);
     return set;
-}
-
-std::string found_on_path(const std::string& name) {
-    if (name.find('/') != std::string::npos) return name;
-    const char* path = ::getenv("PATH");
-    for (std::string_view rest = path != nullptr ? path : "/bin:/usr/bin";;) {
-        size_t colon = rest.find(':');
-        std::string file = std::string(rest.substr(0, colon)) + "/" + name;
-        if (file.front() == '/' && file == "/" + name) file = "./" + name;  // an empty entry
-        if (::access(file.c_str(), X_OK) == 0) return file;
-        if (colon == std::string_view::npos) return {};
-        rest.remove_prefix(colon + 1);
-    }
 }
 
 bool has_interpreter(int fd, const Elf64_Ehdr& head) {
@@ -88,7 +76,7 @@ void HeldSignals::let_go() const { ::sigprocmask(SIG_SETMASK, &before_, nullptr)
 
 bool obeys_preload(const std::string& program) {
     constexpr int kMostScripts = 4;
-    std::string file = found_on_path(program);
+    std::string file = find_on_path(program, X_OK);
     return !file.empty() && obeys_preload(file, kMostScripts);
 }
 

@@ -1,6 +1,7 @@
-// The two steering signals, from pmirun's start until libpmi.so in PROGRAM can answer them: `pmirun PROGRAM & kill -RTMAX-1 $!` would
-// else end it. They wait, blocked, over the exec; libpmi.so lets them come and takes the note that says which from the environment,
-// before main. Where no libpmi.so will be there to do that they are let go before the exec, and do what they do without pmirun.
+// The two steering signals, from pmirun's start until libpmi.so in PROGRAM can answer them: `pmirun PROGRAM & kill -RTMAX-1 $!`
+// would else end it. They wait, blocked, over the exec; libpmi.so lets them come and takes the note that says which from the
+// environment, before main. Where no libpmi.so will be there to do that they are let go before the exec, and do what they do
+// without pmirun.
 #pragma once
 #include <signal.h>
 

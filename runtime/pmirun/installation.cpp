@@ -42,6 +42,7 @@ std::string find_supervisor() { return first_readable({"pmi-supervisor", PMI_LIB
 // shows, and who looks for the library there, is the file's own.
 std::string find_preload_library() {
     std::string library = first_readable({"libpmi.so", PMI_LIB_FROM_BIN "/libpmi.so"});
+    if (library.empty()) return library;
     std::string link = library.substr(0, library.rfind('/') + 1) + "libpmi.so-beside-libasan.so";
     return is_link(link) && ::access(link.c_str(), R_OK) == 0 ? link : library;
 }

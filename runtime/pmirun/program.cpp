@@ -7,21 +7,19 @@
 #include <string_view>
 
 namespace pmi::launch {
-namespace {
 
-// execvp(3) says EACCES also when nothing of that name exists but one directory of PATH can't be searched.
-bool is_on_path(const std::string& name) {
+std::string find_on_path(const std::string& name, int mode) {
+    if (name.find('/') != std::string::npos) return name;
     const char* path = ::getenv("PATH");
     for (std::string_view rest = path != nullptr ? path : "/bin:/usr/bin";;) {
         size_t colon = rest.find(':');
         std::string directory(rest.substr(0, colon));
-        if (::access(((directory.empty() ? "." : directory) + "/" + name).c_str(), F_OK) == 0) return true;
-        if (colon == std::string_view::npos) return false;
+        std::string file = (directory.empty() ? "." : directory) + "/" + name;
+        if (::access(file.c_str(), mode) == 0) return file;
+        if (colon == std::string_view::npos) return {};
         rest.remove_prefix(colon + 1);
     }
 }
-
-}  // namespace
 
 int become_program(const std::vector<char*>& program, const std::vector<std::string>& environment) {
     std::vector<char*> argv = program, envp;
@@ -30,9 +28,8 @@ int become_program(const std::vector<char*>& program, const std::vector<std::str
     envp.push_back(nullptr);
     ::execvpe(argv[0], argv.data(), envp.data());
     int error = errno;
-    std::string name = argv[0];
-    bool searched = name.find('/') == std::string::npos;
-    return error == EACCES && searched && !is_on_path(name) ? ENOENT : error;
+    // execvp(3) says EACCES also when nothing of that name exists but one directory of PATH can't be searched.
+    return error == EACCES && find_on_path(argv[0], F_OK).empty() ? ENOENT : error;
 }
 
 int exit_status_for(int exec_error) { return exec_error == ENOENT ? kExitNotFound : kExitCannotRun; }
