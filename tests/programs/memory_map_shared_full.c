@@ -66,5 +66,6 @@ int main(void) {
     CHECK_EQ(faults, 1);
     CHECK_SYS(munmap((void*)map, kPages * kPage));
     CHECK_SYS(close(fd));
+    CHECK_SYS(umount2("small", MNT_DETACH));  // so that the scratch directory can be removed
     test_done();
 }
