@@ -19,7 +19,7 @@ enum class Security { Curve, Insecure };
 
 constexpr size_t kMaxStreamMessage = 64u << 20;   // bytes; a peer that sends more is cut off
 constexpr size_t kMaxRequest = 1u << 20;          // bytes, of a request or a reply
-constexpr size_t kStreamQueueBytes = 8u << 20;    // on their way at each end before send() waits
+constexpr size_t kStreamQueueBytes = 3u << 20;    // on their way at each end before send() waits
 constexpr size_t kUsualStreamMessage = 1u << 20;  // for which there is room when can_send() says so
 constexpr int kStreamSendTimeoutMs = 30000;       // how long send() waits for a slow peer
 
