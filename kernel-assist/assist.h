@@ -5,7 +5,9 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <vector>
 
+#include "interpose/agent/agent.h"
 #include "remote/wire/image.pb.h"
 #include "runtime/base/error.h"
 #include "runtime/tracee/freezer.h"
@@ -15,7 +17,16 @@ namespace pmi {
 // Where the agent is in the process, and which of its memory may be scribbled on.
 struct AgentPlace {
     uint64_t base = 0;
-    uint64_t scratch = 0;  // at least kGuestScratch bytes
+    uint64_t scratch = 0;
+    uint64_t scratch_size = kGuestScratch;
+    // One of `count` equal parts of the scratch memory: for threads that are at it at a time.
+    AgentPlace part(uint64_t i, uint64_t count) const { return {base, scratch + scratch_size / count * i, scratch_size / count}; }
+};
+
+// A stopped thread, by its number here, and what belongs into it.
+struct ThreadState {
+    pid_t tid = 0;
+    const wire::Thread* state = nullptr;
 };
 
 // Where the threads go on.
@@ -32,12 +43,12 @@ class Assist {
     // Dispositions, layout (brk, arguments, auxv), personality: of the process, through its leader.
     virtual Status install_process(pid_t leader, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) = 0;
     // Alternate stack, TID address, robust list, rseq, vector registers. After this, release_thread().
-    virtual Status install_thread(pid_t tid, const wire::Thread& thread, AgentPlace agent, StopWaiter& waiter) = 0;
+    virtual Status install_threads(const std::vector<ThreadState>& threads, AgentPlace agent, StopWaiter& waiter) = 0;
     // General registers, what is left of a timeout, signal mask: the last step before the thread goes on.
     virtual Status release_thread(pid_t tid, const wire::Thread& thread, const RemoteMemory& memory, int64_t home_monotonic_ns,
                                   GoesOn where) = 0;
-    // The opposite of install_thread: nothing in the kernel points into this thread's memory any more.
-    virtual Status strip_thread(pid_t tid, const wire::Thread& thread, AgentPlace agent, StopWaiter& waiter) = 0;
+    // The opposite of install_threads: nothing in the kernel points into these threads' memory any more.
+    virtual Status strip_threads(const std::vector<ThreadState>& threads, AgentPlace agent, StopWaiter& waiter) = 0;
 
     // The same for the process: its timers of CPU time, which would count the deputy's.
     virtual Status strip_process(pid_t tid, AgentPlace agent, StopWaiter& waiter) = 0;

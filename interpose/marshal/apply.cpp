@@ -54,7 +54,7 @@ int64_t apply(const Flattened& sent, const Reply& reply, GuestMemory& memory) {
         if (store.bytes.empty()) continue;
         size_t written = memory.write(store.address, store.bytes);
         if (back.partial) transferred += static_cast<int64_t>(written);
-        if (written == store.bytes.size()) continue;
+        if (written == store.bytes.size() || back.may_fail) continue;
         return back.partial && transferred > 0 ? std::min(transferred, reply.result) : -EFAULT;
     }
     return reply.result;

@@ -35,6 +35,7 @@ struct CopyBack {
     bool partial = false;              // bytes of a transfer: where they can't be written, the result is cut, as Linux does
     bool changed = false;              // only from the first to the last byte that differs from what was sent
     int64_t least_result = INT64_MIN;  // not for a smaller result (a message that was not received)
+    bool may_fail = false;             // where it can't be written Linux takes no notice
 };
 
 struct Flattened {

@@ -244,7 +244,18 @@ void Gather::move_inout(unsigned i, const Arg& as) {
     uint32_t offset = copy_in(args_[i], extent.size);
     place(i, offset);
     send_back(range_of(as, offset, extent.size));
-    write_back({offset, args_[i], static_cast<uint32_t>(extent.size)});
+    // Changes only: it may be in memory that is for reading. What is left of a timeout the kernel writes if it can.
+    bool is_timeout = i == row_.timeout_arg && (row_.timeout == Timeout::TimespecWritten || row_.timeout == Timeout::TimevalWritten);
+    write_back({offset, args_[i], static_cast<uint32_t>(extent.size), false, true, INT64_MIN, is_timeout});
+}
+
+// These take no notice of it if there is no room for the address; others read it first.
+void Gather::move_socklen(unsigned i, const Arg& as) {
+    bool may_have_no_address = row_.name == "accept" || row_.name == "accept4" || row_.name == "recvfrom";
+    for (unsigned address = 0; may_have_no_address && address < row_.args.size(); address++)
+        if (row_.args[address].kind == ArgKind::SockAddrOut && row_.args[address].len.arg == i && args_[address] == 0)
+            return set_arg(i, 0);
+    move_inout(i, as);
 }
 
 void Gather::move_address_out(unsigned i, const Arg& as) {
@@ -273,7 +284,7 @@ void Gather::move(unsigned i, const Arg& as) {
         case ArgKind::String: return move_string(i, kStringMax, 0);
         case ArgKind::In: return move_in(i, as);
         case ArgKind::Out: return move_out(i, as);
-        case ArgKind::SockLen:
+        case ArgKind::SockLen: return move_socklen(i, as);
         case ArgKind::InOut: return move_inout(i, as);
         case ArgKind::SockAddrOut: return move_address_out(i, as);
         case ArgKind::InVec: return move_vector(*this, i, as, Direction::In);

@@ -86,6 +86,7 @@ class Gather {
         bool absurd = false;  // negative: whatever the kernel says to that, no bytes are moved
     };
     Extent extent_of(const Len& len);
+    void move_socklen(unsigned i, const Arg& as);
     void move_string(unsigned i, uint32_t limit, int64_t too_long);
     void move_in(unsigned i, const Arg& as);
     void move_out(unsigned i, const Arg& as);

@@ -199,25 +199,24 @@ Status UserspaceAssist::capture(const Frozen& frozen, AgentPlace agent, StopWait
     image.set_pid(frozen.pid);
     image.set_agent_base(agent.base);
     *image.mutable_xstate_layout() = local_xstate_layout();
-    bool asked = false;
+    std::vector<pid_t> tids;
+    std::vector<wire::Thread*> asked;
     for (const auto& thread : frozen.threads) {
         wire::Thread& t = *image.add_threads();
         TRY(capture_seen(frozen.pid, thread, t));
         if (thread.ended) continue;
-        Batch batch(thread.tid, thread.tid, agent, waiter);
-        auto thread_questions = ask_thread(batch);
-        if (asked) {
-            TRY(batch.run());
-            TRY(answer_thread(batch, thread_questions, t));
-            continue;
-        }
-        auto process_questions = ask_process(batch, image.limits_size() > 0);
-        TRY(batch.run());
-        TRY(answer_thread(batch, thread_questions, t));
-        TRY(answer_process(batch, process_questions, image));
-        asked = true;
+        tids.push_back(thread.tid);
+        asked.push_back(&t);
     }
-    if (!asked) return fail("process {} has no thread that runs", frozen.pid);
+    if (tids.empty()) return fail("process {} has no thread that runs", frozen.pid);
+    Batch batch(tids.front(), tids.front(), agent, waiter);
+    auto process_questions = ask_process(batch, image.limits_size() > 0);
+    TRY(batch.run());
+    TRY(answer_process(batch, process_questions, image));
+    std::vector<ThreadQuestions> questions(tids.size());
+    TRY(run_batches(
+        tids, agent, waiter, [&](size_t i, Batch& b) { questions[i] = ask_thread(b); },
+        [&](size_t i, const Batch& b) { return answer_thread(b, questions[i], *asked[i]); }));
     TRY(capture_layout(frozen.alive(), *image.mutable_layout()));
     TRY_ASSIGN(ProcStat s, read_stat(frozen.pid));
     image.set_comm(s.comm);

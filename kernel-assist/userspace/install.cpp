@@ -27,24 +27,6 @@ std::string settable_stack(const std::string& stack) {
     return std::string(reinterpret_cast<const char*>(&s), sizeof s);
 }
 
-// sigaltstack(2) looks at the stack pointer; while the agent works it may as well be 0.
-class StackPointerAside {
-  public:
-    explicit StackPointerAside(pid_t tid) : tid_(tid) {}
-    Status begin() {
-        TRY_ASSIGN(saved_, get_registers(tid_));
-        Registers r = saved_;
-        r.rsp = 0;
-        r.orig_rax = static_cast<uint64_t>(-1);
-        return set_registers(tid_, r);
-    }
-    Status end() { return set_registers(tid_, saved_); }
-
-  private:
-    pid_t tid_;
-    Registers saved_{};
-};
-
 void tell_kernel(Batch& batch, const wire::Image& image) {
     for (uint32_t bit = 1; bit != 0; bit <<= 1)
         if (image.membarrier() & bit) batch.call(SYS_membarrier, bit, 0, 0);
@@ -122,38 +104,57 @@ Status UserspaceAssist::strip_process(pid_t tid, AgentPlace agent, StopWaiter& w
     return batch.run();
 }
 
-Status UserspaceAssist::install_thread(pid_t tid, const wire::Thread& t, AgentPlace agent, StopWaiter& waiter) {
-    StackPointerAside aside(tid);
-    TRY(aside.begin());
-    Batch batch(tid, tid, agent, waiter);
-    std::string stack = settable_stack(t.alternate_stack());
-    size_t stack_call = batch.call(SYS_sigaltstack, batch.data(stack.data(), stack.size()), 0);
-    batch.call(SYS_set_tid_address, t.clear_child_tid());
-    if (t.robust_list() != 0) batch.call(SYS_set_robust_list, t.robust_list(), t.robust_list_size());
-    size_t rseq = SIZE_MAX;
-    if (t.rseq_address() != 0) rseq = batch.call(SYS_rseq, t.rseq_address(), t.rseq_size(), 0, t.rseq_signature());
-    TRY(batch.run());
-    TRY(batch.check(stack_call, "set the alternate stack"));
-    if (rseq != SIZE_MAX) TRY(batch.check(rseq, "register rseq"));
-    TRY(aside.end());
-    if (!t.xstate().empty()) TRY(set_xstate(tid, t.xstate()));
+namespace {
+
+std::vector<pid_t> tids_of(const std::vector<ThreadState>& threads) {
+    std::vector<pid_t> tids;
+    for (const auto& t : threads) tids.push_back(t.tid);
+    return tids;
+}
+
+// Of a batch; SIZE_MAX: the thread has none.
+size_t call_rseq(Batch& batch, const wire::Thread& t, uint64_t flags) {
+    if (t.rseq_address() == 0) return SIZE_MAX;
+    return batch.call(SYS_rseq, t.rseq_address(), t.rseq_size(), flags, t.rseq_signature());
+}
+
+}  // namespace
+
+Status UserspaceAssist::install_threads(const std::vector<ThreadState>& threads, AgentPlace agent, StopWaiter& waiter) {
+    struct Calls {
+        size_t stack, rseq;
+    };
+    std::vector<Calls> calls(threads.size());
+    auto fill = [&](size_t i, Batch& batch) {
+        const wire::Thread& t = *threads[i].state;
+        std::string stack = settable_stack(t.alternate_stack());
+        calls[i].stack = batch.call(SYS_sigaltstack, batch.data(stack.data(), stack.size()), 0);
+        batch.call(SYS_set_tid_address, t.clear_child_tid());
+        if (t.robust_list() != 0) batch.call(SYS_set_robust_list, t.robust_list(), t.robust_list_size());
+        calls[i].rseq = call_rseq(batch, t, 0);
+    };
+    TRY(run_batches(tids_of(threads), agent, waiter, fill, [&](size_t i, const Batch& batch) -> Status {
+        TRY(batch.check(calls[i].stack, "set the alternate stack"));
+        return calls[i].rseq != SIZE_MAX ? batch.check(calls[i].rseq, "register rseq") : Status();
+    }));
+    for (const auto& [tid, t] : threads)
+        if (!t->xstate().empty()) TRY(set_xstate(tid, t->xstate()));
     return {};
 }
 
-Status UserspaceAssist::strip_thread(pid_t tid, const wire::Thread& t, AgentPlace agent, StopWaiter& waiter) {
-    StackPointerAside aside(tid);
-    TRY(aside.begin());
-    Batch batch(tid, tid, agent, waiter);
-    stack_t none{};
-    none.ss_flags = SS_DISABLE;
-    batch.call(SYS_sigaltstack, batch.data(&none, sizeof none), 0);
-    batch.call(SYS_set_tid_address, 0);
-    batch.call(SYS_set_robust_list, 0, 24);
-    size_t rseq = SIZE_MAX;
-    if (t.rseq_address() != 0) rseq = batch.call(SYS_rseq, t.rseq_address(), t.rseq_size(), kRseqUnregister, t.rseq_signature());
-    TRY(batch.run());
-    if (rseq != SIZE_MAX) TRY(batch.check(rseq, "unregister rseq"));
-    return aside.end();
+Status UserspaceAssist::strip_threads(const std::vector<ThreadState>& threads, AgentPlace agent, StopWaiter& waiter) {
+    std::vector<size_t> rseq(threads.size());
+    auto fill = [&](size_t i, Batch& batch) {
+        stack_t none{};
+        none.ss_flags = SS_DISABLE;
+        batch.call(SYS_sigaltstack, batch.data(&none, sizeof none), 0);
+        batch.call(SYS_set_tid_address, 0);
+        batch.call(SYS_set_robust_list, 0, 24);
+        rseq[i] = call_rseq(batch, *threads[i].state, kRseqUnregister);
+    };
+    return run_batches(tids_of(threads), agent, waiter, fill, [&](size_t i, const Batch& batch) {
+        return rseq[i] != SIZE_MAX ? batch.check(rseq[i], "unregister rseq") : Status();
+    });
 }
 
 Status UserspaceAssist::release_thread(pid_t tid, const wire::Thread& t, const RemoteMemory& memory, int64_t home_monotonic_ns,

@@ -12,6 +12,8 @@
 #include <mutex>
 #include <thread>
 
+#include "runtime/base/thread.h"
+
 namespace pmi {
 
 namespace {
@@ -72,13 +74,14 @@ struct PendingLookup {
 
 Expected<Lookup> look_up_within(const std::string& host, uint16_t port, int timeout_ms) {
     auto pending = std::make_shared<PendingLookup>();
-    std::thread([pending, host, port] {
-        Lookup result = look_up(host, port, 0);
-        std::lock_guard guard(pending->lock);
-        pending->result = std::move(result);
-        pending->done = true;
-        pending->changed.notify_one();
-    }).detach();
+    TRY_ASSIGN(std::thread looks, start_thread([pending, host, port] {
+                   Lookup result = look_up(host, port, 0);
+                   std::lock_guard guard(pending->lock);
+                   pending->result = std::move(result);
+                   pending->done = true;
+                   pending->changed.notify_one();
+               }));
+    looks.detach();
     std::unique_lock guard(pending->lock);
     auto limit = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
     while (!pending->done) {

@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "runtime/kernel/procfs.h"
@@ -89,6 +90,11 @@ Expected<uint32_t> AgentRegion::allocate_slot() {
 void AgentRegion::free_slot(uint32_t index) {
     std::lock_guard lock(mutex_);
     taken_[index] = false;
+}
+
+size_t AgentRegion::free_slots() const {
+    std::lock_guard lock(mutex_);
+    return static_cast<size_t>(std::count(taken_.begin(), taken_.end() - 2, false));
 }
 
 Slot* AgentRegion::slot(uint32_t index) const {

@@ -37,6 +37,7 @@ class AgentRegion {
     // Slots, by number. Thread-safe.
     Expected<uint32_t> allocate_slot();
     void free_slot(uint32_t index);
+    size_t free_slots() const;
     Slot* slot(uint32_t index) const;
     std::span<std::byte> arena(uint32_t index) const;
     AgentHeader* header() const;
@@ -68,7 +69,7 @@ class AgentRegion {
   private:
     uint64_t base_;
     Mapping data_;  // from kAgentData on
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::vector<bool> taken_;
     std::array<bool, kLargeArenas> large_taken_{};
 };

@@ -26,6 +26,7 @@
 namespace pmi {
 namespace {
 
+constexpr uint64_t kMostMapped = 192ull << 20;  // bytes of a file in one reply
 constexpr int64_t kQuickNs = 80'000;  // what looking out for a call's end may take; twice what it takes to be woken for it
 
 void futex_wake(uint32_t* word) { ::syscall(SYS_futex, word, FUTEX_WAKE, 1, nullptr, nullptr, 0); }
@@ -186,6 +187,7 @@ Status CallServer::begin(const CallHead& head, Call call, Watch watch) {
     t.work->began_ns = t.work->came_ns = monotonic_ns();
     auto kept = std::exchange(t.kept, std::nullopt);
     if (head.again != 0 && kept && kept->nr == t.work->call.nr) t.work->deadline = kept;
+    if (head.kind == CallKind::Clone && !answered && !has_room_for_clone()) answered = Reply{kErestartNoIntr, {}};
     if (answered) {
         bool home_first = answered->result == kErestartNoIntr;
         reply(t, std::move(*answered), home_first);
@@ -207,6 +209,14 @@ Status CallServer::begin(const CallHead& head, Call call, Watch watch) {
     uint64_t size = (uint64_t{needed} + kPage - 1) & ~(kPage - 1);
     post(t, SYS_mmap, {0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, static_cast<uint64_t>(-1), 0});
     return {};
+}
+
+// Under the lock; this clone is one of those under way.
+bool CallServer::has_room_for_clone() const {
+    auto clones = std::count_if(threads_.begin(), threads_.end(), [](const auto& t) {
+        return t.second.work && t.second.work->head.kind == CallKind::Clone;
+    });
+    return region_->free_slots() >= static_cast<size_t>(clones);
 }
 
 void CallServer::post(Thread& t, int64_t nr, const std::array<uint64_t, 6>& args) {
@@ -400,7 +410,7 @@ void CallServer::add_mapped_file(Thread& t, Reply& reply) {
     uint64_t file_end = (info.size + kPage - 1) & ~(kPage - 1);
     uint64_t offset = w.call.args[5];
     uint64_t length = (w.call.args[1] + kPage - 1) & ~(kPage - 1);
-    length = offset >= file_end ? 0 : std::min(length, file_end - offset);
+    length = offset >= file_end ? 0 : std::min({length, file_end - offset, kMostMapped});  // no node asks for more
     info.shown = length;
     t.mapped = {address, address + length};
     // What it stores in is followed from what home has now.

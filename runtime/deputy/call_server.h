@@ -120,6 +120,7 @@ class CallServer {
         std::optional<ClockHead> clock = {};  // instead of a reply
     };
 
+    bool has_room_for_clone() const;
     void post(Thread& t, int64_t nr, const std::array<uint64_t, 6>& args);
     void post_call(Thread& t);
     std::span<std::byte> arena_of(const Thread& t) const;

@@ -154,10 +154,10 @@ std::string describe(const MapsEntry& e) {
     return e.name.empty() ? "anonymous" : e.name;
 }
 
-Reason check_shared_mappings(SharerSearch& search, const std::vector<MapsEntry>& maps, AddressRange except) {
+Reason check_shared_mappings(SharerSearch& search, const std::vector<MapsEntry>& maps) {
     std::vector<MapsEntry> shared;
     for (const auto& e : maps)
-        if (e.shared && e.has_file() && !except.overlaps(e.start, e.end)) shared.push_back(e);
+        if (e.shared && e.has_file()) shared.push_back(e);
     if (auto sharer = search.find(shared))
         return fmt::format("memory shared with PID {} ({})", sharer->pid, describe(sharer->mapping));
     // When it maps it, nobody hears of it.
@@ -194,6 +194,7 @@ Reason check_own_limits() {
         {RLIMIT_NOFILE, "descriptors (ulimit -n)", 64},
         {RLIMIT_AS, "address space (ulimit -v), in bytes,", 256 << 20},
         {RLIMIT_DATA, "data (ulimit -d), in bytes,", 48 << 20},
+        {RLIMIT_CPU, "CPU time (ulimit -t), in seconds,", 8},
         {RLIMIT_FSIZE, "file sizes (ulimit -f), in bytes,", kAgentSize},  // the memory that is shared with the agent is a file
     };
     for (const auto& need : kNeeds) {
@@ -213,30 +214,40 @@ Reason check_limit_of(const Subject& s) {
                        kAgentSize);
 }
 
-Reason check_memory(const Subject& s, const MovableContext& context) {
-    auto maps = context.again ? read_maps(s.memory_of) : read_smaps(s.memory_of);
+// Its mappings are looked at when they are read for its image.
+Reason check_memory_again(const Subject& s) {
+    // Whoever has come to share its address space since descends from it.
+    auto others = list_descendants(s.pid);
+    if (!others) others = list_processes();
+    return others ? check_shared_address_space(s, *others) : std::nullopt;
+}
+
+Reason check_memory(const Subject& s) {
+    auto maps = read_smaps(s.memory_of);
     if (!maps) return std::nullopt;  // it ended just now; the move itself will say so
     if (auto reason = check_mappings(*maps)) return reason;
-    // Whoever has come to share its address space since descends from it.
-    auto others = context.again ? list_descendants(s.pid) : list_processes();
-    if (!others) others = list_processes();
+    auto others = list_processes();
     if (!others) return std::nullopt;
     if (auto reason = check_shared_address_space(s, *others)) return reason;
-    if (context.again) return std::nullopt;
     if (auto reason = check_guards(s, *maps)) return reason;
     SharerSearch search(s.pid);
-    return check_shared_mappings(search, *maps, {});
+    return check_shared_mappings(search, *maps);
 }
 
 }  // namespace
 
-std::optional<std::string> cantmove_sharing(SharerSearch& search, AddressRange except) {
+std::optional<std::string> cantmove_sharing(SharerSearch& search) {
     auto maps = read_maps(thread_with_memory(search.pid()));
-    return maps ? check_shared_mappings(search, *maps, except) : std::nullopt;
+    return maps ? check_shared_mappings(search, *maps) : std::nullopt;
+}
+
+std::optional<std::string> cantmove_sharing(SharerSearch& search, const wire::Image& image) {
+    return check_shared_mappings(search, shared_mappings_of(image));
 }
 
 std::optional<std::string> cantmove_descriptor(const std::string& target) {
     if (target == "anon_inode:[io_uring]") return "it uses io_uring (see pmirun --io-uring deny)";
+    if (target == "anon_inode:[perf_event]") return "it counts events of its own (perf_event_open)";
     if (target == "anon_inode:[userfaultfd]") return "it uses userfaultfd";
     if (starts(target, "anon_inode:kvm-")) return "it runs a virtual machine (KVM)";
     return std::nullopt;
@@ -277,7 +288,7 @@ std::optional<std::string> cantmove_reason(pid_t pid, const MovableContext& cont
     if (auto r = check_timers(*subject)) return r;
     if (auto r = check_own_limits()) return r;
     if (auto r = check_limit_of(*subject)) return r;
-    return check_memory(*subject, context);
+    return context.again ? check_memory_again(*subject) : check_memory(*subject);
 }
 
 }  // namespace pmi

@@ -17,16 +17,18 @@ struct MovableContext {
     std::vector<pid_t> own_tracers;  // being traced by these is no obstacle: they are the supervisor's helpers
     int own_filters = 0;             // seccomp filters that pmirun itself put in place
     // It has been looked at before, has run since, and stands still now: what can have become true meanwhile is looked for, in a
-    // fraction of the time; but for shared mappings, see cantmove_sharing.
+    // fraction of the time; but for mappings, which are looked at when they are read for its image (cantmove_mapping), and who shares
+    // them, see cantmove_sharing.
     bool again = false;
 };
 
 std::optional<std::string> cantmove_reason(pid_t pid);
 std::optional<std::string> cantmove_reason(pid_t pid, const MovableContext& context);
 
-// Whether another process sees what `search`'s process stores in its shared mappings, but for those in `except`. The second look
+// Whether another process sees what `search`'s process stores in its shared mappings, or in those of its image. The second look
 // with the same search takes a fraction of the time.
-std::optional<std::string> cantmove_sharing(SharerSearch& search, AddressRange except = {});
+std::optional<std::string> cantmove_sharing(SharerSearch& search);
+std::optional<std::string> cantmove_sharing(SharerSearch& search, const wire::Image& image);
 
 // Judges one mapping by its name and smaps' VmFlags alone. Exposed for the tests.
 std::optional<std::string> cantmove_mapping(const MapsEntry& entry);

@@ -200,6 +200,7 @@ void NodeSession::receive_frames(CallServer& server, SessionEvents& events) {
         SessionEvent e;
         e.session = this;
         e.lost = std::move(why);
+        is_lost_ = true;
         events.push(std::move(e));
     };
     for (;;) {

@@ -67,6 +67,15 @@ class NodeSession {
     // For memory that comes later: the node waits there.
     Expected<PageLines> connect_pages(const LaterPorts& ports) const;
     bool is_cut() const { return channel_->is_cut(); }
+    // The connection is gone, for good. True before the event that tells of it.
+    bool is_lost() const { return is_lost_; }
+    // Makes it so: its guests end there.
+    void break_off() { channel_->shut_down(); }
+    // The same, and waits until all that has come is among the events: nothing comes any more.
+    void end() {
+        break_off();
+        if (receiver_.joinable()) receiver_.join();
+    }
     std::shared_ptr<CallChannel> channel() const { return channel_; }
     // Its guests may block signals of which it has not told yet. True before any call that was made since is begun.
     bool masks_late() const { return masks_late_; }
@@ -103,7 +112,7 @@ class NodeSession {
     std::mutex port_mutex_;
     std::condition_variable port_told_;
     std::optional<uint16_t> stream_port_;  // the node's answer to NewStream
-    std::atomic<bool> masks_late_ = false;
+    std::atomic<bool> masks_late_ = false, is_lost_ = false;
     // Of receiver_: the last call is begun, the next one may come within microseconds.
     int64_t begun_ns_ = 0;
     bool calls_are_close_ = false;  // the last one came so soon after the one before

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -19,6 +20,7 @@
 #include "runtime/base/log.h"
 #include "runtime/deputy/worker_loop.h"
 #include "runtime/kernel/descriptor_copy.h"
+#include "runtime/kernel/line_output.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/tracee/sleep_clock.h"
 
@@ -34,13 +36,27 @@ int run_worker(const WorkerSetup& setup) {
     return 1;
 }
 
+namespace {
+
+// A limit that is hard kills this process as it would the program (setrlimit(2)), which is away by then: SIGXCPU comes before.
+void warn_before_cpu_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_CPU, &limit) != 0 || limit.rlim_max == RLIM_INFINITY) return;
+    limit.rlim_cur = limit.rlim_max - limit.rlim_max / 4;
+    (void)::setrlimit(RLIMIT_CPU, &limit);
+}
+
+}  // namespace
+
 Status Worker::set_up() {
     ::prctl(PR_SET_NAME, "pmi-worker", 0, 0, 0);
     keep_freed_memory();
     sigset_t set;
     ::sigemptyset(&set);
     ::sigaddset(&set, SIGCHLD);
+    ::sigaddset(&set, SIGXCPU);
     if (::sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return fail_errno("block SIGCHLD");
+    warn_before_cpu_limit();
     children_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!children_.valid()) return fail_errno("signalfd");
     Security security = setup_.insecure ? Security::Insecure : Security::Curve;
@@ -75,6 +91,7 @@ Status Worker::run() {
     if (auto ready = set_up(); !ready) return refuse(ready.error());
     // A worker without a program is of no use, once it had one; nor is one whose supervisor is gone and that has none.
     while (!supervisor_gone_ || !processes_.empty() || !unfinished_.empty()) {
+        forgotten_.clear();
         std::array<pollfd, 6> fds{{{supervisor_gone_ ? -1 : setup_.channel, POLLIN, 0},
                                    {children_.get(), POLLIN, 0},
                                    {events_->fd(), POLLIN, 0},
@@ -87,6 +104,7 @@ Status Worker::run() {
         TRY(check_clock());
         TRY(settle_copies());
         TRY(check_memory());
+        if (cpu_is_short_) bring_all_home("the limit on CPU time (ulimit -t) that pmirun was started with");
         TRY(serve_returns());
         // Whoever asks for more finds that it has ended, and that the program is home.
         if (had_process_ && processes_.empty() && unfinished_.empty()) return {};
@@ -116,8 +134,10 @@ Status Worker::handle_session_events() {
 
 Status Worker::pump(int timeout_ms, const char* what, const std::function<bool()>& done) {
     int64_t deadline = monotonic_ns() + int64_t{timeout_ms} * 1'000'000;
-    while (!done()) {
-        if (monotonic_ns() > deadline) return fail_code(ETIMEDOUT, "{}", what);
+    // What has come meanwhile counts, however late this process is itself.
+    for (bool is_late = false; !done();) {
+        if (is_late) return fail_code(ETIMEDOUT, "{}", what);
+        is_late = monotonic_ns() > deadline;
         TRY(one_event(1));
     }
     return {};
@@ -246,54 +266,63 @@ Status Worker::handle_session_event(SessionEvent& event) {
     std::span<const std::byte> body(event.frame.body);
     auto text = [&] { return std::string(reinterpret_cast<const char*>(body.data()), std::min<size_t>(body.size(), 400)); };
     auto type = static_cast<FrameType>(event.frame.type);
+    auto is_of = [&](int32_t pid) {  // a process there, and not on another node
+        const DeputyProcess* p = process_of(HomePid(pid));
+        return p != nullptr && p->session.get() == event.session;
+    };
     if (type == FrameType::Cancel) {
-        TRY_ASSIGN(auto head, take_head<CallHead>(body));
-        return cancel_call(head);
+        auto head = take_head<CallHead>(body);
+        if (!head) return session_lost(event.session, head.error());
+        return is_of(head->pid) ? cancel_call(*head) : Status();
     }
     if (type == FrameType::ReturnRequest) {
         auto head = take_head<ReturnHead>(body);
-        DeputyProcess* p = head ? process_of(HomePid(head->pid)) : nullptr;
-        if (p != nullptr) {
+        if (head && is_of(head->pid)) {
+            DeputyProcess* p = process_of(HomePid(head->pid));
             p->wants_home = text();
             p->can_wait = false;
         }
         return {};
     }
     if (type == FrameType::Tallies) {
-        TRY_ASSIGN(auto head, take_head<ProcessHead>(body));
-        return take_tallies(HomePid(head.pid), body);
+        auto head = take_head<ProcessHead>(body);
+        auto taken = head ? take_tallies(HomePid(head->pid), body) : std::move(head.error());
+        return taken ? Status() : session_lost(event.session, taken.error());
     }
     if (type == FrameType::Patched) {
-        TRY_ASSIGN(auto head, take_head<PatchedHead>(body));
-        send({{"event", "patched"}, {"pid", head.pid}, {"patched", head.patched}, {"refused", head.refused}});
+        auto head = take_head<PatchedHead>(body);
+        if (!head) return session_lost(event.session, head.error());
+        send({{"event", "patched"}, {"pid", head->pid}, {"patched", head->patched}, {"refused", head->refused}});
         return {};
     }
     if (type == FrameType::MaskTold) {
-        TRY_ASSIGN(auto head, take_head<MaskHead>(body));
-        auto done = handle_mask(head);
+        auto head = take_head<MaskHead>(body);
+        if (!head) return session_lost(event.session, head.error());
+        auto done = is_of(head->pid) ? handle_mask(*head) : Status();
         return !done && done.error().code() == ESRCH ? Status() : std::move(done);
     }
     if (type == FrameType::CpuUsed) {
-        TRY_ASSIGN(auto head, take_head<CpuHead>(body));
-        DeputyProcess* p = process_of(HomePid(head.pid));
-        if (p != nullptr) p->cpu_before_exec = head;
+        auto head = take_head<CpuHead>(body);
+        if (!head) return session_lost(event.session, head.error());
+        DeputyProcess* p = process_of(HomePid(head->pid));
+        if (p != nullptr) p->cpu_before_exec = *head;
         return {};
     }
     auto head = take_head<ProcessHead>(body);
-    DeputyProcess* p = head ? process_of(HomePid(head->pid)) : nullptr;
-    if (p == nullptr) return {};
+    if (!head || !is_of(head->pid)) return {};
+    DeputyProcess* p = process_of(HomePid(head->pid));
     switch (type) {
         case FrameType::FreezeAck: p->freeze = DeputyProcess::FreezeAnswer::Acknowledged; return {};
         case FrameType::FreezeFailed:
             p->freeze = DeputyProcess::FreezeAnswer::Failed;
             p->freeze_text = text();
             return {};
-        case FrameType::Running: p->running = true; return {};
-        case FrameType::AllThere: p->all_there = true; return {};
-        case FrameType::GuestDied:
-            say_on_stderr(*p, text());
-            ::kill(p->pid.value, SIGKILL);
+        case FrameType::Running:
+            p->running = true;
+            p->passed_on.clear();
             return {};
+        case FrameType::AllThere: p->all_there = true; return {};
+        case FrameType::GuestDied: kill_away(*p, text()); return {};
         case FrameType::Fatal: {
             std::span<const std::byte> whole(event.frame.body);
             auto fault = take_head<SignalHead>(whole);
@@ -308,18 +337,29 @@ Status Worker::handle_session_event(SessionEvent& event) {
 Status Worker::session_lost(NodeSession* session, const Error& why) {
     for (auto& [pid, p] : processes_) {
         if (p->session.get() != session || !p->running) continue;
-        say_on_stderr(*p, fmt::format("the connection to node {} is lost ({}); the program ran there and is killed",
-                                      session->node(), why.message()));
         spdlog::error("process {}: node {} lost: {}", pid.value, session->node(), why.message());
-        ::kill(pid.value, SIGKILL);
+        kill_away(*p, fmt::format("the connection to node {} is lost ({}); the program ran there and is killed", session->node(),
+                                  why.message()));
+        p->session->break_off();  // it may have been us who understood nothing any more
     }
     return {};
 }
 
 void Worker::say_on_stderr(const DeputyProcess& p, const std::string& text) const {
     Fd err = copy_of_fd(thread_with_memory(p.pid.value), STDERR_FILENO);
-    std::string line = fmt::format("pmi: process {}: {}\n", p.pid.value, text);
-    if (err.valid()) (void)!::write(err.get(), line.data(), line.size());
+    write_line(err.get(), fmt::format("pmi: process {}: {}\n", p.pid.value, text));
+}
+
+// Its descriptors are gone when it is.
+void Worker::kill_away(const DeputyProcess& p, const std::string& why) const {
+    Fd err = copy_of_fd(thread_with_memory(p.pid.value), STDERR_FILENO);
+    ::kill(p.pid.value, SIGKILL);
+    write_line(err.get(), fmt::format("pmi: process {}: {}\n", p.pid.value, why));
+}
+
+void Worker::bring_all_home(const char* why) {
+    for (auto& [pid, p] : processes_)
+        if (p->running && p->wants_home.empty()) p->wants_home = why, p->can_wait = true;
 }
 
 // Programs whose node asked for their return (a call that can't be forwarded), or that a signal did. A program that is
@@ -400,8 +440,7 @@ void Worker::return_later(DeputyProcess& p, const std::string& why, const Error&
     p.try_return_at_ns = now + kRetryNs;
     if (p.can_wait || now - p.return_failing_since_ns < kGiveUpNs) return;
     // It can neither go on there nor come back: its parent has to see it end.
-    say_on_stderr(p, fmt::format("it has to come home for {} and can't: {}", why, error.message()));
-    ::kill(p.pid.value, SIGKILL);
+    kill_away(p, fmt::format("it has to come home for {} and can't: {}", why, error.message()));
 }
 
 Status Worker::check_clock() {
@@ -456,6 +495,7 @@ void Worker::forget(HomePid pid) {
     if (it == processes_.end()) return;
     for (auto& [tid, t] : it->second->threads) it->second->server->remove_thread(tid);
     it->second->server->set_channel(pid, nullptr);
+    forgotten_.push_back(std::move(it->second));
     processes_.erase(it);
 }
 
@@ -495,9 +535,8 @@ Expected<int> Worker::wait_by_signal(pid_t tid, int timeout_ms) {
 }
 
 void Worker::take_child_signals() {
-    signalfd_siginfo drop{};
-    while (::read(children_.get(), &drop, sizeof drop) > 0) {
-    }
+    signalfd_siginfo info{};
+    while (::read(children_.get(), &info, sizeof info) > 0) cpu_is_short_ |= info.ssi_signo == SIGXCPU;
     children_changed_ = true;  // whoever it was for
 }
 

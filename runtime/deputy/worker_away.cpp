@@ -14,7 +14,10 @@
 
 #include <array>
 #include <cstring>
+#include <map>
+#include <utility>
 
+#include "kernel-assist/userspace/pending_signals.h"
 #include "kernel-assist/userspace/userspace_assist.h"
 #include "remote/wire/compatibility.h"
 #include "remote/wire/machine.h"
@@ -56,7 +59,11 @@ Status check_open_files(HomePid pid, pid_t alive) {
 
 // What the first check says of mappings, of those that the program has made, or done something to, since.
 Status check_regions(const wire::Image& image) {
+    const wire::Region* last = nullptr;
     for (const auto& r : image.regions()) {
+        bool is_like_last = last != nullptr && last->name() == r.name() && last->vm_flags() == r.vm_flags();
+        last = &r;
+        if (is_like_last) continue;
         MapsEntry mapping;
         mapping.name = r.name();
         mapping.vm_flags = r.vm_flags();
@@ -94,6 +101,14 @@ Status foresee(pid_t alive, const wire::Image& layout, PageSet& pages) {
         pages.unite(PageSet(std::move(own)));
     }
     return {};
+}
+
+// Those that live, each with its part of the image.
+std::vector<ThreadState> states_of(const Frozen& frozen, const wire::Image& image) {
+    std::vector<ThreadState> states;
+    for (size_t i = 0; i < frozen.threads.size(); i++)
+        if (!frozen.threads[i].ended) states.push_back({frozen.threads[i].tid, &image.threads(static_cast<int>(i))});
+    return states;
 }
 
 // Killed as it stood still, or ended, or begun another program, as soon as it ran there.
@@ -198,6 +213,7 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
         if (process_of(pid) == nullptr) return is_no_more(pid);
         TRY(check_cancelled(pid));
         TRY(start_deputies(*process_of(pid)));
+        if (process_of(pid) == nullptr) return is_no_more(pid);
         phases.mark("deputies");
         TRY(commit(*process_of(pid), *session));
         phases.mark("go");
@@ -205,6 +221,8 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
     }();
     if (!moved) {
         bool is_gone = has_deputies && process_of(pid) == nullptr;
+        // Lost as soon as it ran there, and killed.
+        if (has_deputies && !is_gone && process_of(pid)->running) return std::move(moved.error());
         auto back = is_gone ? Status() : roll_back(frozen, *image, *region, stripped);
         if (!back) spdlog::error("roll back process {}: {}", pid.value, back.error().message());
         // Killed under our hands: nobody will tell of its end any more.
@@ -300,7 +318,7 @@ Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, const w
         TRY(files_.watch_image(pid, HomePid(alive), image, [&](const wire::MappedFile& file, const std::string& path) {
             return reopen_mapped(alive, (*region)->place_for_batches(), *this, image, file, path);
         }));
-        auto why = cantmove_sharing(sharers, {base, base + kAgentSize});
+        auto why = cantmove_sharing(sharers, image);
         return why ? fail("cantmove: {}", *why) : Status();
     }();
     if (captured) return image;
@@ -386,15 +404,14 @@ Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, s
     processes_[pid] = std::move(made);
     p.server->set_channel(pid, session->channel());
     TRY(assist_->strip_process(frozen.alive(), p.region().place_for_batches(), *this));
-    for (size_t i = 0; i < frozen.threads.size(); i++) {
-        const FrozenThread& t = frozen.threads[i];
+    TRY(assist_->strip_threads(states_of(frozen, image), p.region().place_for_batches(), *this));
+    for (const FrozenThread& t : frozen.threads) {
         DeputyThread thread{HomePid(t.tid)};
         if (t.ended) {
             thread.exiting = thread.untraced = true;
             p.threads[HomePid(t.tid)] = thread;
             continue;
         }
-        TRY(assist_->strip_thread(t.tid, image.threads(static_cast<int>(i)), p.region().place_for_batches(), *this));
         TRY_ASSIGN(uint32_t slot, p.region().allocate_slot());
         TRY(p.server->add_thread(pid, HomePid(t.tid), slot));
         if (t.deadline) p.server->keep_deadline(HomePid(t.tid), *t.deadline);
@@ -454,33 +471,79 @@ Status Worker::commit(DeputyProcess& p, NodeSession& session) {
     HomePid pid = p.pid;
     if (p.job_stopped) TRY(session.send(FrameType::Stop, ProcessHead{pid.value}));
     TRY(session.send(FrameType::Go, ProcessHead{pid.value}));
-    TRY(pump(kRunningTimeoutMs, "the node does not say that the program runs there",
-             [&] { return process_of(pid) == nullptr || process_of(pid)->running; }));
-    return process_of(pid) == nullptr ? is_no_more(pid) : Status();
+    auto is_gone = [&] { return process_of(pid) == nullptr; };
+    auto told = pump(kRunningTimeoutMs, "the node does not say that the program runs there",
+                     [&] { return is_gone() || process_of(pid)->running || session.is_lost(); });
+    if (!is_gone() && process_of(pid)->running) return {};
+    // Whether it runs there is in what the node has sent before its connection ends: its calls are served as they come.
+    session.end();
+    TRY(handle_session_events());
+    if (is_gone()) return is_no_more(pid);
+    TRY(std::move(told));
+    return fail_code(ECONNRESET, "the connection to node {} is lost", session.node());
 }
 
-// Home's copy is untouched but for what strip_process and strip_thread took out.
+// Home's copy is untouched but for what strip_process and strip_threads took out.
+// A signal that comes to it meanwhile is queued again, by the kernel, since it is blocked by then.
+Status Worker::stop_for_rollback(pid_t tid) {
+    for (int signal = 0;;) {
+        TRY(interrupt(tid));
+        if (signal != 0) TRY(resume(tid, signal));
+        TRY_ASSIGN(int status, wait(tid, kFreezeTimeoutMs));
+        Stop stop = classify(status);
+        if (stop.kind == Stop::Kind::Exited) return fail_code(ESRCH, "thread {} has ended", tid);
+        TRY(set_signal_mask(tid, kInjectionMask));
+        if (stop.kind != Stop::Kind::Signal) return {};
+        signal = stop.signal;
+    }
+}
+
+// The node that they were passed on to is not to have the program after all.
+Status Worker::requeue_passed_on(HomePid pid, const std::vector<SignalHead>& signals, AgentPlace agent) {
+    std::map<int32_t, std::vector<siginfo_t>> of_threads;
+    for (const auto& s : signals) of_threads[s.tid].push_back(s.info);
+    for (const auto& [tid, infos] : of_threads) TRY(queue_signals(pid.value, tid, QueuedFor::Thread, infos, agent, *this));
+    return {};
+}
+
 Status Worker::roll_back(const Frozen& frozen, const wire::Image& image, const AgentRegion& region, bool stripped) {
     HomePid pid(frozen.pid);
-    for (size_t i = 0; stripped && i < frozen.threads.size(); i++) {
-        const FrozenThread& t = frozen.threads[i];
-        if (t.ended) continue;
+    std::vector<SignalHead> passed_on;
+    if (process_of(pid) != nullptr) passed_on = process_of(pid)->passed_on;
+    for (const FrozenThread& t : frozen.threads) {
+        if (t.ended || !stripped) continue;
         DeputyProcess* p = process_of(pid);
         bool runs = p != nullptr && p->threads.contains(HomePid(t.tid)) && !p->threads.at(HomePid(t.tid)).stopped;
-        if (runs) {
-            TRY(interrupt(t.tid));
-            TRY(wait(t.tid, kFreezeTimeoutMs));
-        }
+        if (runs) TRY(stop_for_rollback(t.tid));
         TRY(set_signal_mask(t.tid, kInjectionMask));
-        TRY(assist_->install_thread(t.tid, image.threads(static_cast<int>(i)), region.place_for_batches(), *this));
     }
+    if (stripped) TRY(assist_->install_threads(states_of(frozen, image), region.place_for_batches(), *this));
     if (stripped) TRY(assist_->settle_process(frozen.alive(), image, region.place_for_batches(), *this));
+    TRY(requeue_passed_on(pid, passed_on, region.place_for_batches()));
     TRY(AgentRegion::remove(frozen.alive(), region.base(), *this));
     for (const auto& t : frozen.threads)
         if (!t.ended) TRY(set_options(t.tid, 0));
     if (process_of(pid) != nullptr) forget(pid);
     files_.forget(pid);
     return thaw_home(frozen);
+}
+
+// It goes on where it was, if that is still there.
+Status Worker::roll_back_hop(HomePid pid, const std::shared_ptr<NodeSession>& old, const Error& why) {
+    DeputyProcess* p = process_of(pid);
+    bool ran = p != nullptr && p->session != old && p->running;  // lost as soon as it ran there, and killed
+    if (p == nullptr || ran) return {};
+    old->give_up_stream();  // what it has been told to send is not wanted any more
+    p->session = old;
+    p->running = true;
+    p->server->set_channel(pid, old->channel());
+    for (const auto& signal : std::exchange(p->passed_on, {})) tell(*p, FrameType::Signal, signal);
+    auto back = give_up_return(*p, why);
+    if (process_of(pid) == nullptr || is_being_killed(pid.value)) return {};
+    if (old->is_lost() || !back)
+        kill_away(*p, fmt::format("it could not go on to another node ({}), and node {} is lost, where it was", why.message(),
+                                  old->node()));
+    return {};
 }
 
 Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::string& mode) {
@@ -497,6 +560,7 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
     TRY_ASSIGN(auto session, open_session(pid, to));
     EarlyHop early;
     if (chosen != MoveMode::Stop || facts.asked == "auto") TRY(hop_early(pid, *old, *session, early));
+    if (process_of(pid) == nullptr) return is_no_more(pid);
     files_.expect_flush(pid);
     stands_since_ns_ = monotonic_ns();
     TRY(freeze_guest(p));
@@ -526,6 +590,7 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
         }
         TRY(std::move(passed_on));
         TRY_ASSIGN(ready, wait_for_ready(pid, *session, {0, true, totals.bytes, 0}));
+        if (process_of(pid) == nullptr) return is_no_more(pid);
         TRY(check_cancelled(pid));
         TRY(session->start(p.server, *events_));
         p.session = session;
@@ -536,16 +601,10 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
         TRY(assist_->requeue_signals(pid.value, *image, p.region().place_for_batches(), *this));
         TRY(end_quiet(p, &*image));
         TRY(settle_pending_signals(p));
-        return commit(p, *session);
+        return process_of(pid) == nullptr ? is_no_more(pid) : commit(p, *session);
     }();
     if (!moved) {
-        if (process_of(pid) == nullptr) return std::move(moved.error());
-        // What it has been told to send is not wanted any more.
-        if (moved.error().code() == ECANCELED) old->give_up_stream();
-        p.session = old;
-        p.running = true;
-        p.server->set_channel(pid, old->channel());
-        TRY(give_up_return(p, moved.error()));
+        TRY(roll_back_hop(pid, old, moved.error()));
         return std::move(moved.error());
     }
     totals.bytes += early.totals.bytes;

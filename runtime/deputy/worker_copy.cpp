@@ -80,7 +80,9 @@ Status Worker::with_stopped_deputy(HomePid pid, const std::function<Status(pid_t
         TRY(one_event(0));
         DeputyProcess* p = process_of(pid);
         if (p == nullptr) return fail_code(ESRCH, "process {} has ended", pid.value);
-        DeputyThread& t = p->threads.at(HomePid(p->alive()));
+        auto found = p->threads.find(HomePid(p->alive()));
+        if (found == p->threads.end()) return fail_code(ESRCH, "process {} has ended", pid.value);
+        DeputyThread& t = found->second;
         if (t.asked_signal != 0) {
             TRY(one_event(1));
             continue;

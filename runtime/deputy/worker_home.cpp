@@ -88,18 +88,16 @@ Expected<json> Worker::bring_home(HomePid pid) {
         return protect_shared(*p, *image, 0);
     }();
     if (!filled) {
-        // What it has been told to send is not wanted any more.
-        if (process_of(pid) != nullptr && filled.error().code() == ECANCELED) p->session->give_up_stream();
+        // What it has been told to send is not wanted any more, whenever it comes.
+        if (process_of(pid) != nullptr) p->session->give_up_stream();
         if (process_of(pid) != nullptr) TRY(give_up_return(*p, filled.error()));
         return std::move(filled.error());
     }
     uint64_t calls = p->server->calls_of(pid), moves = p->moves + 1, returns = p->returns;
     if (auto settled = settle_in(*p, *image); !settled) {
         // Half of it is the program again and the guest may not go on beside it: its parent has to see it end.
-        if (!is_being_killed(pid.value)) {
-            say_on_stderr(*p, fmt::format("it came home and can't go on: {}", settled.error().message()));
-            ::kill(pid.value, SIGKILL);
-        }
+        if (!is_being_killed(pid.value))
+            kill_away(*p, fmt::format("it came home and can't go on: {}", settled.error().message()));
         return settled.error();
     }
     phases.mark("settle");
@@ -345,9 +343,13 @@ Status Worker::settle_in(DeputyProcess& p, const wire::Image& image) {
     pid_t alive = p.alive();
     AgentPlace agent = p.region().place_for_batches();
     std::vector<const wire::Thread*> threads;
-    for (const auto& t : image.threads())
-        if (!t.ended()) threads.push_back(&t);
-    for (const auto* t : threads) TRY(assist_->install_thread(t->tid(), *t, agent, *this));
+    std::vector<ThreadState> states;
+    for (const auto& t : image.threads()) {
+        if (t.ended()) continue;
+        threads.push_back(&t);
+        states.push_back({t.tid(), &t});
+    }
+    TRY(assist_->install_threads(states, agent, *this));
     TRY(assist_->settle_process(alive, image, agent, *this));
     TRY(assist_->requeue_signals(p.pid.value, image, agent, *this));
     TRY(AgentRegion::remove(alive, image.agent_base(), *this));

@@ -84,6 +84,7 @@ struct DeputyProcess {
     bool can_wait = false;                                      // the return may fail for ever
     uint64_t moves = 0, returns = 0;
     uint64_t signals_taken = 0;
+    std::vector<SignalHead> passed_on;  // to a node that has been told to let it run and has not said that it does
     std::string return_reason;
     CpuHead cpu_before_exec{};          // as the node said when an exec was about to be made
     bool keeps_copy = false;            // its memory here is as it was when it left, and the node knows what it has written since
@@ -173,6 +174,15 @@ class Worker : private StopWaiter {
     Status session_lost(NodeSession* session, const Error& why);
     void forget(HomePid pid);
     void say_on_stderr(const DeputyProcess& p, const std::string& text) const;
+    // Its guest is lost, or may not go on: its parent sees it die, and its standard error says why.
+    void kill_away(const DeputyProcess& p, const std::string& why) const;
+    // For who handles what a deputy has met. A node that can't be told is lost, of which its session tells: that is no reason for
+    // anything to become of the deputies of other nodes.
+    template <typename Head>
+    static void tell(const DeputyProcess& p, FrameType type, const Head& head) {
+        if (!p.session->send(type, head)) p.session->break_off();
+    }
+    void bring_all_home(const char* why);
     DeputyProcess* process_of(HomePid pid);
     DeputyProcess* process_of_thread(HomePid tid);
     Expected<int> wait(pid_t tid, int timeout_ms) override;
@@ -262,6 +272,9 @@ class Worker : private StopWaiter {
     Status take_from_trap(HomePid pid);
     Status thaw_home(const Frozen& frozen);
     Status roll_back(const Frozen& frozen, const wire::Image& image, const AgentRegion& region, bool stripped);
+    Status stop_for_rollback(pid_t tid);
+    Status requeue_passed_on(HomePid pid, const std::vector<SignalHead>& signals, AgentPlace agent);
+    Status roll_back_hop(HomePid pid, const std::shared_ptr<NodeSession>& old, const Error& why);
     Status settle_pending_signals(DeputyProcess& p);
 
     // -- worker_precopy.cpp
@@ -331,11 +344,13 @@ class Worker : private StopWaiter {
     std::shared_future<Status> can_track_;  // DirtyTracking::probe
     std::unique_ptr<Transport> transport_;
     std::unique_ptr<SessionEvents> events_;
-    Fd children_;                    // signalfd of SIGCHLD
+    Fd children_;                    // signalfd of SIGCHLD and SIGXCPU
     bool children_changed_ = false;  // a SIGCHLD has been taken, and what it was for perhaps not
     std::optional<ClockSetWatch> clock_watch_;
     WatchedFiles files_;
     std::map<HomePid, std::unique_ptr<DeputyProcess>> processes_;
+    // That have ended since the loop came round: who is in the middle of something with one still has it in hand.
+    std::vector<std::unique_ptr<DeputyProcess>> forgotten_;
     int64_t memory_check_at_ns_ = 0;            // CLOCK_MONOTONIC
     std::set<pid_t> expected_;                  // new tasks whose first stop is to come
     UnfinishedCalls unfinished_;                // of processes at home
@@ -351,6 +366,7 @@ class Worker : private StopWaiter {
     // Of the move under way: since when the program stands still, and for how long it did at most before.
     int64_t began_ns_ = 0, stands_since_ns_ = 0, longest_stall_ns_ = 0;
     bool supervisor_gone_ = false;
+    bool cpu_is_short_ = false;  // this process has used nearly all that its limit on CPU time grants
 };
 
 }  // namespace pmi

@@ -5,6 +5,7 @@
 #include "kernel-assist/userspace/userspace_assist.h"
 #include "runtime/base/log.h"
 #include "runtime/deputy/worker_loop.h"
+#include "runtime/memory/image_check.h"
 #include "runtime/memory/region_plan.h"
 #include "runtime/tracee/sleep_clock.h"
 
@@ -101,6 +102,8 @@ Status Worker::shape_early(HomePid pid, const StreamView& view, EarlyReturn& ear
     wire::Image image;
     if (!image.ParseFromArray(view.payload.data(), static_cast<int>(view.payload.size())))
         return fail("a layout that can't be parsed");
+    TRY(check_image_layout(image));
+    if (image.agent_base() != process_of(pid)->region().base()) return fail("a layout with the agent at another place");
     early.image = std::move(image);
     TRY(with_own_memory(pid, [&](DeputyProcess& p) { return shape_skeleton(p, early.image, ShapeFor::Round, nullptr); }));
     DeputyProcess& p = *process_of(pid);
@@ -171,6 +174,7 @@ Status Worker::pass_on_early(HomePid pid, NodeSession& to, const StreamView& vie
             wire::Image image;
             if (!image.ParseFromArray(payload.data(), static_cast<int>(payload.size())))
                 return fail("a layout that can't be parsed");
+            TRY(check_image_layout(image));
             TRY(describe_home_vdso(process_of(pid)->alive(), image));
             bytes = image.SerializeAsString();
             payload = std::as_bytes(std::span(bytes));

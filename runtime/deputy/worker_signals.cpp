@@ -12,6 +12,7 @@
 #include "kernel-assist/userspace/userspace_assist.h"
 #include "runtime/base/log.h"
 #include "runtime/deputy/worker_loop.h"
+#include "runtime/kernel/mapping_query.h"
 #include "runtime/kernel/procfs.h"
 
 namespace pmi {
@@ -29,10 +30,8 @@ bool is_fault(int s) { return s == SIGSEGV || s == SIGBUS || s == SIGFPE || s ==
 bool is_ignored_by_default(int s) { return s == SIGCHLD || s == SIGURG || s == SIGWINCH || s == SIGCONT; }
 // libpmi.so's own handler of the steering signals, which does here what it would ask us for.
 bool is_preload_code(pid_t tid, uint64_t address) {
-    auto maps = read_maps(tid);
-    return maps && std::any_of(maps->begin(), maps->end(), [&](const MapsEntry& m) {
-               return m.start <= address && address < m.end && m.name.ends_with("/libpmi.so");
-           });
+    auto mapping = find_mapping(tid, address);
+    return mapping && *mapping && (*mapping)->name.ends_with("/libpmi.so");
 }
 const int kGoAwaySignal = SIGRTMAX - 1, kComeHomeSignal = SIGRTMAX;
 
@@ -51,7 +50,8 @@ Status Worker::handle_signal(DeputyProcess& p, DeputyThread& t, int signal) {
 
 // It stays in this stop until the node has answered.
 Status Worker::ask_mask(const DeputyProcess& p, const DeputyThread& t) {
-    return p.session->send(FrameType::AskMask, MaskHead{p.pid.value, t.tid.value, t.asked_signal, Blocked::No, 0});
+    tell(p, FrameType::AskMask, MaskHead{p.pid.value, t.tid.value, t.asked_signal, Blocked::No, 0});
+    return {};
 }
 
 Status Worker::handle_mask(const MaskHead& answer) {
@@ -63,7 +63,7 @@ Status Worker::handle_mask(const MaskHead& answer) {
     if (answer.is_blocked == Blocked::No) return take_signal(*p, t, signal);
     if (answer.is_blocked == Blocked::Behind) {
         TRY_ASSIGN(siginfo_t info, get_signal_info(t.tid.value));
-        TRY(p->session->send(FrameType::Signal, SignalHead{p->pid.value, t.tid.value, info}));
+        tell(*p, FrameType::Signal, SignalHead{p->pid.value, t.tid.value, info});
         TRY(settle_call(*p, t, Interrupted::GoOnAsIfNothing, false));
         return let_run(t);
     }
@@ -118,7 +118,9 @@ Status Worker::take_signal(DeputyProcess& p, DeputyThread& t, int signal) {
         is_caught = !is_preload_code(t.tid.value, action.handler);
     }
     if (is_caught) {
-        TRY(p.session->send(FrameType::Signal, SignalHead{p.pid.value, t.tid.value, info}));
+        SignalHead passed{p.pid.value, t.tid.value, info};
+        if (!p.running) p.passed_on.push_back(passed);
+        tell(p, FrameType::Signal, passed);
         TRY(settle_call(p, t, Interrupted::DeliverResult, false));
         TRY(reset_one_shot_handler(p, t, signal));
         return let_run(t);

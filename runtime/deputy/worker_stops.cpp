@@ -69,7 +69,7 @@ Status Worker::handle_unfinished(pid_t tid, const Stop& stop) {
 Status Worker::handle_group_stop(DeputyProcess& p, DeputyThread& t) {
     if (!p.job_stopped) {
         p.job_stopped = true;
-        TRY(p.session->send(FrameType::Stop, ProcessHead{p.pid.value}));
+        tell(p, FrameType::Stop, ProcessHead{p.pid.value});
     }
     if (t.wants_quiet) {
         TRY(make_quiet_now(p, t));
@@ -104,7 +104,7 @@ Status Worker::make_quiet_now(const DeputyProcess& p, DeputyThread& t) {
 Status Worker::handle_interrupt_stop(DeputyProcess& p, DeputyThread& t) {
     if (p.job_stopped) {
         p.job_stopped = false;
-        TRY(p.session->send(FrameType::Continue, ProcessHead{p.pid.value}));
+        tell(p, FrameType::Continue, ProcessHead{p.pid.value});
     }
     // It was to become quiet, which has been given up since.
     auto mask = t.wants_quiet ? std::nullopt : std::exchange(t.mask_when_asked, std::nullopt);
@@ -145,7 +145,7 @@ Status Worker::handle_ptrace_event(DeputyProcess& p, DeputyThread& t, int event)
         // A leader that exits before its threads is not reported until they have gone too.
         auto progress = p.server->in_progress(t.tid);
         bool alone = progress && progress->head.kind == CallKind::ExitThread;
-        if (t.tid == p.pid && alone) TRY(p.session->send(FrameType::ThreadGone, ThreadHead{p.pid.value, t.tid.value}));
+        if (t.tid == p.pid && alone) tell(p, FrameType::ThreadGone, ThreadHead{p.pid.value, t.tid.value});
         bool by_call = alone || (progress && progress->head.kind == CallKind::ExitGroup);
         if (by_call && !alone) p.ending = true;  // its stores came before its call
         if (!by_call) take_last_stores(p);

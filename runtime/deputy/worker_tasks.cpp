@@ -92,7 +92,7 @@ Status Worker::execed(DeputyProcess& p, pid_t tid) {
     TRY(handle_session_events());  // the CPU time that the node told before
     json cpu = cpu_used_away(p.cpu_before_exec);
     p.server->wait_until_sent();
-    TRY(p.session->send(FrameType::ProcessGone, ProcessHead{pid.value}));
+    tell(p, FrameType::ProcessGone, ProcessHead{pid.value});
     uint64_t calls = p.server->calls_of(pid);
     uint64_t moves = p.moves;
     forget(pid);
@@ -117,7 +117,10 @@ Status Worker::handle_end(DeputyProcess& p, HomePid tid) {
     p.server->remove_thread(tid);
     p.server->wait_until_sent();  // what it forked is to be one on the node before its memory goes
     bool is_last = p.threads.size() == 1 && p.threads.begin()->second.untraced;
-    if (!is_leader && !is_last) return p.session->send(FrameType::ThreadGone, ThreadHead{p.pid.value, tid.value});
+    if (!is_leader && !is_last) {
+        tell(p, FrameType::ThreadGone, ThreadHead{p.pid.value, tid.value});
+        return {};
+    }
     HomePid pid = p.pid;
     auto told = p.session->send(FrameType::ProcessGone, ProcessHead{pid.value});
     if (!told) spdlog::info("process {} ended; its node could not be told: {}", pid.value, told.error().message());

@@ -327,8 +327,10 @@ Status GuestBuilder::make_tasks() {
 Expected<Fd> GuestBuilder::finish() {
     TRY(set_limits());
     TRY(lock_regions());
+    std::vector<ThreadState> threads;
     for (const auto& t : image_.threads())
-        if (!t.ended()) TRY(assist_.install_thread(threads_.at(HomePid(t.tid())), t, agent(), waiter_));
+        if (!t.ended()) threads.push_back({threads_.at(HomePid(t.tid())), &t});
+    TRY(assist_.install_threads(threads, agent(), waiter_));
     return install_filter();
 }
 

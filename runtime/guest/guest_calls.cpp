@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <string_view>
 
@@ -57,36 +58,57 @@ namespace {
 // /proc/PID/FILE that tells of memory or CPU, which are here and not at home: read natively, it tells the truth.
 bool tells_of_memory(std::string_view file) {
     static constexpr std::string_view kFiles[] = {"maps", "smaps",  "smaps_rollup", "numa_maps", "mem",       "pagemap", "statm",
-                                                  "stat", "status", "clear_refs",   "map_files", "schedstat", "sched"};
-    file = file.substr(0, file.find('/'));
+                                                  "stat", "status", "clear_refs",   "map_files", "schedstat", "sched", "syscall"};
     for (auto known : kFiles)
         if (file == known) return true;
     return false;
 }
 
+// The next part of a path, without the empty ones and ".".
+std::string_view next_part(std::string_view& path) {
+    for (;;) {
+        while (path.starts_with('/')) path.remove_prefix(1);
+        std::string_view part = path.substr(0, path.find('/'));
+        path.remove_prefix(part.size());
+        if (part != ".") return part;
+    }
+}
+
+std::string_view last_part(std::string_view path) {
+    std::string_view last;
+    for (std::string_view part = next_part(path); !part.empty(); part = next_part(path)) last = part;
+    return last;
+}
+
+// Of a path that begins somewhere in /proc, perhaps: a descriptor's, or the working directory.
+bool may_tell_of_memory(std::string_view file) {
+    static constexpr std::string_view kFiles[] = {"maps", "smaps", "smaps_rollup", "numa_maps", "mem", "pagemap", "clear_refs"};
+    return std::find(std::begin(kFiles), std::end(kFiles), file) != std::end(kFiles);
+}
+
 bool opens_own_memory(const GuestThread& t, const Row& row) {
     int path_arg = row.nr == SYS_open ? 0 : row.nr == SYS_openat || row.nr == SYS_openat2 ? 1 : -1;
     if (path_arg < 0) return false;
-    char buffer[64]{};
+    char buffer[128]{};
     size_t got = t.process->memory->read_some(t.notification->args[static_cast<size_t>(path_arg)],
                                               std::as_writable_bytes(std::span(buffer).first(sizeof buffer - 1)));
     std::string_view path(buffer, strnlen(buffer, got));
-    if (!path.starts_with("/proc/")) return false;
-    path.remove_prefix(6);
-    auto step = [&] {
-        std::string_view part = path.substr(0, path.find('/'));
-        path.remove_prefix(std::min(path.size(), part.size() + 1));
-        return part;
-    };
+    bool is_plain = path.starts_with('/') && path.find("/..") == std::string_view::npos;
+    if (!is_plain) return may_tell_of_memory(last_part(path));
+    if (next_part(path) != "proc") return false;
     auto is_own = [&](std::string_view part) {
-        return part == "self" || part == "thread-self" || part == std::to_string(t.process->pid.value);
+        if (part == "self" || part == "thread-self") return true;
+        int number = 0;
+        auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), number);
+        return error == std::errc() && end == part.data() + part.size() && t.process->threads.contains(HomePid(number));
     };
-    if (!is_own(step())) return false;
-    if (path.starts_with("task/")) {
-        step();
-        step();
+    if (!is_own(next_part(path))) return false;
+    std::string_view file = next_part(path);
+    if (file == "task") {
+        next_part(path);
+        file = next_part(path);
     }
-    return tells_of_memory(path);
+    return tells_of_memory(file);
 }
 
 }  // namespace
@@ -157,7 +179,8 @@ Status GuestSupervisor::dispatch_both(GuestThread& t, const Row& row) {
         case SYS_rt_sigaction:
             if (args[1] == 0) return let_run(t);
             return forward(t, row, CallKind::Plain, [this, &t](const Reply& reply, const Flattened&) {
-                return reply.result < 0 ? finish(t, reply.result) : let_run(t);
+                // With EFAULT it has set it: only the old one could not be told.
+                return reply.result < 0 && reply.result != -EFAULT ? finish(t, reply.result) : let_run(t);
             });
         case SYS_rt_sigprocmask: return change_mask(t, row);
         case SYS_rt_sigreturn: return return_from_handler(t);
@@ -181,7 +204,11 @@ Status GuestSupervisor::forward(GuestThread& t, const Row& row, CallKind kind, R
     CallArguments call{row.nr, t.notification->args};
     if (t.transferred != 0) TRY(skip_transferred(call, t.transferred, agent_of(*t.process).scratch, *t.process->memory));
     Flattening flat = flatten(row, call.args, memory);
-    if (auto* refused = std::get_if<Refused>(&flat)) return answer(t, refused->result);
+    auto* refused = std::get_if<Refused>(&flat);
+    // In which order the kernel looks at what, and whether it gets to this at all, it knows best.
+    if (refused != nullptr && refused->result == -EFAULT)
+        return go_home(t, row.nr, std::string(row.name) + ": an argument that can't be read");
+    if (refused != nullptr) return answer(t, refused->result);
     if (auto* home = std::get_if<GoHome>(&flat)) return go_home(t, row.nr, std::string(row.name) + ": " + std::string(home->why));
     if (std::holds_alternative<RunLocally>(flat)) return let_run(t);
     return forward_call(t, &row, kind, std::move(std::get<Flattened>(flat)), std::move(then));
@@ -242,7 +269,13 @@ Status GuestSupervisor::handle_reply(std::span<const std::byte> body) {
     if (reply.result != kErestartNoIntr) t->reissued.reset();
     // In a freeze it is on its way home already, and the freeze waits for it.
     bool home_first = head.home_first != 0 && !t->process->freezing;
-    if (home_first && reply.result == kErestartNoIntr) return go_home(*t, t->notification->nr, "a file that it maps");
+    if (home_first && reply.result == kErestartNoIntr && call.kind == CallKind::Clone) {
+        cloning_.reset();
+        TRY(go_home(*t, t->notification->nr, "more tasks than can be away"));
+        return start_next_clone();
+    }
+    if (home_first && reply.result == kErestartNoIntr)
+        return go_home(*t, t->notification->nr, "a file that it maps, or more memory than home's half of it may have");
     Status result;
     if (call.then && (call.kind == CallKind::Clone || !is_restart(reply.result))) {
         result = call.then(reply, call.sent);

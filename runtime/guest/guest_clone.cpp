@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <vector>
 
@@ -90,12 +91,22 @@ bool is_refused(const CloneRequest& r, bool is_clone3) {
     return (a.stack == 0) != (a.stack_size == 0) || a.stack >= kTaskSize || a.stack_size > kTaskSize - a.stack;
 }
 
+// Home's half would be made, and nobody be told of it.
+bool can_tell_pidfd(const CloneRequest& r, GuestMemory& memory) {
+    if ((r.args.flags & CLONE_PIDFD) == 0) return true;
+    std::array<std::byte, sizeof(int)> there{};
+    return memory.read(r.args.pidfd, there) == there.size() && memory.write(r.args.pidfd, there) == there.size();
+}
+
 const char* why_not_here(const CloneRequest& r, const GuestProcess& p, bool is_clone3) {
     constexpr uint64_t kNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
                                      CLONE_NEWNET | 0x80 /* CLONE_NEWTIME */;
     if (r.args.flags & kNamespaces) return "clone into new namespaces";
     if (r.args.flags & (CLONE_PTRACE | CLONE_INTO_CGROUP)) return "clone with CLONE_PTRACE or CLONE_INTO_CGROUP";
-    if (r.args.set_tid_size != 0) return "clone with set_tid";
+    if (r.args.set_tid_size != 0 || r.args.set_tid != 0) return "clone with set_tid";
+    // The call that a thread is made by runs here as it is.
+    if (r.is_thread() && (r.args.flags & (CLONE_PIDFD | CLONE_UNTRACED))) return "clone of a thread with CLONE_PIDFD or CLONE_UNTRACED";
+    if (!r.is_thread() && (r.args.flags & CLONE_SIGHAND)) return "clone of a process that shares handlers of signals";
     if (r.args.exit_signal > 64) return "clone with an exit signal that is none";
     if (is_refused(r, is_clone3)) return "clone with arguments that are refused";
     if (r.is_thread()) return (r.args.flags & CLONE_VM) ? nullptr : "clone of a thread without CLONE_VM";
@@ -160,6 +171,7 @@ Status GuestSupervisor::clone_at_home(GuestThread& t) {
     // A child would find nothing in place of what its parent has not got yet.
     if ((r.args.flags & CLONE_VM) == 0 && lacks_pages(*t.process)) return when_all_are_there(t);
     if (const char* why = why_not_here(r, *t.process, t.notification->nr == SYS_clone3)) return go_home(t, t.notification->nr, why);
+    if (!can_tell_pidfd(r, memory)) return go_home(t, t.notification->nr, "clone with CLONE_PIDFD and no place for it");
     // The kernel would refuse the guest's half when home's is there already. Only this thread makes tasks in the jail.
     if (!has_room_for_task(parts_.task_groups))
         return go_home(t, t.notification->nr, "a new task, of which this node allows no more");
@@ -203,7 +215,7 @@ Status GuestSupervisor::fork_here(GuestThread& t) {
     GuestMemoryAccess memory(*t.process->memory);
     int64_t error = 0;
     clone_args a = request_of(asked, memory, &error).args;
-    constexpr uint64_t kAtHomeOnly = CLONE_PIDFD | CLONE_FILES | CLONE_FS | CLONE_IO | CLONE_SYSVSEM;
+    constexpr uint64_t kAtHomeOnly = CLONE_UNTRACED | CLONE_PIDFD | CLONE_FILES | CLONE_FS | CLONE_IO | CLONE_SYSVSEM;
     a.flags = (a.flags & ~kAtHomeOnly) | CLONE_PARENT;
     a.exit_signal = 0;
     a.pidfd = 0;

@@ -1,6 +1,6 @@
 // Signal masks. The deputy blocks what the guest blocks, so that a blocked signal stays pending at home, where
-// signalfd, sigpending and sigtimedwait look for it. Home may block less than the guest for a while, never more: a handler's own
-// mask the guest's kernel sets and takes back, and what a thread blocks by a call home learns with its next call that goes there.
+// signalfd, sigpending and sigtimedwait look for it. Home may block less than the guest for a while, never more: what a thread
+// blocks, by a call or by running a handler, home learns with its next call that goes there.
 #include <errno.h>
 #include <signal.h>
 #include <sys/syscall.h>

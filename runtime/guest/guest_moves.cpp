@@ -18,6 +18,7 @@
 #include "runtime/memory/regions.h"
 #include "runtime/tracee/cpu_account.h"
 #include "runtime/tracee/interrupted.h"
+#include "runtime/tracee/rseq.h"
 #include "runtime/tracee/sleep_clock.h"
 #include "runtime/tracee/trap_disposition.h"
 
@@ -123,7 +124,9 @@ Status GuestSupervisor::go(const ProcessHead& head) {
     if (p == nullptr || !arrival_) return fail("a Go for a program that is not here");
     int64_t now = monotonic_ns() + parts_.clock_offset_ns;
     for (const auto& t : p->image.threads()) {
-        GuestThread& thread = *p->threads.at(HomePid(t.tid()));
+        auto found = p->threads.find(HomePid(t.tid()));
+        if (found == p->threads.end()) return fail("thread {} has ended before it could run here", t.tid());
+        GuestThread& thread = *found->second;
         if (thread.ended) continue;
         TRY(assist_->release_thread(thread.outer, t, *p->memory, now, GoesOn::Away));
     }
@@ -169,7 +172,16 @@ Status GuestSupervisor::finish_freeze_if_ready(GuestProcess& p) {
     return send_image(p);
 }
 
+// What has become of its threads until it failed is undone: the program goes on here.
 Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
+    std::vector<std::pair<GuestThread*, uint64_t>> masks;
+    auto image = capture_image(p, masks);
+    if (!image)
+        for (auto [t, mask] : masks) (void)set_signal_mask(t->outer, mask);
+    return image;
+}
+
+Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p, std::vector<std::pair<GuestThread*, uint64_t>>& masks) {
     Frozen frozen{p.alive(), {}};
     std::vector<GuestThread*> order;
     for (auto& [tid, t] : p.threads) order.push_back(t.get());
@@ -184,6 +196,8 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
         }
         t->injecting = true;
         TRY_ASSIGN(f.signal_mask, get_signal_mask(t->outer));
+        masks.emplace_back(t, f.signal_mask);
+        TRY(leave_rseq_section(t->outer));
         TRY(set_signal_mask(t->outer, kStepMask));
         TRY(leave_stub(*t));
         TRY(leave_vdso(t->outer, vdso_, *p.memory, *this));
@@ -197,7 +211,6 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
         TRY_ASSIGN(f.timeout, settle(f.registers, t->began_ns, block, t->signalled, *p.memory));
         f.timeout.deadline_ns += parts_.clock_offset_ns;
         note_reissued(*t, f.registers);
-        t->cut_short = false;
         frozen.threads.push_back(f);
     }
     TRY(unpatch(p));
@@ -212,7 +225,6 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
         for (auto& pending : *t.mutable_pending()) pending = true_info(pending);
         for (const auto& info : order[i]->carried) t.add_pending(&info, sizeof info);
         for (const auto& info : signals_.held_for(order[i]->tid)) t.add_pending(&info, sizeof info);
-        order[i]->carried.clear();
     }
     for (auto& pending : *image.mutable_pending()) pending = true_info(pending);
     image.set_pid(p.pid.value);
@@ -221,6 +233,7 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p) {
     TRY(describe_regions(p.alive(), agent, image, p.layout.regions_size() > 0 ? &p.layout : nullptr));
     set_kernel_code(image, p.image);
     TRY(twins_.translate(image));
+    for (GuestThread* t : order) t->carried.clear(), t->cut_short = false;
     return image;
 }
 

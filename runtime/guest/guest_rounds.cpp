@@ -60,7 +60,8 @@ Status GuestSupervisor::begin_round(const StreamView& ask) {
     bool flags_count = now - d.flags_read_ns < kFlagsCountNs;
     if (!flags_count) d.flags_read_ns = now;
     auto before = std::make_shared<const wire::Image>(flags_count ? p->layout : wire::Image());
-    d.looking = std::async(std::launch::async, [alive = p->alive(), agent, before]() -> Expected<wire::Image> {
+    // By this thread, where there may be no other (ulimit -u counts threads).
+    d.looking = std::async([alive = p->alive(), agent, before]() -> Expected<wire::Image> {
         wire::Image layout;
         TRY(describe_regions(alive, agent, layout, before->regions_size() > 0 ? before.get() : nullptr));
         return layout;
@@ -113,7 +114,7 @@ Status GuestSupervisor::send_some() {
     }
     auto some = [&]() -> Status {
         if (d.looking.valid()) {
-            if (d.looking.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return {};
+            if (d.looking.wait_for(std::chrono::seconds(0)) == std::future_status::timeout) return {};
             TRY_ASSIGN(wire::Image layout, d.looking.get());
             return start_sending(*p, std::move(layout));
         }

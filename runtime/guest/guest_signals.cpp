@@ -150,13 +150,23 @@ Status GuestSupervisor::leave_vdso_before(GuestThread& t, const siginfo_t& info)
 Status GuestSupervisor::deliver(GuestThread& t, int signal, const siginfo_t& info) {
     TRY(set_signal_info(t.outer, info));
     if (!t.mask_to_restore) return run_handler(t, signal);
+    TRY(note_handlers_mask(t));
     t.restart_is_home = false;
     t.stepping_into_handler = true;
     t.stopped = false;
     return single_step(t.outer, signal);
 }
 
+// While it runs the thread blocks the signal itself, and what sigaction(2) was told to: home hears of that as of what a thread
+// blocks by a call.
+Status GuestSupervisor::note_handlers_mask(GuestThread& t) {
+    note_late(t);
+    t.mask_is_late = true;
+    return say_masks_are_late();
+}
+
 Status GuestSupervisor::run_handler(GuestThread& t, int signal) {
+    TRY(note_handlers_mask(t));
     t.restart_is_home = false;
     TRY_ASSIGN(Registers r, get_registers(t.outer));
     uint64_t before = r.rax;

@@ -414,7 +414,10 @@ Expected<int> GuestSupervisor::wait(pid_t tid, int timeout_ms) {
         }
         if (fds[1].revents != 0 && listener_) {
             TRY_ASSIGN(auto n, listener_->receive());
-            if (n && n->tid == tid)
+            // Others may be running injected code at the same time.
+            const GuestThread* by = n ? thread_of(n->tid) : nullptr;
+            bool is_injected = n && (n->tid == tid || (by != nullptr && by->injecting));
+            if (is_injected)
                 TRY(listener_->let_run(n->id));
             else if (n)
                 early_.push_back(*n);

@@ -182,6 +182,7 @@ class GuestSupervisor : private StopWaiter {
     Status leave_vdso_before(GuestThread& t, const siginfo_t& info);
     Status deliver(GuestThread& t, int signal, const siginfo_t& info);
     Status run_handler(GuestThread& t, int signal);
+    Status note_handlers_mask(GuestThread& t);
     std::string true_info(const std::string& queued) const;
 
     // -- guest_mask.cpp
@@ -245,6 +246,8 @@ class GuestSupervisor : private StopWaiter {
     Status send_on_stream(std::span<const std::byte> bytes);
     Status send_image(GuestProcess& p);
     Expected<wire::Image> capture_image(GuestProcess& p);
+    // `masks`: of the threads whose signals it has blocked so far.
+    Expected<wire::Image> capture_image(GuestProcess& p, std::vector<std::pair<GuestThread*, uint64_t>>& masks);
     Status send_memory(const StreamView& need);
     Status thaw(GuestProcess& p);
     static Status mend_cut_short(GuestThread& t);

@@ -1,12 +1,12 @@
 #include "runtime/job/stderr_note.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/base/fd.h"
 #include "runtime/kernel/descriptor_copy.h"
+#include "runtime/kernel/line_output.h"
 #include "runtime/kernel/procfs.h"
 
 namespace pmi::job {
@@ -30,13 +30,6 @@ Fd borrow(const std::string& target) {
             if (fd.valid() && (::fcntl(fd.get(), F_GETFL) & O_ACCMODE) != O_RDONLY) return fd;
         }
     return {};
-}
-
-bool write_line(int fd, const std::string& line) {
-    // The file description is the program's: not to be made non-blocking. One small write after POLLOUT
-    // doesn't block.
-    pollfd p{fd, POLLOUT, 0};
-    return ::poll(&p, 1, 0) > 0 && (p.revents & POLLOUT) != 0 && ::write(fd, line.data(), line.size()) > 0;
 }
 
 }  // namespace

@@ -108,11 +108,16 @@ Expected<std::vector<pid_t>> list_numbers(const std::string& directory) {
 
 int MapsEntry::prot() const { return (read ? PROT_READ : 0) | (write ? PROT_WRITE : 0) | (exec ? PROT_EXEC : 0); }
 
-bool MapsEntry::has_flag(std::string_view flag) const {
-    for (auto word : words(vm_flags))
-        if (word == flag) return true;
+bool has_vm_flag(std::string_view vm_flags, std::string_view flag) {
+    while (!vm_flags.empty()) {
+        size_t end = std::min(vm_flags.find(' '), vm_flags.size());
+        if (vm_flags.substr(0, end) == flag) return true;
+        vm_flags.remove_prefix(std::min(end + 1, vm_flags.size()));
+    }
     return false;
 }
+
+bool MapsEntry::has_flag(std::string_view flag) const { return has_vm_flag(vm_flags, flag); }
 
 Expected<std::vector<MapsEntry>> parse_maps(std::string_view text) {
     std::vector<MapsEntry> out;

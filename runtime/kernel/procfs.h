@@ -29,6 +29,9 @@ struct MapsEntry {
     bool has_file() const { return inode != 0 || name.starts_with("/SYSV"); }
 };
 
+// Whether smaps' VmFlags hold this one ("lo", "nr", ...).
+bool has_vm_flag(std::string_view vm_flags, std::string_view flag);
+
 Expected<std::vector<MapsEntry>> parse_maps(std::string_view text);
 // Makes the list of a program that runs one in which nothing overlaps.
 void cut_repeated(std::vector<MapsEntry>& maps);

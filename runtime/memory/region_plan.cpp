@@ -1,7 +1,6 @@
 #include "runtime/memory/region_plan.h"
 
 #include <algorithm>
-#include <set>
 
 namespace pmi {
 namespace {
@@ -61,19 +60,45 @@ std::vector<AddressRange> parts_of(const wire::Region& region) {
     return parts;
 }
 
-RegionPlan plan_regions(const wire::Image& home, const wire::Image& guest) {
-    std::set<uint64_t> cuts;
+namespace {
+
+// Where anything of either begins or ends, by address.
+std::vector<uint64_t> cuts_of(const wire::Image& home, const wire::Image& guest) {
+    std::vector<uint64_t> cuts;
     for (const auto* image : {&home, &guest})
         for (const auto& r : image->regions())
             for (const auto& part : parts_of(r)) {
-                cuts.insert(part.start);
-                cuts.insert(part.end);
+                cuts.push_back(part.start);
+                cuts.push_back(part.end);
             }
+    std::sort(cuts.begin(), cuts.end());
+    cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+    return cuts;
+}
+
+// The regions of an image at addresses that only grow.
+class RegionsInOrder {
+  public:
+    explicit RegionsInOrder(const wire::Image& image) : next_(image.regions().begin()), end_(image.regions().end()) {}
+    const wire::Region* at(uint64_t address) {
+        while (next_ != end_ && next_->end() <= address) ++next_;
+        return next_ != end_ && next_->start() <= address ? &*next_ : nullptr;
+    }
+
+  private:
+    google::protobuf::RepeatedPtrField<wire::Region>::const_iterator next_, end_;
+};
+
+}  // namespace
+
+RegionPlan plan_regions(const wire::Image& home, const wire::Image& guest) {
+    auto cuts = cuts_of(home, guest);
+    RegionsInOrder homes(home), guests(guest);
     RegionPlan plan;
-    for (auto it = cuts.begin(); it != cuts.end() && std::next(it) != cuts.end(); ++it) {
-        uint64_t start = *it, end = *std::next(it);
-        const wire::Region* h = region_at(home, start);
-        const wire::Region* g = region_at(guest, start);
+    for (size_t i = 0; i + 1 < cuts.size(); i++) {
+        uint64_t start = cuts[i], end = cuts[i + 1];
+        const wire::Region* h = homes.at(start);
+        const wire::Region* g = guests.at(start);
         bool kernel_code = (h && h->kind() == wire::Region::VDSO) || (g && g->kind() == wire::Region::VDSO);
         if (kernel_code || (!h && !g)) continue;
         if (!g) {
@@ -86,7 +111,7 @@ RegionPlan plan_regions(const wire::Image& home, const wire::Image& guest) {
         } else if (h->protection() != g->protection()) {
             add_step(plan, RegionStep::Do::Protect, start, end, g);
         }
-        bool kept = h && g && same_backing(home, *h, guest, *g, start);
+        bool kept = h && g && h->vm_flags() != g->vm_flags() && same_backing(home, *h, guest, *g, start);
         bool lock_differs = kept && has_vm_flag(h->vm_flags(), "lo") != has_vm_flag(g->vm_flags(), "lo");
         if (kept && (lock_differs || !advice_of(g->vm_flags(), h->vm_flags()).empty())) {
             add_step(plan, RegionStep::Do::Advise, start, end, g);

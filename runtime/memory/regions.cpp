@@ -166,6 +166,28 @@ Status describe_regions(pid_t pid, AddressRange agent, wire::Image& image, const
     return {};
 }
 
+std::vector<MapsEntry> shared_mappings_of(const wire::Image& image) {
+    std::vector<MapsEntry> maps;
+    for (const auto& r : image.regions()) {
+        if (r.kind() != wire::Region::FILE || !r.shared()) continue;
+        const auto& file = image.files(static_cast<int>(r.file()));
+        MapsEntry& m = maps.emplace_back();
+        m.start = r.start();
+        m.end = r.end();
+        m.read = (r.protection() & PROT_READ) != 0;
+        m.write = (r.protection() & PROT_WRITE) != 0;
+        m.exec = (r.protection() & PROT_EXEC) != 0;
+        m.shared = true;
+        m.offset = r.offset();
+        m.dev_major = static_cast<uint32_t>(file.device() >> 32);
+        m.dev_minor = static_cast<uint32_t>(file.device());
+        m.inode = file.inode();
+        m.name = r.name();
+        m.vm_flags = r.vm_flags();
+    }
+    return maps;
+}
+
 namespace {
 
 // What is left of a region outside of `hole`.
@@ -273,12 +295,8 @@ Expected<uint64_t> choose_agent_base(const std::vector<MapsEntry>& maps) {
     return (best.start + margin + (random % std::max<uint64_t>(choices, 1)) * kPage) & ~(kPage - 1);
 }
 
-bool has_vm_flag(const std::string& vm_flags, const char* flag) {
-    // Two letters and a space each.
-    return (" " + vm_flags + " ").find(" " + std::string(flag) + " ") != std::string::npos;
-}
-
 std::vector<int> advice_of(const std::string& vm_flags, const std::string& before) {
+    if (vm_flags == before) return {};
     struct Advice {
         const char* flag;
         int set, clear;

@@ -25,6 +25,8 @@ struct AddressRange {
 Status describe_regions(pid_t pid, AddressRange agent, wire::Image& image, const wire::Image* before = nullptr);
 // How old they may be in the rounds of a program that runs. A madvise(2) of the whole of a mapping later than that is not noticed.
 constexpr int64_t kFlagsCountNs = 250'000'000;
+// Its shared mappings of files, as far as these tell which memory it is.
+std::vector<MapsEntry> shared_mappings_of(const wire::Image& image);
 // Of a guest's image: home's kernel code is where it was when the program came (`arrived`), whatever stands there for it; and
 // the node's own is none of the program's.
 void set_kernel_code(wire::Image& image, const wire::Image& arrived);
@@ -36,7 +38,5 @@ Expected<uint64_t> choose_agent_base(const std::vector<MapsEntry>& maps);
 // MADV_* for the VmFlags that madvise(2) can give back; `before`: flags that the range has, to be taken back where
 // `vm_flags` lacks them.
 std::vector<int> advice_of(const std::string& vm_flags, const std::string& before = "");
-// Whether the VmFlags hold this one ("lo", "nr", ...).
-bool has_vm_flag(const std::string& vm_flags, const char* flag);
 
 }  // namespace pmi

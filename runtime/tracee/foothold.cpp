@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "runtime/kernel/mapping_query.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/tracee/memory.h"
 
@@ -43,13 +44,15 @@ class Search {
 }  // namespace
 
 Expected<Foothold> find_foothold(pid_t pid, uint64_t agent_base) {
-    TRY_ASSIGN(auto maps, read_maps(pid));
     Search search(pid);
-    for (bool in_vdso : {true, false})
-        for (const auto& m : maps) {
-            bool is_its_own = m.name != "[vsyscall]" && (agent_base == 0 || m.start != agent_base);
-            if (is_its_own && m.read && m.exec && (m.name == "[vdso]") == in_vdso && !search.found()) search.look_at(m);
-        }
+    TRY_ASSIGN(auto vdso, find_vdso_mapping(pid));
+    if (vdso && vdso->read && vdso->exec) search.look_at(*vdso);
+    if (search.found()) return search.result();
+    TRY_ASSIGN(auto maps, read_maps(pid));
+    for (const auto& m : maps) {
+        bool is_its_own = m.name != "[vsyscall]" && (agent_base == 0 || m.start != agent_base);
+        if (is_its_own && m.read && m.exec && m.name != "[vdso]" && !search.found()) search.look_at(m);
+    }
     if (!search.found()) return fail("process {} has no system call instruction that can be read", pid);
     return search.result();
 }

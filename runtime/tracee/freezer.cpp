@@ -10,9 +10,11 @@
 #include <set>
 
 #include "runtime/base/log.h"
+#include "runtime/kernel/mapping_query.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/tracee/foothold.h"
 #include "runtime/tracee/partial_transfer.h"
+#include "runtime/tracee/rseq.h"
 #include "runtime/tracee/run_to_return.h"
 #include "runtime/tracee/sleep_clock.h"
 #include "runtime/tracee/trap_disposition.h"
@@ -25,6 +27,10 @@ bool handler_is_due(pid_t pid, pid_t tid) {
     auto s = read_status(pid, tid);
     return s && ((s->sig_pending | s->shared_pending) & ~s->sig_blocked & s->sig_caught) != 0;
 }
+
+// Whether it matters if one is due: a call that will be made again anyhow, or none, is the same with a handler before it. (To ask
+// takes as long as all else that is done to a thread to stop it.)
+bool may_end_call(const Registers& r) { return static_cast<int64_t>(r.orig_rax) >= 0 && !is_restart(static_cast<int64_t>(r.rax)); }
 
 // A call that stopped half-way is to be made again for the rest, unless a handler is about to run: then what it has
 // transferred is its result. `t` has the registers as the stop left them; `held` what was known of its call before.
@@ -118,13 +124,6 @@ class Attempt {
 
   private:
     Status attach(pid_t tid) {
-        auto status = read_status(pid_, tid);
-        if (status && status->state == 'Z') {
-            ended_.insert(tid);
-            if (tid != pid_) return {};  // a thread on its way out
-            leader_ended_ = true;
-            return {};
-        }
         // Before the stop: being stopped makes the thread run.
         int64_t nr = -1;
         auto since = asleep_since(pid_, tid, block_, &nr);
@@ -134,7 +133,12 @@ class Attempt {
         auto seized = seize(tid, 0);
         if (!seized) {
             if (seized.error().code() == ESRCH) return {};  // it ended just now
-            return std::move(seized.error());
+            auto status = read_status(pid_, tid);
+            if (!status || status->state != 'Z') return std::move(seized.error());
+            // A thread on its way out, or the main thread, which has ended before the others.
+            ended_.insert(tid);
+            leader_ended_ |= tid == pid_;
+            return {};
         }
         attached_.insert(tid);
         return interrupt(tid);
@@ -234,7 +238,9 @@ Expected<FrozenThread> take(pid_t pid, pid_t tid, const Attempt& attempt, Restar
     }
     if (dispatches_own_calls(tid)) return fail("cantmove: it takes its own system calls (PR_SET_SYSCALL_USER_DISPATCH)");
     TRY_ASSIGN(t.signal_mask, get_signal_mask(tid));
-    bool handled = handler_is_due(pid, tid);
+    TRY(leave_rseq_section(tid));
+    TRY_ASSIGN(Registers at_stop, get_registers(tid));
+    bool handled = (attempt.held(tid) != nullptr || may_end_call(at_stop)) && handler_is_due(pid, tid);
     // From here on the program is not whole without us: rather than go on with all signals blocked it would die.
     TRY(set_options(tid, PTRACE_O_EXITKILL));
     TRY(set_signal_mask(tid, kInjectionMask));
@@ -256,10 +262,8 @@ Expected<FrozenThread> take(pid_t pid, pid_t tid, const Attempt& attempt, Restar
 }  // namespace
 
 Expected<VdsoRange> find_vdso(pid_t pid) {
-    TRY_ASSIGN(auto maps, read_maps(pid));
-    for (const auto& m : maps)
-        if (m.name == "[vdso]") return VdsoRange{m.start, m.end};
-    return VdsoRange{};
+    TRY_ASSIGN(auto vdso, find_vdso_mapping(pid));
+    return vdso ? VdsoRange{vdso->start, vdso->end} : VdsoRange{};
 }
 
 Status step_out_of_vdso(pid_t tid, VdsoRange vdso, StopWaiter& waiter) {

@@ -97,17 +97,17 @@ Status step(pid_t tid, InjectedRun& run, StopWaiter& waiter) {
     }
 }
 
-Status run_to_trap(pid_t tid, uint64_t end, InjectedRun& run, StopWaiter& waiter) {
-    for (int signal = 0;;) {
-        TRY(resume(tid, signal));  // after a group-stop or a pending interrupt too: the trap is what counts
+Status wait_for_trap(pid_t tid, uint64_t end, InjectedRun& run, StopWaiter& waiter) {
+    for (;;) {
         TRY_ASSIGN(Stop stop, next_stop(tid, waiter));
         TRY_ASSIGN(bool is_own, is_own_trap(tid, stop));
         TRY_ASSIGN(Registers r, get_registers(tid));
         if (is_own && r.rip == end) return {};
         if (is_own) spdlog::warn("thread {} had a trap of its own, at {:#x}, to take before injected code", tid, r.rip);
-        TRY_ASSIGN(signal, run.signal_after(stop));
+        TRY_ASSIGN(int signal, run.signal_after(stop));
         if (stop.kind == Stop::Kind::Signal && stop.signal != SIGTRAP && signal == 0)
             return fail("thread {} got signal {} in injected code at {:#x}", tid, stop.signal, r.rip);
+        TRY(resume(tid, signal));  // after a group-stop or a pending interrupt too: the trap is what counts
     }
 }
 

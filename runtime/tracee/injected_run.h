@@ -48,7 +48,8 @@ class InjectedRun {
 // behind it would be taken for the trap of what is injected next. Error: another signal by what was stepped over, or ESRCH.
 Status step(pid_t tid, InjectedRun& run, StopWaiter& waiter);
 
-// To the trap that ends at `end`. One that the thread had yet to take for something else is not it. Error: as of step().
-Status run_to_trap(pid_t tid, uint64_t end, InjectedRun& run, StopWaiter& waiter);
+// Until a thread that has been resumed meets the trap that ends at `end`. One that the thread had yet to take for something else is
+// not it. Error: as of step().
+Status wait_for_trap(pid_t tid, uint64_t end, InjectedRun& run, StopWaiter& waiter);
 
 }  // namespace pmi

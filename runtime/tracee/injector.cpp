@@ -10,12 +10,6 @@
 
 namespace pmi {
 
-Status Injector::run_until(uint64_t end) {
-    InjectedRun run(tid_);
-    TRY(run_to_trap(tid_, end, run, waiter_));
-    return run.end(waiter_);
-}
-
 Expected<int64_t> Injector::call_at(uint64_t instruction, int64_t nr, const std::array<uint64_t, 6>& args) {
     TRY_ASSIGN(Registers saved, get_registers(tid_));
     bool keeps_ignored = ignores_trap(tid_);
@@ -41,20 +35,33 @@ Expected<int64_t> Injector::call_at(uint64_t instruction, int64_t nr, const std:
     return static_cast<int64_t>(after.rax);
 }
 
-Status Injector::batch(uint64_t agent_base, uint64_t scratch, std::vector<BatchOp>& ops, const RemoteMemory& memory) {
-    if (ops.empty()) return {};
+// The agent needs no stack, and some calls look where the stack pointer is (sigaltstack(2)).
+Status Injector::begin_batch(uint64_t agent_base, uint64_t scratch, const std::vector<BatchOp>& ops, const RemoteMemory& memory) {
     TRY(memory.write(scratch, std::as_bytes(std::span(ops))));
-    TRY_ASSIGN(Registers saved, get_registers(tid_));
-    bool keeps_ignored = ignores_trap(tid_);
-    Registers r = saved;
+    TRY_ASSIGN(saved_, get_registers(tid_));
+    Registers r = saved_;
     r.rip = agent_address(agent_base, pmi_agent_batch);
+    r.rsp = 0;
     r.r12 = scratch;
     r.r13 = ops.size();
     r.orig_rax = static_cast<uint64_t>(-1);
     TRY(set_registers(tid_, r));
-    TRY(run_until(agent_address(agent_base, pmi_agent_batch_end)));
+    return resume(tid_);
+}
+
+Status Injector::end_batch(uint64_t agent_base, uint64_t scratch, std::vector<BatchOp>& ops, const RemoteMemory& memory) {
+    InjectedRun run(tid_);
+    TRY(wait_for_trap(tid_, agent_address(agent_base, pmi_agent_batch_end), run, waiter_));
+    TRY(run.end(waiter_));
     TRY(memory.read(scratch, std::as_writable_bytes(std::span(ops))));
-    TRY(set_registers(tid_, saved));
+    return set_registers(tid_, saved_);
+}
+
+Status Injector::batch(uint64_t agent_base, uint64_t scratch, std::vector<BatchOp>& ops, const RemoteMemory& memory) {
+    if (ops.empty()) return {};
+    bool keeps_ignored = ignores_trap(tid_);
+    TRY(begin_batch(agent_base, scratch, ops, memory));
+    TRY(end_batch(agent_base, scratch, ops, memory));
     return keeps_ignored ? ignore_trap(tid_, agent_address(agent_base, pmi_agent_syscall), scratch, memory, waiter_) : Status();
 }
 

@@ -29,11 +29,15 @@ class Injector {
     // Runs ops through the agent at agent_base, with scratch memory of at least ops.size() * 64 bytes there; fills
     // in the results. Registers are put back. Error only when the thread itself is lost.
     Status batch(uint64_t agent_base, uint64_t scratch, std::vector<BatchOp>& ops, const RemoteMemory& memory);
+    // The same in two steps, so that several threads of a process are at it at a time. What becomes of the disposition of SIGTRAP
+    // is the caller's business then (trap_disposition.h). Begun, it has to be ended.
+    Status begin_batch(uint64_t agent_base, uint64_t scratch, const std::vector<BatchOp>& ops, const RemoteMemory& memory);
+    Status end_batch(uint64_t agent_base, uint64_t scratch, std::vector<BatchOp>& ops, const RemoteMemory& memory);
 
   private:
-    Status run_until(uint64_t end);
     pid_t tid_;
     StopWaiter& waiter_;
+    Registers saved_{};  // of a batch that is under way
 };
 
 }  // namespace pmi

@@ -128,7 +128,8 @@ Status write_timeout(Registers& r, const PendingTimeout& timeout, int64_t now_ns
     // Below the red zone nobody keeps anything; the kernel reads it when the call is issued again.
     constexpr uint64_t kBelowRedZone = 128 + 128;
     if (place == 0) place = (r.rsp - kBelowRedZone) & ~uint64_t{15};
-    TRY(memory.put(place, timespec{left / kSecond, left % kSecond}));
+    // Below a small stack there may be nothing: then it waits for all of its time again, which is better than not to go on.
+    if (!memory.put(place, timespec{left / kSecond, left % kSecond})) return {};
     argument(r, timeout.arg) = place;
     return {};
 }

@@ -54,7 +54,8 @@ Expected<bool> run_to_return(pid_t tid, uint64_t start, uint64_t end, InjectedRu
     auto exchange = plan(tid, start, end, memory);
     if (!exchange) return false;
     TRY(memory.put(exchange->slot, exchange->breakpoint));
-    auto returned = run_to_trap(tid, exchange->breakpoint + 1, run, waiter);
+    TRY(resume(tid));
+    auto returned = wait_for_trap(tid, exchange->breakpoint + 1, run, waiter);
     TRY(memory.put(exchange->slot, exchange->returns_to));
     if (!returned) return std::move(returned.error());
     TRY_ASSIGN(Registers r, get_registers(tid));

@@ -3,6 +3,9 @@
 // that changes random pages. Told on its standard input, a line each; each is answered by one line:
 //   fill BYTES       has so much incompressible memory from now on; the answer is its checksum
 //   write RATE       pages a second that are written from now on
+//   threads N        so many threads more: half of them wait, the others wake up every 100 ms
+//   mappings N       so many mappings more, of a page each
+//   reserve BYTES    so much address space more, of which it uses nothing
 //   begin            forgets what was the longest
 //   report           longest gap and slowest call since, in microseconds, and pages written
 //   check            whether the memory holds what the writer has written: the writer waits meanwhile
@@ -86,6 +89,42 @@ static void fill(size_t bytes) {
     printf("filled\n");
 }
 
+static void* wait_for_ever(void* unused) {
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    static pthread_cond_t never = PTHREAD_COND_INITIALIZER;
+    pthread_mutex_lock(&mutex);
+    for (;;) pthread_cond_wait(&never, &mutex);
+    return unused;
+}
+
+static void* wake_up_often(void* unused) {
+    for (;;) usleep(100000);
+    return unused;
+}
+
+static void make_threads(long count) {
+    pthread_t thread;
+    for (long i = 0; i < count; i++)
+        if (pthread_create(&thread, NULL, i % 2 ? wake_up_often : wait_for_ever, NULL)) die("pthread_create");
+    printf("%ld\n", count);
+}
+
+// Every second page can't be read, so that no two are one mapping.
+static void make_mappings(long count) {
+    char* all = mmap(NULL, (size_t)count * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (all == MAP_FAILED) die("mmap");
+    memset(all, 1, (size_t)count * PAGE);
+    for (long i = 0; i < count; i += 2)
+        if (mprotect(all + i * PAGE, PAGE, PROT_NONE) != 0) die("mprotect");
+    printf("%ld\n", count);
+}
+
+static void reserve(size_t bytes) {
+    void* all = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (all == MAP_FAILED) die("mmap");
+    printf("reserved\n");
+}
+
 static void check(void) {
     pthread_mutex_lock(&writing);
     size_t wrong = 0;
@@ -117,6 +156,12 @@ int main(void) {
         } else if (sscanf(line, "write %ld", &n) == 1) {
             atomic_store(&rate, n);
             printf("%ld\n", n);
+        } else if (sscanf(line, "threads %ld", &n) == 1) {
+            make_threads(n);
+        } else if (sscanf(line, "mappings %ld", &n) == 1) {
+            make_mappings(n);
+        } else if (sscanf(line, "reserve %ld", &n) == 1) {
+            reserve((size_t)n);
         } else if (strcmp(line, "begin\n") == 0) {
             atomic_store(&longest_gap, 0), atomic_store(&slowest_call, 0), atomic_store(&written, 0);
             printf("begun\n");

@@ -3,7 +3,7 @@
 another thread makes every millisecond, over a move out and one home, while a third writes random pages. The program
 checks its memory afterwards. Prints a table of medians; status 1 if memory was wrong.
 
-  live.py --build BUILD [--size 1g] [--rate 10000] [--mode auto] [--repeat 7] [--json FILE]"""
+  live.py --build BUILD [--size 1g] [--rate 10000] [--mode auto] [--threads 64] [--mappings 2000] [--reserve 1t] [--repeat 7] [--json FILE]"""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ import nodes  # noqa: E402
 import system  # noqa: E402
 from away import Resident  # noqa: E402
 
-UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 COLUMNS = ("gap ms", "call ms", "frozen ms", "total ms", "MiB", "written MiB", "rounds")
 
 
@@ -38,10 +38,15 @@ class Heartbeat(Resident):
                 written * 4096 / (1 << 20), answer.get("rounds", 0))
 
 
-def measure(run, node, programs, size, rate, mode, repeat):
-    got, wrong = {"out": [], "home": []}, 0
+def measure(run, node, programs, size, rate, mode, options):
+    got, wrong, repeat = {"out": [], "home": []}, 0, options.repeat
     with Heartbeat(run, node, programs) as program:
         program.job.mode = mode
+        for what in ("threads", "mappings"):
+            if getattr(options, what) > 0:
+                program.talk.ask(f"{what} {getattr(options, what)}")
+        if options.reserve:
+            program.talk.ask(f"reserve {size_of(options.reserve)}")
         program.talk.ask(f"fill {size}")
         program.talk.ask(f"write {rate}")
         for n in range(repeat + 1):
@@ -57,9 +62,12 @@ def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", required=True)
     parser.add_argument("--programs", help="the programs to measure with (default: BUILD/tests/bench)")
-    parser.add_argument("--size", action="append", help="bytes, with k, m or g (default: 64m and 1g)")
+    parser.add_argument("--size", action="append", help="bytes, with k, m, g or t (default: 64m and 1g)")
     parser.add_argument("--rate", action="append", type=int, help="pages written a second (default: 0 and 10000)")
     parser.add_argument("--mode", action="append", help="of the moves out (default: auto and stop)")
+    parser.add_argument("--threads", type=int, default=0, help="that do little, besides the three that measure")
+    parser.add_argument("--mappings", type=int, default=0, help="of a page each, besides")
+    parser.add_argument("--reserve", help="address space that is not used, with k, m, g or t")
     parser.add_argument("--repeat", type=int, default=7)
     parser.add_argument("--nodes", choices=["auto", "namespace", "plain"], default="auto")
     parser.add_argument("--json", metavar="FILE", help="write all figures there")
@@ -73,7 +81,7 @@ def main(arguments):
         for size in options.size or ["64m", "1g"]:
             for rate in options.rate or [0, 10000]:
                 for mode in options.mode or ["auto", "stop"]:
-                    got, wrong = measure(run, node, programs, size_of(size), rate, mode, options.repeat)
+                    got, wrong = measure(run, node, programs, size_of(size), rate, mode, options)
                     bad += wrong
                     for way, figures in got.items():
                         medians = [statistics.median(column) for column in zip(*figures)]

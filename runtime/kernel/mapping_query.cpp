@@ -1,0 +1,93 @@
+#include "runtime/kernel/mapping_query.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "runtime/base/fd.h"
+
+namespace pmi {
+namespace {
+
+// linux/fs.h of 6.11.
+struct MappingQuery {
+    uint64_t size, flags, address;
+    uint64_t start, end, vma_flags, page_size, offset, inode;
+    uint32_t dev_major, dev_minor, name_size, build_id_size;
+    uint64_t name, build_id;
+};
+static_assert(sizeof(MappingQuery) == 104);
+constexpr unsigned long kProcmapQuery = _IOWR('f', 17, MappingQuery);
+constexpr uint64_t kReadable = 1, kWritable = 2, kExecutable = 4, kShared = 8;
+
+std::optional<MapsEntry> find_in(const std::vector<MapsEntry>& maps, uint64_t address) {
+    auto it = std::find_if(maps.begin(), maps.end(), [&](const auto& m) { return m.start <= address && address < m.end; });
+    return it == maps.end() ? std::nullopt : std::optional(*it);
+}
+
+// Error ENOTTY: this kernel does not answer.
+Expected<std::optional<MapsEntry>> query(pid_t pid, uint64_t address) {
+    std::string path = fmt::format("/proc/{}/maps", pid);
+    TRY_ASSIGN(Fd maps, open_file(path, O_RDONLY));
+    std::array<char, 4096> name{};  // PATH_MAX
+    MappingQuery q{};
+    q.size = sizeof q;
+    q.address = address;
+    q.name = reinterpret_cast<uint64_t>(name.data());
+    q.name_size = name.size();
+    if (::ioctl(maps.get(), kProcmapQuery, &q) != 0) {
+        if (errno == ENOENT) return std::optional<MapsEntry>();
+        return fail_errno("ask {} for {:#x}", path, address);
+    }
+    MapsEntry e;
+    e.start = q.start;
+    e.end = q.end;
+    e.read = (q.vma_flags & kReadable) != 0;
+    e.write = (q.vma_flags & kWritable) != 0;
+    e.exec = (q.vma_flags & kExecutable) != 0;
+    e.shared = (q.vma_flags & kShared) != 0;
+    e.offset = q.offset;
+    e.dev_major = q.dev_major;
+    e.dev_minor = q.dev_minor;
+    e.inode = q.inode;
+    if (q.name_size > 0) e.name = name.data();
+    return std::optional(std::move(e));
+}
+
+// Where the kernel has told the program that it is (vdso(7)); 0: it has not.
+uint64_t told_vdso(pid_t pid) {
+    auto auxv = read_file(fmt::format("/proc/{}/auxv", pid));
+    Elf64_auxv_t entry{};
+    for (size_t at = 0; auxv && at + sizeof entry <= auxv->size(); at += sizeof entry) {
+        std::memcpy(&entry, auxv->data() + at, sizeof entry);
+        if (entry.a_type == AT_SYSINFO_EHDR) return entry.a_un.a_val;
+    }
+    return 0;
+}
+
+bool is_vdso(const MapsEntry& m) { return m.name == "[vdso]"; }
+
+}  // namespace
+
+Expected<std::optional<MapsEntry>> find_mapping(pid_t pid, uint64_t address) {
+    auto found = query(pid, address);
+    if (found || found.error().code() == ESRCH) return found;
+    TRY_ASSIGN(auto maps, read_maps(pid));
+    return find_in(maps, address);
+}
+
+// Elsewhere too: the program may have moved it, or may have had its auxv changed.
+Expected<std::optional<MapsEntry>> find_vdso_mapping(pid_t pid) {
+    if (uint64_t told = told_vdso(pid); told != 0)
+        if (auto found = query(pid, told); found && *found && is_vdso(**found)) return found;
+    TRY_ASSIGN(auto maps, read_maps(pid));
+    auto it = std::find_if(maps.begin(), maps.end(), is_vdso);
+    return it == maps.end() ? std::nullopt : std::optional(*it);
+}
+
+}  // namespace pmi
