@@ -7,6 +7,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/base/thread.h"
 #include "runtime/guest/guest_supervisor.h"
 #include "runtime/kernel/memory_info.h"
 #include "runtime/memory/regions.h"
@@ -60,8 +61,7 @@ Status GuestSupervisor::begin_round(const StreamView& ask) {
     bool flags_count = now - d.flags_read_ns < kFlagsCountNs;
     if (!flags_count) d.flags_read_ns = now;
     auto before = std::make_shared<const wire::Image>(flags_count ? p->layout : wire::Image());
-    // By this thread, where there may be no other (ulimit -u counts threads).
-    d.looking = std::async([alive = p->alive(), agent, before]() -> Expected<wire::Image> {
+    d.looking = run_aside([alive = p->alive(), agent, before]() -> Expected<wire::Image> {
         wire::Image layout;
         TRY(describe_regions(alive, agent, layout, before->regions_size() > 0 ? before.get() : nullptr));
         return layout;

@@ -19,6 +19,12 @@ import system
 from driver import CommandError, Hang, Job
 
 WAIT = 30
+FLOOD = """import os, sys
+os.kill(int(sys.argv[1]), 39)
+os.write(1, b"x")
+while True:
+    os.kill(int(sys.argv[1]), 39)
+"""
 
 
 class Wrong(Exception):
@@ -149,8 +155,8 @@ def hop_loses_both(run, program, name):
         try:
             family.job.migrate(family.job.pid, a, "stop")
             # While signals are on their way home does not say Go.
-            flood = subprocess.Popen([sys.executable, "-c", "import os, sys\nwhile True: os.kill(int(sys.argv[1]), 39)", str(family.job.pid)],
-                                     stderr=subprocess.DEVNULL)
+            flood = subprocess.Popen([sys.executable, "-c", FLOOD, str(family.job.pid)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            flood.stdout.read(1)
             mover = family.begin_move(b)
             wait_for("Ready", lambda: "is here, ready" in b.log_since(0, 400))
             new = sessions(b)
