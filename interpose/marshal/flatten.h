@@ -25,6 +25,8 @@ class GuestMemory {
     virtual size_t write(uint64_t address, std::span<const std::byte> from) = 0;
     // How many of these, from the first on, can be read: in one go, where that costs less than one by one.
     virtual size_t count_readable(std::span<const uint64_t> addresses) const;
+    // Whether all of this range can be read, and not written: what a call brings would be lost.
+    virtual bool is_read_only(uint64_t, uint64_t) const { return false; }
 };
 
 // Arena bytes that go to guest memory when the reply is there.

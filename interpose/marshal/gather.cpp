@@ -168,12 +168,22 @@ Gather::Extent Gather::extent_of(const Len& len) {
     return {product};
 }
 
-// Cuts a transfer to what can be moved; false where nothing is left to move.
-bool Gather::clamp(unsigned i, Extent& extent) {
+// The buffer of a transfer; false where nothing is there. What is asked for may be cut, since less may come in any case; what is
+// given is all taken by most files.
+bool Gather::is_there(unsigned i, Extent& extent, Direction direction) {
     uint64_t end = 0;
     if (__builtin_add_overflow(args_[i], extent.size, &end) || end > kTopAddress) return false;
-    extent.size = readable_prefix(args_[i], std::min(extent.size, kMaxTransfer));
-    return extent.size > 0;
+    if (extent.size > kMaxTransfer && direction == Direction::In) go_home("a transfer that is too large to be forwarded");
+    extent.size = std::min(extent.size, kMaxTransfer);
+    uint64_t good = readable_prefix(args_[i], extent.size);
+    // What is done with the part that is there depends on what it goes to.
+    if (good > 0 && good < extent.size) go_home("a buffer of which a part is not there");
+    if (direction == Direction::Out) check_writable(args_[i], good);
+    return good > 0;
+}
+
+void Gather::check_writable(uint64_t address, uint64_t size) {
+    if (size > 0 && memory_.is_read_only(address, size)) go_home("a buffer that can't be written");
 }
 
 OutRange Gather::range_of(const Arg& as, uint32_t offset, uint64_t size) {
@@ -201,7 +211,8 @@ void Gather::move_string(unsigned i, uint32_t limit, int64_t too_long) {
 }
 
 void Gather::move_partial_in(unsigned i, const Arg& as, Extent extent) {
-    if (!clamp(i, extent)) return refuse(-EFAULT);
+    if (!is_there(i, extent, Direction::In)) return refuse(-EFAULT);
+    if (settled()) return;
     ByteBuffer bytes(extent.size);
     bytes.resize(memory_.read(args_[i], bytes));
     uint32_t offset = reserve(bytes.size(), args_[i]);
@@ -226,8 +237,10 @@ void Gather::move_out(unsigned i, const Arg& as) {
         bool has_last = !as.partial && as.len.rule == Len::Rule::Const && extent.size > 1;
         std::array<uint64_t, 2> ends{args_[i], args_[i] + extent.size - 1};
         auto looked_at = std::span(ends).first(has_last ? 2 : 1);
-        bool good = as.partial ? clamp(i, extent) : memory_.count_readable(looked_at) == looked_at.size();
+        bool good = as.partial ? is_there(i, extent, Direction::Out) : memory_.count_readable(looked_at) == looked_at.size();
         if (!good) return set_arg(i, kBadAddress);
+        if (!as.partial) check_writable(args_[i], std::min(extent.size, kPage));
+        if (settled()) return;
         if (as.partial) set_arg(as.len.arg, extent.size);
     }
     uint32_t offset = reserve(extent.size, args_[i]);

@@ -18,6 +18,8 @@ constexpr uint64_t kMaxTransfer = kMaxArena - (4u << 20);
 // Below the lowest address that a program can map: such a "pointer" points nowhere, on both sides.
 constexpr uint64_t kLowestAddress = 4096;
 
+enum class Direction : uint8_t { In, Out };  // to home, from home
+
 class Gather {
   public:
     Gather(const Row& row, const std::array<uint64_t, 6>& args, const GuestMemory& memory);
@@ -37,6 +39,8 @@ class Gather {
     // Bytes from `address` on up to the first unreadable one. A look at some pages: in a large range, a hole
     // far from its start may be missed.
     uint64_t readable_prefix(uint64_t address, uint64_t size) const;
+    // Of what a call is to fill: goes home where the program could not store it.
+    void check_writable(uint64_t address, uint64_t size);
     template <typename T>
     T load(uint64_t address) {
         T value{};
@@ -92,7 +96,7 @@ class Gather {
     void move_out(unsigned i, const Arg& as);
     void move_inout(unsigned i, const Arg& as);
     void move_address_out(unsigned i, const Arg& as);
-    bool clamp(unsigned i, Extent& extent);
+    bool is_there(unsigned i, Extent& extent, Direction direction);
     void move_partial_in(unsigned i, const Arg& as, Extent extent);
     void place(unsigned i, uint32_t offset);
     OutRange range_of(const Arg& as, uint32_t offset, uint64_t size);

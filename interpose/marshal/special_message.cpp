@@ -90,7 +90,7 @@ struct Header {
             blank.msg_iov = static_cast<iovec*>(bad_pointer());
             return {};
         }
-        LaidVector laid = lay_vector(gather, address_of(message.msg_iov), message.msg_iovlen, direction, OnBadBuffer::Refuse);
+        LaidVector laid = lay_vector(gather, address_of(message.msg_iov), message.msg_iovlen, direction);
         gather.point_at(at + offsetof(msghdr, msg_iov), laid.array);
         return laid;
     }

@@ -57,7 +57,8 @@ void marshal_sched_setattr(Gather& gather) {
     if (size < kSchedAttrFirst || size > 4096) size = 4;  // E2BIG
     uint32_t at = gather.copy_in(gather.arg(1), size);
     gather.point_arg(1, at);
-    gather.bring_back(at, gather.arg(1), 4, OutWhen::Always);
+    gather.send_back({at, 4, OutWhen::Always, 1, 0});
+    gather.write_back({at, gather.arg(1), 4, false, true});  // changes only: it is mostly the same
 }
 
 // timer_create, clock_nanosleep: both have the clock first.

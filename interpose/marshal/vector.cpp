@@ -21,19 +21,18 @@ bool has_negative_length(const std::vector<iovec>& entries) {
     return std::any_of(entries.begin(), entries.end(), [](const iovec& e) { return static_cast<int64_t>(e.iov_len) < 0; });
 }
 
-// Cuts the entries to one arena and to memory that is there. False where a buffer is bad and nothing is left.
-bool cut(const Gather& gather, std::vector<iovec>& entries, OnBadBuffer on_bad) {
+// What is done with a part that is there depends on what it goes to. Out, the entries are cut to what one transfer may bring.
+void check_buffers(Gather& gather, std::vector<iovec>& entries, Direction direction) {
     uint64_t total = 0;
-    bool end = false, fault = false;
     for (iovec& entry : entries) {
-        uint64_t wanted = end ? 0 : std::min<uint64_t>(entry.iov_len, kMaxTransfer - total);
-        uint64_t good = gather.readable_prefix(base_of(entry), wanted);
-        fault = fault || good < wanted;
-        end = end || good < entry.iov_len;
-        entry.iov_len = good;
-        total += good;
+        bool is_too_large = entry.iov_len > kMaxTransfer - total;
+        if (is_too_large && direction == Direction::In) return gather.go_home("a transfer that is too large to be forwarded");
+        if (is_too_large) entry.iov_len = kMaxTransfer - total;
+        total += entry.iov_len;
+        if (gather.readable_prefix(base_of(entry), entry.iov_len) < entry.iov_len)
+            return gather.go_home("a buffer of which a part is not there");
+        if (direction == Direction::Out) gather.check_writable(base_of(entry), entry.iov_len);
     }
-    return !fault || (total > 0 && on_bad == OnBadBuffer::CutTransfer);
 }
 
 // The array as the deputy will see it: lengths now, addresses by relocation.
@@ -74,7 +73,7 @@ void point_entries(Gather& gather, const std::vector<iovec>& entries, const Laid
 
 }  // namespace
 
-LaidVector lay_vector(Gather& gather, uint64_t address, uint64_t count, Direction direction, OnBadBuffer on_bad) {
+LaidVector lay_vector(Gather& gather, uint64_t address, uint64_t count, Direction direction) {
     LaidVector laid;
     std::vector<iovec> entries = load_vector(gather, address, count);
     if (gather.settled()) return laid;
@@ -82,10 +81,8 @@ LaidVector lay_vector(Gather& gather, uint64_t address, uint64_t count, Directio
         laid.array = put_array(gather, entries);
         return laid;
     }
-    if (!cut(gather, entries, on_bad)) {
-        gather.refuse(-EFAULT);
-        return laid;
-    }
+    check_buffers(gather, entries, direction);
+    if (gather.settled()) return laid;
     for (const iovec& entry : entries) laid.size += entry.iov_len;
     laid.array = put_array(gather, entries);
     laid.area = gather.reserve(laid.size, entries.empty() ? 0 : base_of(entries.front()));
@@ -101,7 +98,7 @@ void move_vector(Gather& gather, unsigned i, const Arg& as, Direction direction)
     uint64_t count = static_cast<uint32_t>(gather.arg(as.len.arg));
     if (count > kMaxVector) return gather.set_arg(i, kBadAddress);  // EINVAL, before it is looked at
     if (count == 0) return;
-    LaidVector laid = lay_vector(gather, gather.arg(i), count, direction, OnBadBuffer::CutTransfer);
+    LaidVector laid = lay_vector(gather, gather.arg(i), count, direction);
     gather.point_arg(i, laid.array);
     if (direction == Direction::Out) gather.send_back({laid.area, static_cast<uint32_t>(laid.size), OutWhen::Result, 1, 0});
 }

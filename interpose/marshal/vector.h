@@ -7,7 +7,6 @@
 
 namespace pmi {
 
-enum class Direction : uint8_t { In, Out };
 
 // A vector of no more entries, as the kernel has it (UIO_MAXIOV).
 constexpr uint64_t kMaxVector = 1024;
@@ -18,12 +17,8 @@ struct LaidVector {
     uint64_t size = 0;   // of the area
 };
 
-// What becomes of a buffer that can't be read (or, out, written): a transfer ends before it, a message can't
-// be formed.
-enum class OnBadBuffer : uint8_t { CutTransfer, Refuse };
-
 // Lays out an iovec[count] at guest address `address`; the caller sends the area back as its call defines.
-LaidVector lay_vector(Gather& gather, uint64_t address, uint64_t count, Direction direction, OnBadBuffer on_bad);
+LaidVector lay_vector(Gather& gather, uint64_t address, uint64_t count, Direction direction);
 
 // An InVec or OutVec argument.
 void move_vector(Gather& gather, unsigned i, const Arg& as, Direction direction);

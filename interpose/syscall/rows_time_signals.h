@@ -44,7 +44,7 @@ inline constexpr Entry kTimeSignals[] = {
         .sleeps(Interrupt::RestartBlock)
         .why("at home if the last call that a signal or a stop interrupted was forwarded, else in the guest"),
     home(222, "timer_create",
-         {special("which_clock"), in("timer_event_spec", bytes(size::kSigevent)), out("created_timer_id", bytes(4))})
+         {special("which_clock"), in("timer_event_spec", bytes(size::kSigevent)), inout("created_timer_id", bytes(4))})
         .why("a timer on CPU time goes home: the deputy uses none"),
     home(223, "timer_settime",
          {value("timer_id"), value("flags"), in("new_setting", bytes(size::kItimerspec)),

@@ -26,6 +26,8 @@ class GuestMemoryAccess : public GuestMemory {
         return count;
     }
 
+    bool is_read_only(uint64_t address, uint64_t size) const override { return memory_.is_read_only(address, size); }
+
   private:
     const RemoteMemory& memory_;
 };

@@ -82,7 +82,11 @@ Status GuestSupervisor::begin_wall_wait(GuestThread& t) {
     // Below the red zone nobody keeps anything; the kernel reads it once, at the beginning.
     constexpr uint64_t kBelowRedZone = 128 + 128;
     uint64_t place = (r.rsp - kBelowRedZone) & ~uint64_t{15};
-    if (auto put = t.process->memory->put(place, timespec{when / kSecond, when % kSecond}); !put) return put;
+    // Below a small stack there may be nothing: then it is home that waits.
+    if (!t.process->memory->put(place, timespec{when / kSecond, when % kSecond})) {
+        t.stopped = true;
+        return go_home(t, -1, "a wait by the wall clock, on a stack that has no room for it");
+    }
     timeout_of(r, nr) = place;
     r.rax = r.orig_rax;
     r.orig_rax = static_cast<uint64_t>(-1);

@@ -81,6 +81,28 @@ Expected<std::optional<MapsEntry>> find_mapping(pid_t pid, uint64_t address) {
     return find_in(maps, address);
 }
 
+bool MappingLookup::is_read_only(uint64_t address, uint64_t size) {
+    if (is_of_no_use_) return false;
+    if (!maps_.valid()) {
+        auto opened = open_file(fmt::format("/proc/{}/maps", pid_), O_RDONLY);
+        is_of_no_use_ = !opened;
+        if (is_of_no_use_) return false;
+        maps_ = std::move(*opened);
+    }
+    for (uint64_t at = address; at - address < size;) {
+        MappingQuery q{};
+        q.size = sizeof q;
+        q.address = at;
+        if (::ioctl(maps_.get(), kProcmapQuery, &q) != 0) {
+            is_of_no_use_ = errno != ENOENT;
+            return false;
+        }
+        if ((q.vma_flags & kWritable) == 0) return true;
+        at = q.end;
+    }
+    return false;
+}
+
 // Elsewhere too: the program may have moved it, or may have had its auxv changed.
 Expected<std::optional<MapsEntry>> find_vdso_mapping(pid_t pid) {
     if (uint64_t told = told_vdso(pid); told != 0)

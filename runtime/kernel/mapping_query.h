@@ -7,12 +7,26 @@
 #include <optional>
 
 #include "runtime/base/error.h"
+#include "runtime/base/fd.h"
 #include "runtime/kernel/procfs.h"
 
 namespace pmi {
 
 // What is mapped at this address, without VmFlags; nothing if nothing is.
 Expected<std::optional<MapsEntry>> find_mapping(pid_t pid, uint64_t address);
+
+// The same of one process again and again, which leaves its list open. Not thread-safe.
+class MappingLookup {
+  public:
+    explicit MappingLookup(pid_t pid) : pid_(pid) {}
+    // Whether some of this range is mapped, and not for writing. False before Linux 6.11.
+    bool is_read_only(uint64_t address, uint64_t size);
+
+  private:
+    pid_t pid_;
+    Fd maps_;
+    bool is_of_no_use_ = false;
+};
 
 // Its [vdso]; nothing where it has none (vdso=0 at boot, or it has unmapped it, as Valgrind does).
 Expected<std::optional<MapsEntry>> find_vdso_mapping(pid_t pid);

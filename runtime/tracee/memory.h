@@ -10,12 +10,13 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/fd.h"
+#include "runtime/kernel/mapping_query.h"
 
 namespace pmi {
 
 class RemoteMemory {
   public:
-    explicit RemoteMemory(pid_t pid) : pid_(pid) {}
+    explicit RemoteMemory(pid_t pid) : pid_(pid), mappings_(pid) {}
     pid_t pid() const { return pid_; }
 
     // How many bytes could be read or written, from the front, with the program's own access rights.
@@ -23,6 +24,8 @@ class RemoteMemory {
     size_t write_some(uint64_t address, std::span<const std::byte> from) const;
     // How many of these, from the first on, it could read.
     size_t count_readable(std::span<const uint64_t> addresses) const;
+    // Whether it could not write all of this range, though it is mapped.
+    bool is_read_only(uint64_t address, uint64_t size) const { return mappings_.is_read_only(address, size); }
     // The program's own kernel would let its stack grow down to this address; process_vm_writev does not, reading
     // /proc/PID/mem does (Linux 6.5). True when the address can be reached now.
     bool grow_stack(uint64_t address) const;
@@ -45,6 +48,7 @@ class RemoteMemory {
     Status force(uint64_t address, void* data, size_t size, bool writing) const;
     pid_t pid_;
     mutable Fd mem_;  // /proc/PID/mem, opened when first needed
+    mutable MappingLookup mappings_;
 };
 
 }  // namespace pmi
