@@ -209,7 +209,9 @@ json pages_of(const PageServer::Counts& counts) {
 
 }  // namespace
 
+// One packet has no room for families of hundreds: what does not fit is told before the answer.
 json Worker::status_of_all() const {
+    constexpr size_t kInPacket = 50;  // of WorkerLink, which takes 64 KiB
     json all = json::array();
     for (const auto& [pid, p] : processes_) {
         auto status = read_status(pid.value);
@@ -223,6 +225,11 @@ json Worker::status_of_all() const {
                     {"memory_kib", status ? status->vm_rss_kib : 0},
                     {"threads", p->threads.size()}};
         if (p->pages) one["post_copy"] = pages_of(p->pages->counts());
+        if (all.size() == kInPacket) {
+            one["event"] = "counted";
+            send(one);
+            continue;
+        }
         all.push_back(std::move(one));
     }
     return {{"processes", all}};

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -101,6 +102,18 @@ Status foresee(pid_t alive, const wire::Image& layout, PageSet& pages) {
         pages.unite(PageSet(std::move(own)));
     }
     return {};
+}
+
+// Its limit on locked memory does not hold for who may lock what he likes (CAP_IPC_LOCK); the guest has no such right.
+void lift_memory_lock(HomePid pid, wire::Image& image) {
+    constexpr uint64_t kIpcLock = uint64_t{1} << 14;
+    auto status = read_status(pid.value);
+    if (!status || (status->effective_capabilities & kIpcLock) == 0) return;
+    for (auto& limit : *image.mutable_limits()) {
+        if (limit.resource() != RLIMIT_MEMLOCK) continue;
+        limit.set_soft(RLIM_INFINITY);
+        limit.set_hard(RLIM_INFINITY);
+    }
 }
 
 // Those that live, each with its part of the image.
@@ -310,6 +323,7 @@ Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, const w
     wire::Image image;
     auto captured = [&]() -> Status {
         TRY(assist_->capture(frozen, (*region)->place_for_batches(), *this, image));
+        lift_memory_lock(pid, image);
         TRY(check_live_xstate(image, node));
         TRY(describe_regions(alive, {base, base + kAgentSize}, image, early != nullptr ? &early->layout : nullptr));
         TRY(check_regions(image));

@@ -226,6 +226,7 @@ class Worker : private StopWaiter {
 
     // -- worker_tasks.cpp
     Status handle_end(DeputyProcess& p, HomePid tid);
+    Status let_end(DeputyProcess& p, HomePid tid);
     Status new_task(DeputyProcess& parent, DeputyThread& by, pid_t tid);
     Status tell_last_fork(DeputyProcess& p, HomePid tid);
     Status adopt_unreported_child(DeputyProcess& p, DeputyThread& by);

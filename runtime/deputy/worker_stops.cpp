@@ -40,7 +40,7 @@ Status Worker::handle_stop(pid_t tid, const Stop& stop) {
         // Killed before it could be anything, with whoever made it or alone.
         if (stop.kind == Stop::Kind::Event && stop.event == PTRACE_EVENT_EXIT) {
             early_children_.erase(tid);
-            return resume(tid);
+            return detach(tid);
         }
         early_children_.insert(tid);
         return {};
@@ -149,6 +149,7 @@ Status Worker::handle_ptrace_event(DeputyProcess& p, DeputyThread& t, int event)
         bool by_call = alone || (progress && progress->head.kind == CallKind::ExitGroup);
         if (by_call && !alone) p.ending = true;  // its stores came before its call
         if (!by_call) take_last_stores(p);
+        return let_end(p, t.tid);
     } else {
         TRY_ASSIGN(uint64_t message, event_message(t.tid.value));
         auto made = new_task(p, t, static_cast<pid_t>(message));

@@ -1,6 +1,7 @@
 // Tasks that deputies make, exec and end.
 #include <sys/ptrace.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "runtime/base/log.h"
@@ -109,15 +110,29 @@ Status Worker::execed(DeputyProcess& p, pid_t tid) {
     return {};
 }
 
+// About to end, in its last stop. A traced task's end is told to its parent, and to who polls a pidfd, before the parent can wait for
+// it: not until the tracer has (ptrace(2)). One that is let go ends as any other.
+Status Worker::let_end(DeputyProcess& p, HomePid tid) {
+    auto let_go = detach(tid.value);
+    if (let_go) return handle_end(p, tid);
+    // Killed once more meanwhile: of its end a wait tells.
+    return let_go.error().code() == ESRCH ? Status() : std::move(let_go);
+}
+
 Status Worker::handle_end(DeputyProcess& p, HomePid tid) {
-    bool is_leader = tid == p.pid;
     TRY(tell_last_fork(p, tid));
     expected_.erase(tid.value);
-    p.threads.erase(tid);
     p.server->remove_thread(tid);
+    bool has_others =
+        std::any_of(p.threads.begin(), p.threads.end(), [&](const auto& other) { return other.first != tid && !other.second.untraced; });
+    if (tid == p.pid && has_others) {
+        DeputyThread& leader = p.threads.at(tid);
+        leader.exiting = leader.untraced = true;
+        return {};
+    }
+    p.threads.erase(tid);
     p.server->wait_until_sent();  // what it forked is to be one on the node before its memory goes
-    bool is_last = p.threads.size() == 1 && p.threads.begin()->second.untraced;
-    if (!is_leader && !is_last) {
+    if (has_others) {
         tell(p, FrameType::ThreadGone, ThreadHead{p.pid.value, tid.value});
         return {};
     }

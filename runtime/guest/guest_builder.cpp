@@ -239,6 +239,9 @@ Status GuestBuilder::set_limits() const {
         rlimit now{};
         auto resource = static_cast<__rlimit_resource>(l.resource());
         if (::prlimit(outer_, resource, nullptr, &now) != 0) return fail_errno("limits of the guest");
+        // More than the node's own, where pmid may grant it.
+        rlimit wanted{l.soft(), std::max<rlim_t>(l.soft(), now.rlim_max)};
+        if (wanted.rlim_max != now.rlim_max && ::prlimit(outer_, resource, &wanted, nullptr) == 0) continue;
         now.rlim_cur = std::min<rlim_t>(l.soft(), now.rlim_max);
         if (::prlimit(outer_, resource, &now, nullptr) != 0) return fail_errno("set limits of the guest");
     }

@@ -207,6 +207,8 @@ ProcStatus parse_status(std::string_view text) {
             s.sig_ignored = hex(v[0]);
         else if (key == "SigCgt")
             s.sig_caught = hex(v[0]);
+        else if (key == "CapEff")
+            s.effective_capabilities = hex(v[0]);
         else if (key == "VmRSS")
             s.vm_rss_kib = static_cast<uint64_t>(decimal(v[0]));
         else if (key == "VmSize")

@@ -48,6 +48,7 @@ struct ProcStatus {
     int threads = 0;
     uint64_t sig_pending = 0, shared_pending = 0, sig_blocked = 0, sig_ignored = 0, sig_caught = 0;
     uint64_t queued_signals = 0;  // of all processes of its user
+    uint64_t effective_capabilities = 0;
     uint64_t vm_rss_kib = 0, vm_size_kib = 0;
     int no_new_privs = 0, seccomp = 0;
     std::vector<pid_t> ns_pid;  // outermost first

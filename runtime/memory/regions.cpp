@@ -191,8 +191,8 @@ std::vector<MapsEntry> shared_mappings_of(const wire::Image& image) {
 namespace {
 
 // What is left of a region outside of `hole`.
-void add_outside(const wire::Region& r, AddressRange hole, std::vector<wire::Region>& to) {
-    if (!hole.overlaps(r.start(), r.end())) return to.push_back(r);
+void add_outside(wire::Region& r, AddressRange hole, std::vector<wire::Region>& to) {
+    if (!hole.overlaps(r.start(), r.end())) return to.push_back(std::move(r));
     if (r.start() < hole.start) {
         to.push_back(r);
         to.back().set_end(hole.start);
@@ -208,14 +208,14 @@ void add_outside(const wire::Region& r, AddressRange hole, std::vector<wire::Reg
 
 void set_kernel_code(wire::Image& image, const wire::Image& arrived) {
     std::vector<wire::Region> regions;
-    for (const auto& r : image.regions())
-        if (r.kind() != wire::Region::VDSO) regions.push_back(r);
+    for (auto& r : *image.mutable_regions())
+        if (r.kind() != wire::Region::VDSO) regions.push_back(std::move(r));
     for (const auto& code : arrived.regions()) {
         if (code.kind() != wire::Region::VDSO) continue;
         AddressRange place{code.start(), code.end()};
         std::vector<wire::Region> next;
         uint64_t covered = 0;
-        for (const auto& r : regions) {
+        for (auto& r : regions) {
             if (place.overlaps(r.start(), r.end())) covered += std::min(r.end(), place.end) - std::max(r.start(), place.start);
             add_outside(r, place, next);
         }
