@@ -16,6 +16,8 @@
 #include <array>
 #include <cstring>
 #include <map>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "kernel-assist/userspace/pending_signals.h"
@@ -60,11 +62,9 @@ Status check_open_files(HomePid pid, pid_t alive) {
 
 // What the first check says of mappings, of those that the program has made, or done something to, since.
 Status check_regions(const wire::Image& image) {
-    const wire::Region* last = nullptr;
+    std::set<std::pair<std::string_view, std::string_view>> seen;  // of thousands most are alike
     for (const auto& r : image.regions()) {
-        bool is_like_last = last != nullptr && last->name() == r.name() && last->vm_flags() == r.vm_flags();
-        last = &r;
-        if (is_like_last) continue;
+        if (!seen.emplace(r.name(), r.vm_flags()).second) continue;
         MapsEntry mapping;
         mapping.name = r.name();
         mapping.vm_flags = r.vm_flags();
@@ -497,16 +497,16 @@ Status Worker::commit(DeputyProcess& p, NodeSession& session) {
     return fail_code(ECONNRESET, "the connection to node {} is lost", session.node());
 }
 
-// Home's copy is untouched but for what strip_process and strip_threads took out.
-// A signal that comes to it meanwhile is queued again, by the kernel, since it is blocked by then.
-Status Worker::stop_for_rollback(pid_t tid) {
-    for (int signal = 0;;) {
+// `signal`: for which it stands in a stop, 0: it runs. That one, and one that comes meanwhile, is queued again by the kernel, since it
+// is blocked by then.
+Status Worker::stop_for_rollback(pid_t tid, int signal) {
+    for (;;) {
+        if (signal != 0) TRY(set_signal_mask(tid, kEverySignal));
         TRY(interrupt(tid));
         if (signal != 0) TRY(resume(tid, signal));
         TRY_ASSIGN(int status, wait(tid, kFreezeTimeoutMs));
         Stop stop = classify(status);
         if (stop.kind == Stop::Kind::Exited) return fail_code(ESRCH, "thread {} has ended", tid);
-        TRY(set_signal_mask(tid, kInjectionMask));
         if (stop.kind != Stop::Kind::Signal) return {};
         signal = stop.signal;
     }
@@ -520,15 +520,18 @@ Status Worker::requeue_passed_on(HomePid pid, const std::vector<SignalHead>& sig
     return {};
 }
 
+// Home's copy is untouched but for what strip_process and strip_threads took out.
 Status Worker::roll_back(const Frozen& frozen, const wire::Image& image, const AgentRegion& region, bool stripped) {
     HomePid pid(frozen.pid);
+    std::map<HomePid, DeputyThread> deputies;
     std::vector<SignalHead> passed_on;
-    if (process_of(pid) != nullptr) passed_on = process_of(pid)->passed_on;
+    if (const DeputyProcess* p = process_of(pid)) deputies = p->threads, passed_on = p->passed_on;
     for (const FrozenThread& t : frozen.threads) {
         if (t.ended || !stripped) continue;
-        DeputyProcess* p = process_of(pid);
-        bool runs = p != nullptr && p->threads.contains(HomePid(t.tid)) && !p->threads.at(HomePid(t.tid)).stopped;
-        if (runs) TRY(stop_for_rollback(t.tid));
+        auto deputy = deputies.find(HomePid(t.tid));
+        int asked = deputy != deputies.end() ? deputy->second.asked_signal : 0;
+        bool runs = deputy != deputies.end() && !deputy->second.stopped;
+        if (runs || asked != 0) TRY(stop_for_rollback(t.tid, asked));
         TRY(set_signal_mask(t.tid, kInjectionMask));
     }
     if (stripped) TRY(assist_->install_threads(states_of(frozen, image), region.place_for_batches(), *this));

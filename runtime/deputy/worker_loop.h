@@ -273,7 +273,7 @@ class Worker : private StopWaiter {
     Status take_from_trap(HomePid pid);
     Status thaw_home(const Frozen& frozen);
     Status roll_back(const Frozen& frozen, const wire::Image& image, const AgentRegion& region, bool stripped);
-    Status stop_for_rollback(pid_t tid);
+    Status stop_for_rollback(pid_t tid, int signal);
     Status requeue_passed_on(HomePid pid, const std::vector<SignalHead>& signals, AgentPlace agent);
     Status roll_back_hop(HomePid pid, const std::shared_ptr<NodeSession>& old, const Error& why);
     Status settle_pending_signals(DeputyProcess& p);

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <set>
 
 #include "runtime/tracee/freezer.h"
 #include "runtime/tracee/memory.h"
@@ -70,15 +69,17 @@ namespace {
 
 // Mappings merge only where their flags are the same, and are cut where these become different: a mapping that is still
 // there, or has grown or shrunk, has the flags that it had, but where two that look the same lie side by side.
-bool take_flags(const std::vector<MapsEntry>& all, const wire::Image& before, AddressRange agent, std::vector<MapsEntry>& maps) {
-    std::set<uint64_t> cuts;
-    for (const auto& r : before.regions()) cuts.insert({r.start(), r.end()});
+bool take_flags(const wire::Image& before, AddressRange agent, std::vector<MapsEntry>& maps) {
+    std::erase_if(maps, [&](const MapsEntry& m) { return m.name == "[vsyscall]" || agent.overlaps(m.start, m.end); });
+    std::vector<uint64_t> cuts;
+    for (const auto& r : before.regions()) cuts.insert(cuts.end(), {r.start(), r.end()});
+    std::sort(cuts.begin(), cuts.end());
     auto old = before.regions().begin();
     const MapsEntry* previous = nullptr;
-    for (const auto& m : all) {
-        if (m.name == "[vsyscall]" || agent.overlaps(m.start, m.end)) continue;
+    for (auto& m : maps) {
         bool is_cut = previous != nullptr && previous->end == m.start && previous->prot() == m.prot() &&
-                      previous->shared == m.shared && previous->name == m.name && !cuts.contains(m.start);
+                      previous->shared == m.shared && previous->name == m.name &&
+                      !std::binary_search(cuts.begin(), cuts.end(), m.start);
         if (is_cut) return false;
         while (old != before.regions().end() && old->end() <= m.start) ++old;
         const wire::Region* same = nullptr;
@@ -88,8 +89,7 @@ bool take_flags(const std::vector<MapsEntry>& all, const wire::Image& before, Ad
             same = &*r;
         }
         if (same == nullptr) return false;
-        maps.push_back(m);
-        maps.back().vm_flags = same->vm_flags();
+        m.vm_flags = same->vm_flags();
         previous = &m;
     }
     return true;
@@ -97,9 +97,8 @@ bool take_flags(const std::vector<MapsEntry>& all, const wire::Image& before, Ad
 
 Expected<std::vector<MapsEntry>> read_described(pid_t pid, AddressRange agent, const wire::Image* before) {
     if (before == nullptr) return read_smaps(pid);
-    TRY_ASSIGN(auto all, read_maps(pid));
-    std::vector<MapsEntry> maps;
-    if (take_flags(all, *before, agent, maps)) return maps;
+    TRY_ASSIGN(auto maps, read_maps(pid));
+    if (take_flags(*before, agent, maps)) return maps;
     return read_smaps(pid);
 }
 
