@@ -258,7 +258,8 @@ void Gather::move_inout(unsigned i, const Arg& as) {
     place(i, offset);
     send_back(range_of(as, offset, extent.size));
     // Changes only: it may be in memory that is for reading. What is left of a timeout the kernel writes if it can.
-    bool is_timeout = i == row_.timeout_arg && (row_.timeout == Timeout::TimespecWritten || row_.timeout == Timeout::TimevalWritten);
+    bool is_timeout =
+        i == row_.timeout_arg && (row_.timeout == Timeout::TimespecWritten || row_.timeout == Timeout::TimevalWritten);
     write_back({offset, args_[i], static_cast<uint32_t>(extent.size), false, true, INT64_MIN, is_timeout});
 }
 

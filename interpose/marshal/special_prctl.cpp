@@ -101,7 +101,8 @@ void marshal_prctl(Gather& gather) {
     int option = gather.int_arg(0);
     if (contains(kInTheGuest, option)) return gather.run_locally();
     // Nobody could look into it any more, to serve its calls.
-    if (option == PR_SET_DUMPABLE && gather.arg(1) != 1) return gather.go_home("a program that nobody may look into (PR_SET_DUMPABLE)");
+    if (option == PR_SET_DUMPABLE && gather.arg(1) != 1)
+        return gather.go_home("a program that nobody may look into (PR_SET_DUMPABLE)");
     if (contains(kNumbersOnly, option)) return pass_rest(gather, 1);
     switch (option) {
         case PR_SET_NAME: return move_name(gather);

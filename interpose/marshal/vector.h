@@ -7,7 +7,6 @@
 
 namespace pmi {
 
-
 // A vector of no more entries, as the kernel has it (UIO_MAXIOV).
 constexpr uint64_t kMaxVector = 1024;
 

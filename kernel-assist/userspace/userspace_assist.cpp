@@ -22,12 +22,8 @@ size_t Batch::call(int64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a
     return ops_.size() - 1;
 }
 
-Status Batch::write_data() {
-    return data_.empty() ? Status() : memory_.write(data_at(), std::as_bytes(std::span(data_)));
-}
-Status Batch::read_data() {
-    return data_.empty() ? Status() : memory_.read(data_at(), std::as_writable_bytes(std::span(data_)));
-}
+Status Batch::write_data() { return data_.empty() ? Status() : memory_.write(data_at(), std::as_bytes(std::span(data_))); }
+Status Batch::read_data() { return data_.empty() ? Status() : memory_.read(data_at(), std::as_writable_bytes(std::span(data_))); }
 
 Status Batch::run() {
     TRY(write_data());

@@ -48,7 +48,8 @@ class Batch {
 // `take` their results.
 using FillBatch = std::function<void(size_t i, Batch&)>;
 using TakeBatch = std::function<Status(size_t i, const Batch&)>;
-Status run_batches(const std::vector<pid_t>& tids, AgentPlace agent, StopWaiter& waiter, const FillBatch& fill, const TakeBatch& take);
+Status run_batches(const std::vector<pid_t>& tids, AgentPlace agent, StopWaiter& waiter, const FillBatch& fill,
+                   const TakeBatch& take);
 
 class UserspaceAssist : public Assist {
   public:

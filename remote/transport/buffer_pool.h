@@ -57,7 +57,8 @@ class BufferPool {
             std::lock_guard lock(shelf_->mutex);
             // The last one that was given back: most of it is in the CPU's cache.
             auto& free = shelf_->free;
-            auto it = std::find_if(free.rbegin(), free.rend(), [&](const auto& b) { return b.second >= size && b.second / 4 <= size; });
+            auto it =
+                std::find_if(free.rbegin(), free.rend(), [&](const auto& b) { return b.second >= size && b.second / 4 <= size; });
             if (it != free.rend()) {
                 Buffer found(std::move(it->first), it->second, shelf_);
                 shelf_->bytes -= found.size();

@@ -213,9 +213,8 @@ Status CallServer::begin(const CallHead& head, Call call, Watch watch) {
 
 // Under the lock; this clone is one of those under way.
 bool CallServer::has_room_for_clone() const {
-    auto clones = std::count_if(threads_.begin(), threads_.end(), [](const auto& t) {
-        return t.second.work && t.second.work->head.kind == CallKind::Clone;
-    });
+    auto clones = std::count_if(threads_.begin(), threads_.end(),
+                                [](const auto& t) { return t.second.work && t.second.work->head.kind == CallKind::Clone; });
     return region_->free_slots() >= static_cast<size_t>(clones);
 }
 

@@ -17,8 +17,8 @@ struct MovableContext {
     std::vector<pid_t> own_tracers;  // being traced by these is no obstacle: they are the supervisor's helpers
     int own_filters = 0;             // seccomp filters that pmirun itself put in place
     // It has been looked at before, has run since, and stands still now: what can have become true meanwhile is looked for, in a
-    // fraction of the time; but for mappings, which are looked at when they are read for its image (cantmove_mapping), and who shares
-    // them, see cantmove_sharing.
+    // fraction of the time; but for mappings, which are looked at when they are read for its image (cantmove_mapping), and who
+    // shares them, see cantmove_sharing.
     bool again = false;
 };
 

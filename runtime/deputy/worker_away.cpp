@@ -497,8 +497,8 @@ Status Worker::commit(DeputyProcess& p, NodeSession& session) {
     return fail_code(ECONNRESET, "the connection to node {} is lost", session.node());
 }
 
-// `signal`: for which it stands in a stop, 0: it runs. That one, and one that comes meanwhile, is queued again by the kernel, since it
-// is blocked by then.
+// `signal`: for which it stands in a stop, 0: it runs. That one, and one that comes meanwhile, is queued again by the kernel, since
+// it is blocked by then.
 Status Worker::stop_for_rollback(pid_t tid, int signal) {
     for (;;) {
         if (signal != 0) TRY(set_signal_mask(tid, kEverySignal));

@@ -96,8 +96,7 @@ Expected<json> Worker::bring_home(HomePid pid) {
     uint64_t calls = p->server->calls_of(pid), moves = p->moves + 1, returns = p->returns;
     if (auto settled = settle_in(*p, *image); !settled) {
         // Half of it is the program again and the guest may not go on beside it: its parent has to see it end.
-        if (!is_being_killed(pid.value))
-            kill_away(*p, fmt::format("it came home and can't go on: {}", settled.error().message()));
+        if (!is_being_killed(pid.value)) kill_away(*p, fmt::format("it came home and can't go on: {}", settled.error().message()));
         return settled.error();
     }
     phases.mark("settle");

@@ -110,8 +110,8 @@ Status Worker::execed(DeputyProcess& p, pid_t tid) {
     return {};
 }
 
-// About to end, in its last stop. A traced task's end is told to its parent, and to who polls a pidfd, before the parent can wait for
-// it: not until the tracer has (ptrace(2)). One that is let go ends as any other.
+// About to end, in its last stop. A traced task's end is told to its parent, and to who polls a pidfd, before the parent can wait
+// for it: not until the tracer has (ptrace(2)). One that is let go ends as any other.
 Status Worker::let_end(DeputyProcess& p, HomePid tid) {
     auto let_go = detach(tid.value);
     if (let_go) return handle_end(p, tid);
@@ -123,8 +123,8 @@ Status Worker::handle_end(DeputyProcess& p, HomePid tid) {
     TRY(tell_last_fork(p, tid));
     expected_.erase(tid.value);
     p.server->remove_thread(tid);
-    bool has_others =
-        std::any_of(p.threads.begin(), p.threads.end(), [&](const auto& other) { return other.first != tid && !other.second.untraced; });
+    bool has_others = std::any_of(p.threads.begin(), p.threads.end(),
+                                  [&](const auto& other) { return other.first != tid && !other.second.untraced; });
     if (tid == p.pid && has_others) {
         DeputyThread& leader = p.threads.at(tid);
         leader.exiting = leader.untraced = true;

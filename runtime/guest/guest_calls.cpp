@@ -58,7 +58,7 @@ namespace {
 // /proc/PID/FILE that tells of memory or CPU, which are here and not at home: read natively, it tells the truth.
 bool tells_of_memory(std::string_view file) {
     static constexpr std::string_view kFiles[] = {"maps", "smaps",  "smaps_rollup", "numa_maps", "mem",       "pagemap", "statm",
-                                                  "stat", "status", "clear_refs",   "map_files", "schedstat", "sched", "syscall"};
+                                                  "stat", "status", "clear_refs",   "map_files", "schedstat", "sched",   "syscall"};
     for (auto known : kFiles)
         if (file == known) return true;
     return false;

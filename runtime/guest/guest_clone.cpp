@@ -105,7 +105,8 @@ const char* why_not_here(const CloneRequest& r, const GuestProcess& p, bool is_c
     if (r.args.flags & (CLONE_PTRACE | CLONE_INTO_CGROUP)) return "clone with CLONE_PTRACE or CLONE_INTO_CGROUP";
     if (r.args.set_tid_size != 0 || r.args.set_tid != 0) return "clone with set_tid";
     // The call that a thread is made by runs here as it is.
-    if (r.is_thread() && (r.args.flags & (CLONE_PIDFD | CLONE_UNTRACED))) return "clone of a thread with CLONE_PIDFD or CLONE_UNTRACED";
+    if (r.is_thread() && (r.args.flags & (CLONE_PIDFD | CLONE_UNTRACED)))
+        return "clone of a thread with CLONE_PIDFD or CLONE_UNTRACED";
     if (!r.is_thread() && (r.args.flags & CLONE_SIGHAND)) return "clone of a process that shares handlers of signals";
     if (r.args.exit_signal > 64) return "clone with an exit signal that is none";
     if (is_refused(r, is_clone3)) return "clone with arguments that are refused";

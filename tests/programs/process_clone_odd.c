@@ -55,8 +55,8 @@ static int wait_until_over(void* unused) {
 
 static void check_thread_with_pidfd(void) {
     int pidfd = -1;
-    unsigned long flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_PIDFD |
-                          CLONE_CHILD_CLEARTID;
+    unsigned long flags =
+        CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_PIDFD | CLONE_CHILD_CLEARTID;
     MIGRATE_POINT();
     int tid = clone(wait_until_over, stack + sizeof stack, (int)flags, NULL, &pidfd, NULL, &child_tid);
     if (tid < 0 && errno == EINVAL) return;  // Linux 6.9
