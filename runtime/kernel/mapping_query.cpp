@@ -3,27 +3,15 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "runtime/base/fd.h"
+#include "runtime/kernel/procmap_query.h"
 
 namespace pmi {
 namespace {
-
-// linux/fs.h of 6.11.
-struct MappingQuery {
-    uint64_t size, flags, address;
-    uint64_t start, end, vma_flags, page_size, offset, inode;
-    uint32_t dev_major, dev_minor, name_size, build_id_size;
-    uint64_t name, build_id;
-};
-static_assert(sizeof(MappingQuery) == 104);
-constexpr unsigned long kProcmapQuery = _IOWR('f', 17, MappingQuery);
-constexpr uint64_t kReadable = 1, kWritable = 2, kExecutable = 4, kShared = 8;
 
 std::optional<MapsEntry> find_in(const std::vector<MapsEntry>& maps, uint64_t address) {
     auto it = std::find_if(maps.begin(), maps.end(), [&](const auto& m) { return m.start <= address && address < m.end; });
@@ -34,29 +22,11 @@ std::optional<MapsEntry> find_in(const std::vector<MapsEntry>& maps, uint64_t ad
 Expected<std::optional<MapsEntry>> query(pid_t pid, uint64_t address) {
     std::string path = fmt::format("/proc/{}/maps", pid);
     TRY_ASSIGN(Fd maps, open_file(path, O_RDONLY));
-    std::array<char, 4096> name{};  // PATH_MAX
-    MappingQuery q{};
-    q.size = sizeof q;
-    q.address = address;
-    q.name = reinterpret_cast<uint64_t>(name.data());
-    q.name_size = name.size();
-    if (::ioctl(maps.get(), kProcmapQuery, &q) != 0) {
-        if (errno == ENOENT) return std::optional<MapsEntry>();
-        return fail_errno("ask {} for {:#x}", path, address);
-    }
-    MapsEntry e;
-    e.start = q.start;
-    e.end = q.end;
-    e.read = (q.vma_flags & kReadable) != 0;
-    e.write = (q.vma_flags & kWritable) != 0;
-    e.exec = (q.vma_flags & kExecutable) != 0;
-    e.shared = (q.vma_flags & kShared) != 0;
-    e.offset = q.offset;
-    e.dev_major = q.dev_major;
-    e.dev_minor = q.dev_minor;
-    e.inode = q.inode;
-    if (q.name_size > 0) e.name = name.data();
-    return std::optional(std::move(e));
+    MapName name{};
+    MapQuery q{};
+    if (query_mapping(maps.get(), address, 0, &name, q)) return std::optional(entry_of(q, name));
+    if (errno == ENOENT) return std::optional<MapsEntry>();
+    return fail_errno("ask {} for {:#x}", path, address);
 }
 
 // Where the kernel has told the program that it is (vdso(7)); 0: it has not.
@@ -90,15 +60,13 @@ bool MappingLookup::is_read_only(uint64_t address, uint64_t size) {
         maps_ = std::move(*opened);
     }
     for (uint64_t at = address; at - address < size;) {
-        MappingQuery q{};
-        q.size = sizeof q;
-        q.address = at;
-        if (::ioctl(maps_.get(), kProcmapQuery, &q) != 0) {
+        MapQuery q{};
+        if (!query_mapping(maps_.get(), at, 0, nullptr, q)) {
             is_of_no_use_ = errno != ENOENT;
             return false;
         }
-        if ((q.vma_flags & kWritable) == 0) return true;
-        at = q.end;
+        if ((q.vma_flags & MapFlags::kWritable) == 0) return true;
+        at = q.vma_end;
     }
     return false;
 }
