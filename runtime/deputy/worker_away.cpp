@@ -601,7 +601,7 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
             TRY_ASSIGN(auto message, receive_for(pid, *old, kReadyTimeoutMs, {0, true, totals.bytes, 0}));
             TRY_ASSIGN(StreamView view, parse_stream_message(message->bytes()));
             if (view.head.kind == StreamKind::Failed) return fail("node {} gave up", old->node());
-            if (passed_on) passed_on = session->stream().send(message->bytes());
+            if (passed_on) passed_on = send_when_possible(pid, *session, message->bytes());
             totals.bytes += message->bytes().size();
             if (view.head.kind == StreamKind::End) break;
         }

@@ -341,14 +341,10 @@ Status Worker::receive_memory(DeputyProcess& p, const wire::Image& image, const 
 Status Worker::settle_in(DeputyProcess& p, const wire::Image& image) {
     pid_t alive = p.alive();
     AgentPlace agent = p.region().place_for_batches();
-    std::vector<const wire::Thread*> threads;
-    std::vector<ThreadState> states;
-    for (const auto& t : image.threads()) {
-        if (t.ended()) continue;
-        threads.push_back(&t);
-        states.push_back({t.tid(), &t});
-    }
-    TRY(assist_->install_threads(states, agent, *this));
+    std::vector<ThreadState> threads;
+    for (const auto& t : image.threads())
+        if (!t.ended()) threads.push_back({t.tid(), &t});
+    TRY(assist_->install_threads(threads, agent, *this));
     TRY(assist_->settle_process(alive, image, agent, *this));
     TRY(assist_->requeue_signals(p.pid.value, image, agent, *this));
     TRY(AgentRegion::remove(alive, image.agent_base(), *this));
@@ -358,18 +354,18 @@ Status Worker::settle_in(DeputyProcess& p, const wire::Image& image) {
         auto written = write_cpu_account(memory, p.cpu_account, cpu_account_of(image));
         if (!written) spdlog::warn("process {}: write its CPU time: {}", p.pid.value, written.error().message());
     }
-    for (const auto* t : threads) TRY(assist_->release_thread(t->tid(), *t, memory, monotonic_ns(), GoesOn::AtHome));
+    for (const auto& [tid, t] : threads) TRY(assist_->release_thread(tid, *t, memory, monotonic_ns(), GoesOn::AtHome));
     auto deadline_of = [&](const wire::Thread& t) { return deadline_to_keep(t, p.server->kept_deadline(HomePid(t.tid()))); };
     auto is_unfinished = [&](const wire::Thread& t) { return UnfinishedCalls::is_unfinished(t.transferred(), deadline_of(t)); };
-    for (const auto* t : threads)
-        if (!is_unfinished(*t)) TRY(set_options(t->tid(), 0));
+    for (const auto& [tid, t] : threads)
+        if (!is_unfinished(*t)) TRY(set_options(tid, 0));
     if (int over_limit = signal_of_cpu_limit(p.pid, image)) (void)::kill(p.pid.value, over_limit);
-    for (const auto* t : threads) {
+    for (const auto& [tid, t] : threads) {
         if (is_unfinished(*t)) {
-            TRY(unfinished_.go_on(p.pid, {t->tid(), t->transferred(), deadline_of(*t)}));
+            TRY(unfinished_.go_on(p.pid, {tid, t->transferred(), deadline_of(*t)}));
             continue;
         }
-        auto detached = detach(t->tid());
+        auto detached = detach(tid);
         // Those that were let go before may have ended the program by now.
         if (!detached && detached.error().code() != ESRCH) return detached;
     }

@@ -150,12 +150,11 @@ Status Worker::handle_ptrace_event(DeputyProcess& p, DeputyThread& t, int event)
         if (by_call && !alone) p.ending = true;  // its stores came before its call
         if (!by_call) take_last_stores(p);
         return let_end(p, t.tid);
-    } else {
-        TRY_ASSIGN(uint64_t message, event_message(t.tid.value));
-        auto made = new_task(p, t, static_cast<pid_t>(message));
-        // Its end has been seen before it was anybody's. Whoever made it goes on.
-        if (!made && made.error().code() != ESRCH && made.error().code() != ENOENT) return made;
     }
+    TRY_ASSIGN(uint64_t message, event_message(t.tid.value));
+    auto made = new_task(p, t, static_cast<pid_t>(message));
+    // Its end has been seen before it was anybody's. Whoever made it goes on.
+    if (!made && made.error().code() != ESRCH && made.error().code() != ENOENT) return made;
     return let_run(t);
 }
 

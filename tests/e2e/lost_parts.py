@@ -85,7 +85,10 @@ class Family:
                    node.address, "--mode", "stop"]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
-    def end(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         for row in self.job.processes():
             if row.comm == "family":
                 kill(row.pid, signal.SIGKILL)
@@ -110,19 +113,15 @@ def guests(node):
 
 def member_elsewhere(run, program, name):
     """A node dies: of a family only who was there."""
-    with new_node(run) as a, new_node(run) as b:
-        family = Family(run, program, name, [a, b])
-        try:
-            family.job.migrate(family.job.pid, a)
-            child = family.make_child()
-            family.job.migrate(child, b)
-            for pid in sessions(a):
-                kill(pid, signal.SIGKILL)
-            family.dies_with_reason()
-            family.goes_on("child")
-            kill(child, signal.SIGKILL)
-        finally:
-            family.end()
+    with new_node(run) as a, new_node(run) as b, Family(run, program, name, [a, b]) as family:
+        family.job.migrate(family.job.pid, a)
+        child = family.make_child()
+        family.job.migrate(child, b)
+        for pid in sessions(a):
+            kill(pid, signal.SIGKILL)
+        family.dies_with_reason()
+        family.goes_on("child")
+        kill(child, signal.SIGKILL)
 
 
 def full_stderr(run, program, name):
@@ -134,102 +133,82 @@ def full_stderr(run, program, name):
             os.write(writes, b"x" * 4096)
     except BlockingIOError:
         os.set_blocking(writes, True)
-    with new_node(run) as node:
-        family = Family(run, program, name, [node], stderr=writes)
-        try:
-            family.job.migrate(family.job.pid, node)
-            for pid in sessions(node):
-                kill(pid, signal.SIGKILL)
-            status = family.job.wait(WAIT)
-            if status != -signal.SIGKILL:
-                raise Wrong(f"ended with {status}")
-        finally:
-            family.end()
-            os.close(reads), os.close(writes)
+    with new_node(run) as node, Family(run, program, name, [node], stderr=writes) as family:
+        family.job.migrate(family.job.pid, node)
+        for pid in sessions(node):
+            kill(pid, signal.SIGKILL)
+        status = family.job.wait(WAIT)
+        if status != -signal.SIGKILL:
+            raise Wrong(f"ended with {status}")
+    os.close(reads), os.close(writes)
 
 
 def hop_loses_both(run, program, name):
     """On its way from node to node one is lost, and the other says nothing."""
-    with new_node(run) as a, new_node(run) as b:
-        family = Family(run, program, name, [a, b])
-        try:
-            family.job.migrate(family.job.pid, a, "stop")
-            # While signals are on their way home does not say Go.
-            flood = subprocess.Popen([sys.executable, "-c", FLOOD, str(family.job.pid)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-            flood.stdout.read(1)
-            mover = family.begin_move(b)
-            wait_for("Ready", lambda: "is here, ready" in b.log_since(0, 400))
-            new = sessions(b)
-            for pid in new:
-                kill(pid, signal.SIGSTOP)
-            flood.kill(), flood.wait()
-            for process in a.processes():
-                kill(process.pid, signal.SIGKILL)
-            family.dies_with_reason()
-            for pid in new:
-                kill(pid, signal.SIGCONT)
-            mover.communicate(timeout=WAIT)
-        finally:
-            family.end()
+    with new_node(run) as a, new_node(run) as b, Family(run, program, name, [a, b]) as family:
+        family.job.migrate(family.job.pid, a, "stop")
+        # While signals are on their way home does not say Go.
+        flood = subprocess.Popen([sys.executable, "-c", FLOOD, str(family.job.pid)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        flood.stdout.read(1)
+        mover = family.begin_move(b)
+        wait_for("Ready", lambda: "is here, ready" in b.log_since(0, 400))
+        new = sessions(b)
+        for pid in new:
+            kill(pid, signal.SIGSTOP)
+        flood.kill(), flood.wait()
+        for process in a.processes():
+            kill(process.pid, signal.SIGKILL)
+        family.dies_with_reason()
+        for pid in new:
+            kill(pid, signal.SIGCONT)
+        mover.communicate(timeout=WAIT)
 
 
 def killed_in_hop(run, program, name):
     """It is killed on its way from node to node: its child, whose worker is the same, hears nothing of it."""
-    with new_node(run) as a, new_node(run) as b:
-        family = Family(run, program, name, [a, b])
-        try:
-            family.job.migrate(family.job.pid, a, "stop")
-            child = family.make_child()
-            mover = family.begin_move(b)
-            new = wait_for("a session", lambda: sessions(b))
-            wait_for("a guest", lambda: guests(b))
-            kill(new[0], signal.SIGSTOP)
-            kill(family.job.pid, signal.SIGKILL)
-            family.job.wait(WAIT)
-            kill(new[0], signal.SIGCONT)
-            mover.communicate(timeout=WAIT)
-            family.goes_on("child")
-            kill(child, signal.SIGKILL)
-        finally:
-            family.end()
+    with new_node(run) as a, new_node(run) as b, Family(run, program, name, [a, b]) as family:
+        family.job.migrate(family.job.pid, a, "stop")
+        child = family.make_child()
+        mover = family.begin_move(b)
+        new = wait_for("a session", lambda: sessions(b))
+        wait_for("a guest", lambda: guests(b))
+        kill(new[0], signal.SIGSTOP)
+        kill(family.job.pid, signal.SIGKILL)
+        family.job.wait(WAIT)
+        kill(new[0], signal.SIGCONT)
+        mover.communicate(timeout=WAIT)
+        family.goes_on("child")
+        kill(child, signal.SIGKILL)
 
 
 def failed_capture(run, program, name):
     """The node can't tell what it is: it goes on there, and its signals reach it."""
-    with new_node(run) as node:
-        family = Family(run, program, name, [node])
+    with new_node(run) as node, Family(run, program, name, [node]) as family:
+        family.job.migrate(family.job.pid, node)
+        session = sessions(node)[0]
+        have = set(map(int, os.listdir(f"/proc/{session}/fd")))
+        full = next(n for n in range(1024) if n not in have)
+        before = resource.prlimit(session, resource.RLIMIT_NOFILE, (full, resource.prlimit(session, resource.RLIMIT_NOFILE)[1]))
         try:
-            family.job.migrate(family.job.pid, node)
-            session = sessions(node)[0]
-            have = set(map(int, os.listdir(f"/proc/{session}/fd")))
-            full = next(n for n in range(1024) if n not in have)
-            before = resource.prlimit(session, resource.RLIMIT_NOFILE, (full, resource.prlimit(session, resource.RLIMIT_NOFILE)[1]))
-            try:
-                family.job.home(family.job.pid)
-                raise Wrong("it came home without descriptors")
-            except CommandError:
-                pass
-            resource.prlimit(session, resource.RLIMIT_NOFILE, before)
-            os.kill(family.job.pid, signal.SIGUSR1)
-            wait_for("its signal", lambda: family.lines() and family.lines()[-1][2] == "1")
-            family.goes_on()
             family.job.home(family.job.pid)
-            family.goes_on()
-        finally:
-            family.end()
+            raise Wrong("it came home without descriptors")
+        except CommandError:
+            pass
+        resource.prlimit(session, resource.RLIMIT_NOFILE, before)
+        os.kill(family.job.pid, signal.SIGUSR1)
+        wait_for("its signal", lambda: family.lines() and family.lines()[-1][2] == "1")
+        family.goes_on()
+        family.job.home(family.job.pid)
+        family.goes_on()
 
 
 def many_tasks(run, program, name):
     """More of them than can be away."""
-    with new_node(run) as node:
-        family = Family(run, program, name, [node])
-        try:
-            family.job.migrate(family.job.pid, node)
-            open(family.threads, "w").close()
-            wait_for("its threads", lambda: "many" in family.job.output(), 60)
-            family.goes_on()
-        finally:
-            family.end()
+    with new_node(run) as node, Family(run, program, name, [node]) as family:
+        family.job.migrate(family.job.pid, node)
+        open(family.threads, "w").close()
+        wait_for("its threads", lambda: "many" in family.job.output(), 60)
+        family.goes_on()
 
 
 CASES = [member_elsewhere, full_stderr, hop_loses_both, killed_in_hop, failed_capture, many_tasks]
