@@ -22,6 +22,7 @@
 #include "runtime/kernel/descriptor_copy.h"
 #include "runtime/kernel/line_output.h"
 #include "runtime/kernel/procfs.h"
+#include "runtime/tracee/ended_leader.h"
 #include "runtime/tracee/sleep_clock.h"
 
 namespace pmi {
@@ -526,17 +527,18 @@ Expected<int> Worker::wait(pid_t tid, int timeout_ms) {
 
 // waitpid(2) has no time limit, and naps between two looks would count as time for which the program stands still.
 Expected<int> Worker::wait_by_signal(pid_t tid, int timeout_ms) {
-    if (timeout_ms < 0) return PlainWaiter().wait(tid, timeout_ms);
-    int64_t deadline = monotonic_ns() + int64_t{timeout_ms} * 1'000'000;
-    for (;;) {
+    int64_t deadline = timeout_ms < 0 ? INT64_MAX : monotonic_ns() + int64_t{timeout_ms} * 1'000'000;
+    for (EndedLeader ended;;) {
         int status = 0;
         pid_t got = ::waitpid(tid, &status, __WALL | WNOHANG);
         if (got == tid) return status;
         if (got < 0 && errno != EINTR) return fail_errno("wait for thread {}", tid);
+        TRY(ended.check(tid));
         int64_t left = deadline - monotonic_ns();
         if (left <= 0) return fail_code(ETIMEDOUT, "thread {} does not stop", tid);
         pollfd child{children_.get(), POLLIN, 0};
-        if (::poll(&child, 1, static_cast<int>(left / 1'000'000 + 1)) < 0 && errno != EINTR) return fail_errno("poll");
+        int ms = static_cast<int>(std::min<int64_t>(left / 1'000'000 + 1, EndedLeader::kLookEveryMs));
+        if (::poll(&child, 1, ms) < 0 && errno != EINTR) return fail_errno("poll");
         if (child.revents != 0) take_child_signals();
     }
 }

@@ -14,6 +14,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/guest/page_fetcher.h"
+#include "runtime/tracee/ended_leader.h"
 #include "runtime/tracee/sleep_clock.h"
 
 namespace pmi {
@@ -398,14 +399,16 @@ Status GuestSupervisor::send_text(FrameType type, HomePid pid, const std::string
 Expected<int> GuestSupervisor::wait(pid_t tid, int timeout_ms) {
     // Others' wake-ups are used up here; and of a leader whose last thread is reaped here no signal may tell (release_task).
     children_changed_ = true;
-    int64_t deadline = monotonic_ns() + int64_t{timeout_ms} * 1'000'000;
-    for (;;) {
+    int64_t deadline = timeout_ms < 0 ? INT64_MAX : monotonic_ns() + int64_t{timeout_ms} * 1'000'000;
+    for (EndedLeader ended;;) {
         int status = 0;
         pid_t got = ::waitpid(tid, &status, __WALL | WNOHANG);
         if (got == tid) return status;
         if (got < 0 && errno != EINTR) return fail_errno("wait for guest thread {}", tid);
-        int left = timeout_ms < 0 ? -1 : static_cast<int>(std::max<int64_t>(0, (deadline - monotonic_ns()) / 1'000'000));
-        if (left == 0 && timeout_ms >= 0) return fail_code(ETIMEDOUT, "guest thread {} does not stop", tid);
+        TRY(ended.check(tid));
+        int64_t left_ns = deadline - monotonic_ns();
+        if (left_ns <= 0) return fail_code(ETIMEDOUT, "guest thread {} does not stop", tid);
+        int left = static_cast<int>(std::min<int64_t>(left_ns / 1'000'000 + 1, EndedLeader::kLookEveryMs));
         std::array<pollfd, 2> fds{{{parts_.children.get(), POLLIN, 0}, {listener_ ? listener_->fd() : -1, POLLIN, 0}}};
         if (::poll(fds.data(), fds.size(), left) < 0 && errno != EINTR) return fail_errno("poll");
         if (fds[0].revents != 0) {

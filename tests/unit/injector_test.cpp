@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -15,6 +16,7 @@
 #include <thread>
 
 #include "runtime/kernel/procfs.h"
+#include "runtime/tracee/ended_leader.h"
 #include "runtime/tracee/foothold.h"
 #include "runtime/tracee/freezer.h"
 #include "runtime/tracee/trap_disposition.h"
@@ -142,6 +144,21 @@ TEST_F(InjectorTest, AStopDuringInjectedCodeShowsWhenTheThreadIsResumed) {
     Stop stop = classify(*status);
     EXPECT_EQ(stop.kind, Stop::Kind::Group);
     EXPECT_EQ(stop.signal, SIGSTOP);
+}
+
+// Nobody reports its end to a tracer while another thread of it stands in its last stop.
+TEST_F(InjectorTest, KilledLeaderIsSeenToHaveEnded) {
+    ASSERT_TRUE(seize(other_, PTRACE_O_TRACEEXIT).ok());
+    EndedLeader ended;
+    EXPECT_TRUE(ended.check(pid_).ok());
+    ::kill(pid_, SIGKILL);
+    wait_for([&] { return read_status(pid_)->state == 'Z'; });
+    EXPECT_EQ(::waitpid(pid_, nullptr, __WALL | WNOHANG), 0);
+    Status checked;
+    wait_for([&] { return !(checked = ended.check(pid_)).ok(); });
+    EXPECT_EQ(checked.error().code(), ESRCH);
+    ASSERT_TRUE(waiter_.wait(other_, -1).ok());
+    ASSERT_TRUE(detach(other_).ok());
 }
 
 }  // namespace
