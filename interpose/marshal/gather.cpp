@@ -168,12 +168,12 @@ Gather::Extent Gather::extent_of(const Len& len) {
     return {product};
 }
 
-// The buffer of a transfer; false where nothing is there. What is asked for may be cut, since less may come in any case; what is
-// given is all taken by most files.
+// The buffer of a transfer; false where nothing is there.
 bool Gather::is_there(unsigned i, Extent& extent, Direction direction) {
     uint64_t end = 0;
     if (__builtin_add_overflow(args_[i], extent.size, &end) || end > kTopAddress) return false;
-    if (extent.size > kMaxTransfer && direction == Direction::In) go_home("a transfer that is too large to be forwarded");
+    // Less may come in any case, but no file cuts what it has.
+    if (extent.size > kMaxTransfer) go_home("a transfer that is too large to be forwarded");
     extent.size = std::min(extent.size, kMaxTransfer);
     uint64_t good = readable_prefix(args_[i], extent.size);
     // What is done with the part that is there depends on what it goes to.

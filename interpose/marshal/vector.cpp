@@ -21,13 +21,11 @@ bool has_negative_length(const std::vector<iovec>& entries) {
     return std::any_of(entries.begin(), entries.end(), [](const iovec& e) { return static_cast<int64_t>(e.iov_len) < 0; });
 }
 
-// What is done with a part that is there depends on what it goes to. Out, the entries are cut to what one transfer may bring.
-void check_buffers(Gather& gather, std::vector<iovec>& entries, Direction direction) {
+// What is done with a part that is there depends on what it goes to.
+void check_buffers(Gather& gather, const std::vector<iovec>& entries, Direction direction) {
     uint64_t total = 0;
-    for (iovec& entry : entries) {
-        bool is_too_large = entry.iov_len > kMaxTransfer - total;
-        if (is_too_large && direction == Direction::In) return gather.go_home("a transfer that is too large to be forwarded");
-        if (is_too_large) entry.iov_len = kMaxTransfer - total;
+    for (const iovec& entry : entries) {
+        if (entry.iov_len > kMaxTransfer - total) return gather.go_home("a transfer that is too large to be forwarded");
         total += entry.iov_len;
         if (gather.readable_prefix(base_of(entry), entry.iov_len) < entry.iov_len)
             return gather.go_home("a buffer of which a part is not there");

@@ -311,12 +311,10 @@ TEST_F(Files, HugeCounts) {
     auto* large =
         static_cast<char*>(mmap(nullptr, half, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     ASSERT_NE(large, MAP_FAILED);
-    EXPECT_EQ(away(SYS_pread64, fd.get(), large, half, 0), 10);
     expect_same_result("the largest count", SYS_pread64, fd.get(), large, SSIZE_MAX, 0);
     expect_same_result("negative count", SYS_pread64, fd.get(), large, -1, 0);
-    auto how = std::get<Flattened>(flattened(SYS_read, fd.get(), large, half));
-    EXPECT_LE(how.call.arena_size, kMaxArena);
-    EXPECT_LT(how.call.args[2], half);
+    auto how = flattened(SYS_read, fd.get(), large, half);
+    EXPECT_TRUE(std::holds_alternative<GoHome>(how));
     munmap(large, half);
 }
 
