@@ -1,5 +1,7 @@
 /* The functions of pmi.h. */
 #include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
 
 #include "pmi.h"
 #include "raw.h"
@@ -7,7 +9,12 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-static int holds;
+/* What this process has asked for: a child begins with nothing, whatever its parent did at the moment of the fork. */
+static struct {
+    int owner; /* PID of who changes it, 0: nobody */
+    int pid;   /* whose the count is */
+    int count;
+} holds;
 
 /* The supervisor writes its JSON without spaces: its members are found by their text. */
 static const char* find(const char* text, const char* what) {
@@ -60,17 +67,49 @@ EXPORT int pmi_home(void) {
     return request("home", "\"x\":0", answer, sizeof answer);
 }
 
+/* Until the supervisor has answered: another thread's count must not stand for what is not so yet. */
+static void lock_holds(void) {
+    int self = (int)RAW(SYS_getpid, 0, 0, 0, 0, 0, 0);
+    for (;;) {
+        int seen = 0;
+        if (__atomic_compare_exchange_n(&holds.owner, &seen, self, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) break;
+        /* The parent's thread that had it at the fork is not here. */
+        if (seen != self && __atomic_compare_exchange_n(&holds.owner, &seen, self, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) break;
+        RAW(SYS_futex, &holds.owner, FUTEX_WAIT_PRIVATE, self, 0, 0, 0);
+    }
+    if (holds.pid != self) holds.count = 0;
+    holds.pid = self;
+}
+
+static void unlock_holds(void) {
+    __atomic_store_n(&holds.owner, 0, __ATOMIC_SEQ_CST);
+    RAW(SYS_futex, &holds.owner, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
+}
+
 EXPORT int pmi_hold(void) {
     char answer[512];
-    if (__atomic_fetch_add(&holds, 1, __ATOMIC_SEQ_CST) > 0) return 0;
-    int error = request("hold", "\"hold\":true", answer, sizeof answer);
-    if (error) __atomic_fetch_sub(&holds, 1, __ATOMIC_SEQ_CST);
+    lock_holds();
+    int error = holds.count > 0 ? 0 : request("hold", "\"hold\":true", answer, sizeof answer);
+    if (!error) holds.count++;
+    unlock_holds();
     return error;
 }
 
 EXPORT int pmi_release(void) {
     char answer[512];
-    if (__atomic_load_n(&holds, __ATOMIC_SEQ_CST) == 0) return -EINVAL;
-    if (__atomic_sub_fetch(&holds, 1, __ATOMIC_SEQ_CST) > 0) return 0;
-    return request("hold", "\"hold\":false", answer, sizeof answer);
+    int error = 0;
+    lock_holds();
+    if (holds.count == 0) error = -EINVAL;
+    if (!error && --holds.count == 0) error = request("hold", "\"hold\":false", answer, sizeof answer);
+    unlock_holds();
+    return error;
+}
+
+EXPORT int pmi_notify(int signal) {
+    char answer[512], extra[] = "\"signal\":00";
+    if (signal < 0 || signal > 64) return -EINVAL;
+    size_t end = sizeof extra - 1;
+    extra[end - 1] = (char)('0' + signal % 10);
+    extra[end - 2] = signal < 10 ? ' ' : (char)('0' + signal / 10); /* JSON has no leading zeros */
+    return request("notify", extra, answer, sizeof answer);
 }

@@ -18,6 +18,7 @@
 //                                                   "bytes":sent or received so far,"left":in this round}}
 //   {"op":"steer","pid":P,"want":"away"|"home"}     {"ok":true}: taken, not done (the signal handlers' wish)
 //   {"op":"hold","pid":P,"hold":true}               {"ok":true}: P stays until released or its next exec
+//   {"op":"notify","pid":P,"signal":N}              {"ok":true}: P gets signal N after each move, until its next exec; 0: none
 //   anything that fails                             {"ok":false,"error":"one line for a person"}
 // clang-format on
 //

@@ -320,6 +320,13 @@ TEST_F(JobTest, HoldKeepsItHome) {
     EXPECT_TRUE(migrate(program, "127.0.0.1:7001"));
 }
 
+TEST_F(JobTest, NotifyWantsASignal) {
+    EXPECT_TRUE(ask({{"op", "notify"}, {"pid", program}, {"signal", 0}}));
+    EXPECT_TRUE(ask({{"op", "notify"}, {"pid", program}, {"signal", 64}}));
+    for (json bad : {json(-1), json(65), json("x"), json()})
+        EXPECT_NE(error_of({{"op", "notify"}, {"pid", program}, {"signal", bad}}).find("signal"), std::string::npos) << bad;
+}
+
 TEST_F(JobTest, ATracedProcessIsRefused) {
     ASSERT_EQ(::ptrace(PTRACE_SEIZE, program, 0, 0), 0);
     EXPECT_NE(error_of({{"op", "migrate"}, {"pid", program}, {"node", "127.0.0.1:7001"}}).find("cantmove: being traced"),

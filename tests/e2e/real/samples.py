@@ -1,6 +1,7 @@
 """The project's samples, 20 round trips each, and the exactly-once storm."""
 
 import os
+import re
 
 from case import HERE, Failed
 
@@ -50,6 +51,15 @@ def case_sample_fork_tree(c):
 
 def case_sample_clock_watch(c):
     sample(c, "clock_watch")
+
+
+def case_sample_itinerary(c):
+    """Moved by itself, through pmi.h, and by nobody else."""
+    job = c.start([c.sample("itinerary"), "--seconds", "6", "--tour", c.nodes[0].address])
+    out = c.finish(job, None).decode()
+    told = re.search(r"told of (\d+) moves\nitinerary: ok\n$", out)
+    if told is None or int(told[1]) < 4:
+        raise Failed(f"output {out[-300:]!r}")
 
 
 def case_storm(c):
