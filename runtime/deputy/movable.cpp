@@ -72,8 +72,8 @@ Reason check_namespace(const Subject& s) {
     return std::nullopt;
 }
 
-int count_filters(pid_t pid) {
-    auto text = read_file(fmt::format("/proc/{}/status", pid));
+int count_filters(pid_t pid, pid_t tid) {
+    auto text = read_file(fmt::format("/proc/{}/task/{}/status", pid, tid));
     constexpr std::string_view key = "\nSeccomp_filters:";
     size_t at = text ? text->find(key) : std::string::npos;
     if (at == std::string::npos) return -1;
@@ -82,11 +82,21 @@ int count_filters(pid_t pid) {
 
 // Filters that the supervisor has too came from outside, from a container say; they allow what both halves
 // need.
+// A thread may have one without the others.
 Reason check_seccomp(const Subject& s, const MovableContext& context) {
-    if (s.status.seccomp == 0) return std::nullopt;
-    int theirs = count_filters(s.pid), ours = count_filters(::getpid());
-    if (s.status.seccomp == 2 && theirs >= 0 && theirs <= ours + context.own_filters) return std::nullopt;
-    return "it has a seccomp filter of its own";
+    constexpr int kFilters = 2;  // SECCOMP_MODE_FILTER
+    auto tids = list_threads(s.pid);
+    if (!tids) return std::nullopt;  // it has ended
+    std::optional<int> ours;
+    for (pid_t tid : *tids) {
+        auto status = read_status(s.pid, tid);
+        if (!status || status->seccomp == 0) continue;
+        if (!ours) ours = count_filters(::getpid(), ::getpid());
+        int theirs = count_filters(s.pid, tid);
+        bool is_from_outside = status->seccomp == kFilters && theirs >= 0 && theirs <= *ours + context.own_filters;
+        if (!is_from_outside) return "it has a seccomp filter of its own";
+    }
+    return std::nullopt;
 }
 
 // A 64-bit process' auxiliary vector starts with a small 8-byte type; a 32-bit one's has type and value in
@@ -170,12 +180,11 @@ bool has_same_address_space(pid_t a, pid_t b) { return ::syscall(SYS_kcmp, a, b,
 
 // vfork and clone(CLONE_VM) without CLONE_THREAD. The numbers of one address space are equal in all its
 // users, which spares most of the kcmp calls.
-Reason check_shared_address_space(const Subject& s, const std::vector<pid_t>& others) {
-    for (pid_t other : others) {
+Reason check_shared_address_space(const Subject& s, const ProcessStats& others) {
+    for (const auto& [other, stat] : others) {
         if (other == s.pid) continue;
-        auto stat = read_stat(other);
-        if (!stat || stat->state == 'Z' || stat->arg_start != s.stat.arg_start || stat->arg_start == 0) continue;
-        if (stat->start_stack != s.stat.start_stack || stat->env_end != s.stat.env_end) continue;
+        if (stat.state == 'Z' || stat.arg_start != s.stat.arg_start || stat.arg_start == 0) continue;
+        if (stat.start_stack != s.stat.start_stack || stat.env_end != s.stat.env_end) continue;
         if (has_same_address_space(s.memory_of, other))
             return fmt::format("memory shared with PID {} (the whole address space: vfork or CLONE_VM)", other);
     }
@@ -219,22 +228,33 @@ Reason check_memory_again(const Subject& s) {
     // Whoever has come to share its address space since descends from it.
     auto others = list_descendants(s.pid);
     if (!others) others = list_processes();
-    return others ? check_shared_address_space(s, *others) : std::nullopt;
+    return others ? check_shared_address_space(s, read_stats(*others)) : std::nullopt;
 }
 
-Reason check_memory(const Subject& s) {
+Reason check_memory(const Subject& s, const MovableContext& context) {
     auto maps = read_smaps(s.memory_of);
     if (!maps) return std::nullopt;  // it ended just now; the move itself will say so
     if (auto reason = check_mappings(*maps)) return reason;
-    auto others = list_processes();
-    if (!others) return std::nullopt;
-    if (auto reason = check_shared_address_space(s, *others)) return reason;
+    auto all = context.all;
+    if (all == nullptr) {
+        auto pids = list_processes();
+        if (!pids) return std::nullopt;
+        all = std::make_shared<ProcessStats>(read_stats(*pids));
+    }
+    if (auto reason = check_shared_address_space(s, *all)) return reason;
     if (auto reason = check_guards(s, *maps)) return reason;
     SharerSearch search(s.pid);
     return check_shared_mappings(search, *maps);
 }
 
 }  // namespace
+
+ProcessStats read_stats(const std::vector<pid_t>& pids) {
+    ProcessStats stats;
+    for (pid_t pid : pids)
+        if (auto stat = read_stat(pid)) stats.emplace_back(pid, std::move(*stat));
+    return stats;
+}
 
 std::optional<std::string> cantmove_sharing(SharerSearch& search) {
     auto maps = read_maps(thread_with_memory(search.pid()));
@@ -288,7 +308,7 @@ std::optional<std::string> cantmove_reason(pid_t pid, const MovableContext& cont
     if (auto r = check_timers(*subject)) return r;
     if (auto r = check_own_limits()) return r;
     if (auto r = check_limit_of(*subject)) return r;
-    return context.again ? check_memory_again(*subject) : check_memory(*subject);
+    return context.again ? check_memory_again(*subject) : check_memory(*subject, context);
 }
 
 }  // namespace pmi

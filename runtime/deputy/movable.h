@@ -3,15 +3,22 @@
 #pragma once
 #include <sys/types.h>
 
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/base/error.h"
+#include "runtime/kernel/procfs.h"
 #include "runtime/kernel/shared_memory.h"
 #include "runtime/memory/regions.h"
 
 namespace pmi {
+
+// Processes as they were a moment ago.
+using ProcessStats = std::vector<std::pair<pid_t, ProcStat>>;
+ProcessStats read_stats(const std::vector<pid_t>& pids);
 
 struct MovableContext {
     std::vector<pid_t> own_tracers;  // being traced by these is no obstacle: they are the supervisor's helpers
@@ -20,6 +27,8 @@ struct MovableContext {
     // fraction of the time; but for mappings, which are looked at when they are read for its image (cantmove_mapping), and who
     // shares them, see cantmove_sharing.
     bool again = false;
+    // All of this machine, where many are asked about at a time; null: they are looked up.
+    std::shared_ptr<const ProcessStats> all = nullptr;
 };
 
 std::optional<std::string> cantmove_reason(pid_t pid);

@@ -42,8 +42,9 @@ void Job::on_request(RequestId id, const json& request) {
     if (op == "ps") return on_ps(id);
     using Operation = void (Job::*)(const RequestId&, JobProcess&, const json&);
     static const std::map<std::string, Operation> operations = {
-        {"migrate", &Job::on_migrate}, {"home", &Job::on_home}, {"where", &Job::on_where},       {"cancel", &Job::on_cancel},
-        {"steer", &Job::on_steer},     {"hold", &Job::on_hold}, {"progress", &Job::on_progress}, {"stats", &Job::on_stats}};
+        {"migrate", &Job::on_migrate}, {"home", &Job::on_home},         {"where", &Job::on_where},
+        {"cancel", &Job::on_cancel},   {"steer", &Job::on_steer},       {"hold", &Job::on_hold},
+        {"notify", &Job::on_notify},   {"progress", &Job::on_progress}, {"stats", &Job::on_stats}};
     auto operation = operations.find(op);
     if (operation == operations.end()) return server_.refuse(id, fmt::format("unknown operation \"{}\"", op.substr(0, 40)));
     auto pid = control::pid_member(request, "pid");
@@ -97,6 +98,15 @@ void Job::on_hold(const RequestId& id, JobProcess& process, const json& request)
     bool hold = control::bool_member(request, "hold");
     if (hold && process.moving()) return server_.refuse(id, "a move is already under way");
     process.held_image = hold ? image_identity(process.pid) : "";
+    server_.reply(id, {{"ok", true}});
+}
+
+void Job::on_notify(const RequestId& id, JobProcess& process, const json& request) {
+    constexpr int64_t kLastSignal = 64;
+    auto signal = control::integer_member(request, "signal");
+    if (!signal || *signal < 0 || *signal > kLastSignal) return server_.refuse(id, "notify wants a signal, from 0 to 64");
+    process.notify_signal = static_cast<int>(*signal);
+    process.notify_image = image_identity(process.pid);
     server_.reply(id, {{"ok", true}});
 }
 

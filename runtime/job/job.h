@@ -8,6 +8,7 @@
 #include <list>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -45,6 +46,7 @@ class Job {
     void on_progress(const control::RequestId& id, JobProcess& process, const Json& request);
     void on_cancel(const control::RequestId& id, JobProcess& process, const Json& request);
     void on_steer(const control::RequestId& id, JobProcess& process, const Json& request);
+    void on_notify(const control::RequestId& id, JobProcess& process, const Json& request);
     void on_hold(const control::RequestId& id, JobProcess& process, const Json& request);
     Done answer_to(const control::RequestId& id);
     void on_process_ended(JobProcess& process);
@@ -64,6 +66,7 @@ class Job {
     void on_worker_event(WorkerLink& worker, const Json& event);
     void on_worker_end(WorkerLink& worker, const std::string& how);
     void on_ended_away(pid_t pid, const Json& event);
+    std::optional<std::string> stderr_file_of(pid_t pid) const;
     void lose(JobProcess& process, const std::string& how);
     void take_counters(const Json& from);
     static void take_cpu_time(JobProcess& process, const Json& from);
@@ -79,7 +82,7 @@ class Job {
     // listing.cpp
     void on_ps(const control::RequestId& id);
     Json list() const;
-    Json row(const JobProcess& process) const;
+    Json row(const JobProcess& process, const MovableContext& context) const;
     MovableContext movable_context() const;
 
     control::EventLoop& loop_;

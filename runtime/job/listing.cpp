@@ -38,7 +38,7 @@ MovableContext Job::movable_context() const {
     return context;
 }
 
-json Job::row(const JobProcess& process) const {
+json Job::row(const JobProcess& process, const MovableContext& context) const {
     auto stat = read_stat(process.pid);
     auto status = read_status(process.pid);
     json row = {{"pid", process.pid},
@@ -61,7 +61,7 @@ json Job::row(const JobProcess& process) const {
     if (process.at_home() && !process.moving()) {
         if (!process.held_image.empty() && process.held_image == image_identity(process.pid))
             row["cantmove"] = "the program holds itself here (pmi_hold)";
-        else if (auto reason = cantmove_reason(process.pid, movable_context()))
+        else if (auto reason = cantmove_reason(process.pid, context))
             row["cantmove"] = *reason;
     }
     return row;
@@ -69,10 +69,13 @@ json Job::row(const JobProcess& process) const {
 
 json Job::list() const {
     json rows = lost_;
+    MovableContext context = movable_context();
+    auto pids = list_processes();
+    if (pids) context.all = std::make_shared<ProcessStats>(read_stats(*pids));
     for (JobProcess* process : const_cast<Processes&>(processes_).all()) {
         if (!process->lost.empty()) continue;
         // What has ended between the search and now is no process of the job any more.
-        json one = row(*process);
+        json one = row(*process, context);
         if (one["state"] != "ended" && one["state"] != "unknown") rows.push_back(std::move(one));
     }
     json job = {{"name", options_.name}, {"program", options_.program}, {"control", options_.socket}, {"node", options_.node}};

@@ -1,5 +1,6 @@
 // Job: sending processes away and bringing them home.
 #include <signal.h>
+#include <string.h>
 
 #include <algorithm>
 
@@ -25,6 +26,9 @@ json refused(const std::string& why) { return {{"ok", false}, {"error", why}}; }
 std::string address_of(const Destination& d) { return fmt::format("{}:{}", d.host, d.port); }
 
 constexpr const char* kAlreadyMoving = "a move is already under way";
+constexpr const char* kHeld = "cantmove: the program holds itself here (pmi_hold)";
+
+bool is_held(const JobProcess& process) { return !process.held_image.empty() && process.held_image == image_identity(process.pid); }
 
 }  // namespace
 
@@ -32,8 +36,7 @@ std::optional<std::string> Job::refusal(JobProcess& process, const Destination& 
     if (process.moving()) return kAlreadyMoving;
     if (process.where == to.name || process.address == address_of(to))
         return fmt::format("process {} already runs on {}", process.pid, to.name);
-    if (!process.held_image.empty() && process.held_image == image_identity(process.pid))
-        return "cantmove: the program holds itself here (pmi_hold)";
+    if (is_held(process)) return kHeld;
     if (!process.at_home()) return std::nullopt;
     auto reason = cantmove_reason(process.pid, movable_context());
     return reason ? std::optional("cantmove: " + *reason) : std::nullopt;
@@ -89,6 +92,7 @@ void Job::come_home(JobProcess& process, Done done) {
     pid_t pid = process.pid;
     if (process.at_home() || process.worker == nullptr)
         return done({{"ok", true}, {"pid", pid}, {"where", kHome}, {"already", true}});
+    if (is_held(process)) return done(refused(kHeld));
     begin_moving(process, kHome);
     // The worker forgets a process that is home: its counters are asked for before.
     process.worker->request({{"op", "status"}}, [this](const json& reply) { take_counters(reply); });
@@ -122,6 +126,19 @@ void Job::end_move(pid_t pid, const json& reply, const Done& done) {
     done(answer);
 }
 
+namespace {
+
+// It may have ended, or begun another program, that knows nothing of it.
+void notify(const JobProcess& process) {
+    if (process.notify_signal == 0 || process.notify_image != image_identity(process.pid)) return;
+    sigval moves{};
+    moves.sival_int = static_cast<int>(process.moves);
+    if (::sigqueue(process.pid, process.notify_signal, moves) != 0)
+        spdlog::warn("process {} is not told of its move: {}", process.pid, strerrordesc_np(errno));
+}
+
+}  // namespace
+
 // `unfinished`: its worker still holds threads of it (runtime/deputy/worker.h).
 void Job::set_place(JobProcess& process, const std::string& where, bool unfinished) {
     if (process.where != where) {
@@ -129,6 +146,7 @@ void Job::set_place(JobProcess& process, const std::string& where, bool unfinish
         process.where = where;
         if (!process.at_home()) stays_++;
         spdlog::info("process {} is at {}", process.pid, where);
+        notify(process);
     }
     if (!process.at_home()) return;
     process.address.clear();
@@ -234,10 +252,16 @@ void Job::on_worker_end(WorkerLink& worker, const std::string& how) {
 void Job::lose(JobProcess& process, const std::string& how) {
     if (!process.lost.empty()) return;
     process.lost = how;
-    lost_.push_back(row(process));
+    lost_.push_back(row(process, movable_context()));
     std::string line = fmt::format("process {} was lost on {}: {}", process.pid, process.where, how);
     spdlog::error("{}", line);
-    if (!note_on_stderr(process.pid, process.stderr_target, line)) spdlog::warn("its stderr can't be reached");
+    if (!note_on_stderr(process.pid, process.stderr_target, stderr_file_of(process.pid), line))
+        spdlog::warn("its stderr can't be reached");
+}
+
+// Only of the program that pmirun became it is known what its stderr was.
+std::optional<std::string> Job::stderr_file_of(pid_t pid) const {
+    return pid == options_.program ? std::optional(options_.stderr_file) : std::nullopt;
 }
 
 // What a worker says of a process that comes home; it outlives the worker.
@@ -296,7 +320,7 @@ void Job::on_steered(pid_t pid, const json& reply) {
     process->last_error = why;
     // --away was typed by a person who is still looking at the terminal; a signal may come from anything.
     if (options_.away && pid == options_.program && process->moves == 0)
-        (void)note_on_stderr(pid, "", fmt::format("{} stays at home: {}", options_.name, why));
+        (void)note_on_stderr(pid, "", stderr_file_of(pid), fmt::format("{} stays at home: {}", options_.name, why));
 }
 
 }  // namespace pmi::job

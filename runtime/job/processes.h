@@ -45,6 +45,8 @@ struct JobProcess {
     nlohmann::json cpu_away;                       // CPU time used away, as its last worker said it, for its next one
     std::string last_error;                        // of a move that nobody waited for
     std::string held_image;                        // pmi_hold was called by this image; empty: not held
+    int notify_signal = 0;                         // what it gets after each move (pmi_notify); 0: nothing
+    std::string notify_image;                      // who has asked for that
     bool of_other_job = false;                     // has since become a nested pmirun's
     std::string command;                           // its command line before it left
     std::string stderr_target;                     // what its descriptor 2 was before it left

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "runtime/base/fd.h"
+#include "runtime/base/file_identity.h"
 #include "runtime/kernel/descriptor_copy.h"
 #include "runtime/kernel/line_output.h"
 #include "runtime/kernel/procfs.h"
@@ -36,9 +37,11 @@ Fd borrow(const std::string& target) {
 
 std::string stderr_target(pid_t pid) { return link_target(fmt::format("/proc/{}/fd/2", pid)); }
 
-bool note_on_stderr(pid_t pid, const std::string& target, const std::string& text) {
+bool note_on_stderr(pid_t pid, const std::string& target, const std::optional<std::string>& file, const std::string& text) {
     std::string line = "pmi: " + text + "\n";
     Fd fd = copy_of_fd(pid, 2);
+    std::string it_is = fd.valid() ? regular_file_identity(fd.get()) : "";
+    if (file && !it_is.empty() && it_is != *file) return false;
     if (!fd.valid()) fd = reopen(target);
     if (!fd.valid()) fd = borrow(target);
     return fd.valid() && write_line(fd.get(), line);

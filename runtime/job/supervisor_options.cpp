@@ -24,6 +24,8 @@ Status take(SupervisorOptions& o, std::string_view name, std::string_view value)
         o.socket_link = value;
     else if (name == "--name")
         o.name = value;
+    else if (name == "--stderr")
+        o.stderr_file = value;
     else if (name == "--node")
         o.node = value;
     else if (name == "--keys")

@@ -16,6 +16,7 @@ struct SupervisorOptions {
     std::vector<int> clients;  // connections that are already accepted
     pid_t program = 0;
     std::string socket, socket_link;
+    std::string stderr_file;  // regular_file_identity() of what pmirun's descriptor 2 was
     std::string name, node, keys, log, log_level = "info";
     bool insecure = false, away = false, trap_signals = false, io_uring_denied = false, free_home_memory = false;
 };

@@ -115,13 +115,14 @@ int run_ps(const JobOptions& options) {
     auto jobs = connect_to_jobs(options.control);
     if (!jobs) return complain("ps: " + jobs.error().message());
     json rows = json::array();
+    int status = 0;
     for (auto& job : *jobs) {
         auto reply = job.ask({{"op", "ps"}}, kListWithin);
         // One that was asked for by its path has to answer. Of the others, one that ended in between is no error; one
         // that hangs or makes no sense is worth a line.
         bool ended = !reply && (reply.error().code() == ECONNRESET || reply.error().code() == EPIPE);
         if (!reply && options.control) return complain("ps: " + reply.error().message());
-        if (!reply && !ended) complain("ps: " + reply.error().message());
+        if (!reply && !ended) status = complain("ps: " + reply.error().message());
         if (!reply) continue;
         for (auto& row : (*reply)["processes"])
             if (row.is_object()) {
@@ -133,7 +134,7 @@ int run_ps(const JobOptions& options) {
         print_json(rows);
     else
         std::fputs(ps_table(rows).c_str(), stdout);
-    return 0;
+    return status;
 }
 
 }  // namespace pmi::ctl

@@ -65,6 +65,10 @@ Error not_found(pid_t pid) {
     if (!status) return fail("no process {}", pid);
     if (status->tgid != pid) return fail("{} is a thread of process {}", pid, status->tgid);
     if (status->state == 'Z' && status->threads <= 1) return fail("process {} has ended", pid);
+    std::string named = read_environ(pid, "PMI_JOB");
+    auto client = named.empty() ? Expected<ControlClient>(fail("none")) : ControlClient::connect(named);
+    bool is_orphan = !named.empty() && !client && (client.error().code() == ECONNREFUSED || client.error().code() == ENOENT);
+    if (is_orphan) return fail("process {} was started with pmirun, but its supervisor has ended: nobody can move it", pid);
     return fail("process {} belongs to no job of this user (was it started with pmirun?)", pid);
 }
 

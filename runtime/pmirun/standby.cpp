@@ -15,6 +15,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "runtime/base/file_identity.h"
 #include "runtime/control/unix_socket.h"
 #include "runtime/pmirun/installation.h"
 #include "runtime/pmirun/leftover.h"
@@ -33,6 +34,7 @@ struct Standby {
     std::string supervisor;  // the program that takes over
     pid_t program = 0;
     bool started = false;  // PROGRAM's exec has happened
+    std::string stderr_file{};
     std::vector<Fd> waiting;
 
     [[noreturn]] void run();
@@ -60,6 +62,7 @@ std::vector<std::string> Standby::supervisor_arguments() const {
         if (!value.empty()) a.push_back(std::string(name) + "=" + value);
     };
     add("--socket-link", socket.also);
+    add("--stderr", stderr_file);
     add("--node", options.node);
     add("--keys", options.keys);
     add("--log", options.log);
@@ -187,17 +190,28 @@ void close_all_but(std::vector<int> kept) {
 
 // Keeps these, under the fixed numbers from kListener on; everything else is PROGRAM's: a terminal or pipe held here
 // would never see its last writer go. Closed first: a program that may have few descriptors leaves us no more.
-bool rearrange_descriptors(std::vector<int> from) {
+// `lifeline`: one of them, and where it is when that fails.
+bool rearrange_descriptors(std::vector<int> from, int& lifeline) {
+    auto number = std::find(from.begin(), from.end(), lifeline) - from.begin();
     close_all_but(from);
     for (int& fd : from)
         if (fd < kFirstFree) fd = ::fcntl(fd, F_DUPFD_CLOEXEC, kFirstFree);
+    lifeline = from[static_cast<size_t>(number)];
     int to = kListener;
     for (int fd : from)
         if (fd < 0 || ::dup3(fd, to++, O_CLOEXEC) < 0) return false;
+    lifeline = kLifeline;
     int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = 0; fd < 3; fd++)
         if (::dup2(null, fd) < 0) return false;
     return ::syscall(SYS_close_range, kFirstFree, ~0U, 0) == 0;
+}
+
+// Whoever has started it waits for its number, or hears why there is none.
+[[noreturn]] void give_up(int lifeline, const char* what) {
+    std::string why = fmt::format("{}: {}", what, strerror(errno));
+    (void)::send(lifeline, why.data(), why.size(), MSG_NOSIGNAL);
+    ::_exit(1);
 }
 
 struct Start {
@@ -213,14 +227,15 @@ struct Start {
     reset_signals();
     ::setsid();
     lift_limits();
-    if (::chdir("/") != 0) ::_exit(1);
+    if (::chdir("/") != 0) give_up(start.lifeline, "go to /");
     ::umask(077);
-    Standby standby{start.options, start.socket, find_supervisor(), start.program, false, {}};
+    Standby standby{start.options, start.socket, find_supervisor(), start.program, false, regular_file_identity(STDERR_FILENO), {}};
     std::vector<int> kept{start.socket.fd.get(), start.program_fd, start.lifeline};
     if (start.options.summary) kept.push_back(STDERR_FILENO);
-    if (!rearrange_descriptors(std::move(kept))) ::_exit(1);
+    int lifeline = start.lifeline;
+    if (!rearrange_descriptors(std::move(kept), lifeline)) give_up(lifeline, "arrange its descriptors (/dev/null among them)");
     write_over_identity(start.argv, start.envp, start.options.name);
-    if (::listen(kListener, 128) != 0) ::_exit(1);
+    if (::listen(kListener, 128) != 0) give_up(kLifeline, "listen");
     pid_t self = ::getpid();
     if (::send(kLifeline, &self, sizeof self, MSG_NOSIGNAL) != sizeof self) ::_exit(1);
     standby.run();
@@ -234,12 +249,37 @@ bool has_children() {
     return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
 }
 
+// Orphans are whose who asked for them (PR_SET_CHILD_SUBREAPER, which lasts over an exec): the supervisor is not one of PROGRAM's.
+class NoSubreaper {
+  public:
+    NoSubreaper() {
+        ::prctl(PR_GET_CHILD_SUBREAPER, &was_, 0, 0, 0);
+        if (was_) ::prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+    }
+    ~NoSubreaper() {
+        if (was_) ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    }
+    NoSubreaper(const NoSubreaper&) = delete;
+    NoSubreaper& operator=(const NoSubreaper&) = delete;
+
+  private:
+    int was_ = 0;
+};
+
 // Runs `body` in a grandchild. The child in between leaves nothing behind in this process, which becomes
 // PROGRAM: no zombie, no pending SIGCHLD, and no trace in RUSAGE_CHILDREN. That last needs a child that is
 // never waited for (SIGCHLD ignored meanwhile), which children that were there before exec'ing pmirun must
 // not be subjected to.
 template <typename Body>
 Status run_in_grandchild(Body body) {
+    // The first of a PID namespace gets all orphans. A child that would not tell of its end is one that wait(2) leaves out
+    // (__WCLONE).
+    if (::getpid() == 1) {
+        pid_t only = raw_fork(0);
+        if (only == 0) body();
+        return only < 0 ? fail_errno("start the supervisor: fork") : Status();
+    }
+    NoSubreaper orphans_go_elsewhere;
     bool unseen = !has_children();
     struct sigaction ignore {
     }, before{};
@@ -278,9 +318,13 @@ Expected<Supervisor> start_supervisor(const Options& options, ControlSocket& soc
     theirs.reset();
     socket.fd.reset();
     ssize_t n = 0;
-    while ((n = ::recv(supervisor.lifeline.get(), &supervisor.pid, sizeof supervisor.pid, 0)) < 0 && errno == EINTR) {
+    std::array<char, 300> said{};
+    while ((n = ::recv(supervisor.lifeline.get(), said.data(), said.size(), 0)) < 0 && errno == EINTR) {
     }
-    if (n != sizeof supervisor.pid) return fail("the supervisor didn't start");
+    if (n != sizeof supervisor.pid)
+        return fail("the supervisor didn't start{}{}", n > 0 ? ": " : "",
+                    std::string_view(said.data(), static_cast<size_t>(std::max<ssize_t>(n, 0))));
+    std::memcpy(&supervisor.pid, said.data(), sizeof supervisor.pid);
     return supervisor;
 }
 
