@@ -69,6 +69,8 @@ Status read_pmi(const toml::table& table, const std::string& file, Config* confi
         std::string* target = key == "node" ? &config->node : key == "keys" ? &config->keys : key == "log" ? &config->log : nullptr;
         if (target == nullptr) return unknown_key(at, "pmi", key);
         TRY_ASSIGN(*target, as_string(at, key));
+        if (key == "keys" && !target->starts_with('/'))
+            return fail("{}: keys must be an absolute path, not \"{}\"", at.show(), *target);
     }
     return {};
 }
@@ -96,6 +98,7 @@ Status read_nodes(const toml::table& table, const std::string& file, Config* con
     for (auto&& [name, node] : table) {
         Place at{file, node};
         if (!is_node_name(name.str())) return fail("{}: \"{}\" can't be a node's name", at.show(), name.str());
+        if (name.str() == "home") return fail("{}: \"home\" is where a program was started, and can't be a node's name", at.show());
         const toml::table* entry = node.as_table();
         if (entry == nullptr) return fail("{}: nodes.{} must be a table: [nodes.{}]", at.show(), name.str(), name.str());
         TRY(read_node(*entry, file, std::string(name.str()), config));

@@ -69,6 +69,7 @@ Status publish_file(const std::string& directory, const std::string& name, std::
     Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
     if (!fd.valid()) return fail_errno("make a file in {}", directory);
     Status result = write_all(fd.get(), text.data(), text.size());
+    if (!result) result = std::move(result.error()).within(temporary);
     // fsync: a crash must not leave an empty secret under the final name.
     if (result && (::fchmod(fd.get(), mode) != 0 || ::fsync(fd.get()) != 0)) result = fail_errno("write {}", temporary);
     // link(2) doesn't replace; where the file system has no links, renameat2 with NOREPLACE doesn't either.
