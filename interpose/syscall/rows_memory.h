@@ -23,7 +23,7 @@ inline constexpr Entry kMemory[] = {
     goes_home(67, "shmdt", "detaches memory that others share", {guest("shmaddr")}),
     local(149, "mlock", {value("start"), value("len")}),
     local(150, "munlock", {value("start"), value("len")}),
-    local(151, "mlockall", {value("flags")}),
+    goes_home(151, "mlockall", "counts all that is mapped, on a node the agent too", {value("flags")}),
     local(152, "munlockall"),
     goes_home(154, "modify_ldt", "the LDT can't be carried to another machine", {value("func"), guest("ptr"), value("bytecount")}),
     local(158, "arch_prctl", {value("option"), value("arg2")}),

@@ -60,8 +60,8 @@ Status capture_seen(pid_t pid, const FrozenThread& frozen, wire::Thread& t) {
 }
 
 struct ThreadQuestions {
-    uint64_t stack_at, tid_at;
-    size_t stack, tid;
+    uint64_t stack_at, tid_at, tsc_at;
+    size_t stack, tid, tsc;
 };
 ThreadQuestions ask_thread(Batch& batch) {
     ThreadQuestions q{};
@@ -69,11 +69,16 @@ ThreadQuestions ask_thread(Batch& batch) {
     q.tid_at = batch.space(8);
     q.stack = batch.call(SYS_sigaltstack, 0, q.stack_at);
     q.tid = batch.call(SYS_prctl, PR_GET_TID_ADDRESS, q.tid_at);
+    q.tsc_at = batch.space(sizeof(uint64_t));
+    q.tsc = batch.call(SYS_prctl, PR_GET_TSC, q.tsc_at);
     return q;
 }
 Status answer_thread(const Batch& batch, const ThreadQuestions& q, wire::Thread& t) {
     TRY(batch.check(q.stack, "read the alternate stack"));
     TRY(batch.check(q.tid, "read the TID address"));
+    int tsc = PR_TSC_ENABLE;
+    if (batch.result(q.tsc) == 0) std::memcpy(&tsc, batch.bytes(q.tsc_at, sizeof tsc).data(), sizeof tsc);
+    if (tsc != PR_TSC_ENABLE) return fail("cantmove: it may not read the time stamp counter (PR_SET_TSC)");
     t.set_alternate_stack(batch.bytes(q.stack_at, sizeof(stack_t)));
     uint64_t address = 0;
     std::memcpy(&address, batch.bytes(q.tid_at, 8).data(), 8);
@@ -111,23 +116,16 @@ uint32_t answer_barriers(const Batch& batch, const BarrierQuestions& q) {
 
 // What can be set but not carried. (PR_GET_MDWE: Linux 6.3.)
 struct Obstacles {
-    uint64_t tsc_at;
-    size_t mdwe, tsc, ldt;
+    size_t mdwe, ldt;
 };
 Obstacles ask_obstacles(Batch& batch) {
     constexpr uint64_t kGetMdwe = 66, kReadLdt = 0, kOneEntry = 8;
-    Obstacles o{batch.space(sizeof(uint64_t)), 0, 0, 0};
-    o.mdwe = batch.call(SYS_prctl, kGetMdwe, 0, 0, 0, 0);
-    o.ldt = batch.call(SYS_modify_ldt, kReadLdt, o.tsc_at, kOneEntry);
-    o.tsc = batch.call(SYS_prctl, PR_GET_TSC, o.tsc_at);
-    return o;
+    uint64_t entry = batch.space(kOneEntry);
+    return {batch.call(SYS_prctl, kGetMdwe, 0, 0, 0, 0), batch.call(SYS_modify_ldt, kReadLdt, entry, kOneEntry)};
 }
 Status check_obstacles(const Batch& batch, const Obstacles& o) {
     if (batch.result(o.mdwe) > 0) return fail("cantmove: it may not have memory that is written and executed (PR_SET_MDWE)");
     if (batch.result(o.ldt) > 0) return fail("cantmove: it has a local descriptor table (modify_ldt)");
-    int tsc = PR_TSC_ENABLE;
-    if (batch.result(o.tsc) == 0) std::memcpy(&tsc, batch.bytes(o.tsc_at, sizeof tsc).data(), sizeof tsc);
-    if (tsc != PR_TSC_ENABLE) return fail("cantmove: it may not read the time stamp counter (PR_SET_TSC)");
     return {};
 }
 

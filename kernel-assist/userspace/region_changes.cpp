@@ -4,12 +4,14 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
+
 #include "kernel-assist/userspace/userspace_assist.h"
 
 namespace pmi {
 namespace {
 
-constexpr size_t kStepsAtOnce = 100;  // each some calls
+constexpr ptrdiff_t kStepsAtOnce = 100;  // each some calls
 
 enum class Growth { InPlace, Anew };
 
@@ -64,6 +66,14 @@ class Changes {
 
 using Steps = std::vector<const RegionStep*>;
 
+// What goes makes room for what comes: the program had both at no time, and need not be allowed to (RLIMIT_AS, vm.max_map_count).
+Steps in_order(const RegionPlan& plan) {
+    Steps steps;
+    for (const auto& s : plan.steps) steps.push_back(&s);
+    std::stable_partition(steps.begin(), steps.end(), [](const auto* s) { return s->what == RegionStep::Do::Unmap; });
+    return steps;
+}
+
 }  // namespace
 
 Status change_regions(pid_t tid, const RegionPlan& plan, AgentPlace agent, StopWaiter& waiter, Locks locks,
@@ -84,9 +94,11 @@ Status change_regions(pid_t tid, const RegionPlan& plan, AgentPlace agent, StopW
         }
         return not_grown;
     };
-    for (size_t next = 0; next < plan.steps.size();) {
-        Steps steps;
-        for (; steps.size() < kStepsAtOnce && next < plan.steps.size(); next++) steps.push_back(&plan.steps[next]);
+    Steps all = in_order(plan);
+    for (auto next = all.begin(); next != all.end();) {
+        auto end = next + std::min<ptrdiff_t>(kStepsAtOnce, all.end() - next);
+        Steps steps(next, end);
+        next = end;
         TRY_ASSIGN(Steps not_grown, perform(steps, Growth::InPlace));
         if (!not_grown.empty()) TRY(perform(not_grown, Growth::Anew));
     }

@@ -1,5 +1,6 @@
 #include "kernel-assist/userspace/userspace_assist.h"
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 
@@ -17,7 +18,6 @@ uint64_t Batch::data(const void* bytes, size_t size) {
 }
 
 size_t Batch::call(int64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5) {
-    PMI_ASSERT((ops_.size() + 1) * sizeof(BatchOp) <= calls_room());
     ops_.push_back(BatchOp{nr, {a0, a1, a2, a3, a4, a5}, 0});
     return ops_.size() - 1;
 }
@@ -27,11 +27,18 @@ Status Batch::read_data() { return data_.empty() ? Status() : memory_.read(data_
 
 Status Batch::run() {
     TRY(write_data());
-    TRY(injector_.batch(agent_.base, agent_.scratch, ops_, memory_));
+    for (size_t at = 0; at < ops_.size(); at += most_calls()) {
+        auto from = ops_.begin() + static_cast<ptrdiff_t>(at),
+             to = from + static_cast<ptrdiff_t>(std::min(most_calls(), ops_.size() - at));
+        std::vector<BatchOp> some(from, to);
+        TRY(injector_.batch(agent_.base, agent_.scratch, some, memory_));
+        std::copy(some.begin(), some.end(), from);
+    }
     return read_data();
 }
 
 Status Batch::begin() {
+    PMI_ASSERT(ops_.size() <= most_calls());
     TRY(write_data());
     return injector_.begin_batch(agent_.base, agent_.scratch, ops_, memory_);
 }

@@ -18,9 +18,9 @@ class Batch {
     uint64_t data(const void* bytes, size_t size);
     uint64_t space(size_t size) { return data(nullptr, size); }
     size_t call(int64_t nr, uint64_t a0 = 0, uint64_t a1 = 0, uint64_t a2 = 0, uint64_t a3 = 0, uint64_t a4 = 0, uint64_t a5 = 0);
-    // Runs what was collected; Error when the thread is lost.
+    // Runs what was collected, however many calls that are; Error when the thread is lost.
     Status run();
-    // The same in two steps (Injector::begin_batch).
+    // The same in two steps (Injector::begin_batch), of some calls.
     Status begin();
     Status end();
     int64_t result(size_t call) const { return ops_[call].result; }
@@ -31,6 +31,7 @@ class Batch {
   private:
     // A quarter of the scratch memory is for the calls.
     uint64_t calls_room() const { return agent_.scratch_size / 4; }
+    size_t most_calls() const { return calls_room() / sizeof(BatchOp); }  // that run at a time
     uint64_t data_room() const { return agent_.scratch_size - calls_room(); }
     uint64_t data_at() const { return agent_.scratch + calls_room(); }
     Status write_data();

@@ -124,7 +124,9 @@ std::span<std::byte> AgentRegion::LargeArena::memory() const {
 AgentHeader* AgentRegion::header() const { return reinterpret_cast<AgentHeader*>(data_.data()); }
 
 Registers AgentRegion::loop_registers(const Registers& like, uint32_t index) const {
+    constexpr uint64_t kTrapFlag = 1 << 8;  // EFLAGS.TF: it is for the program's own code
     Registers r = like;
+    r.eflags &= ~kTrapFlag;
     r.rip = agent_address(base_, pmi_agent_loop);
     r.rbx = slot_address(index);
     r.r14 = header_address();

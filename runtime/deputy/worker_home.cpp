@@ -7,9 +7,12 @@
 //   settle in           threads get their state; the agent goes; detach; Drop
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "kernel-assist/userspace/region_changes.h"
 #include "kernel-assist/userspace/userspace_assist.h"
@@ -31,7 +34,6 @@ namespace {
 
 constexpr int kFreezeTimeoutMs = 5000;
 constexpr int kImageTimeoutMs = 30000;
-constexpr size_t kOpsAtOnce = 500;
 
 void add_pending(wire::Image& image, HomePid tid, const siginfo_t& info) {
     for (auto& t : *image.mutable_threads())
@@ -255,10 +257,53 @@ Status Worker::stop_deputies(DeputyProcess& p) {
     return {};
 }
 
+namespace {
+
+// The agent is none of the program's memory, but counts here: what is within its limit has room beside it.
+class RoomForAgent {
+  public:
+    explicit RoomForAgent(pid_t pid) : pid_(pid) {
+        if (::prlimit(pid_, RLIMIT_AS, nullptr, &before_) != 0 || before_.rlim_cur == RLIM_INFINITY) return;
+        rlim_t wanted = before_.rlim_cur + kAgentSize;
+        lifted_ = {wanted, std::max(wanted, before_.rlim_max)};
+        is_lifted_ = ::prlimit(pid_, RLIMIT_AS, &lifted_, nullptr) == 0;
+        if (is_lifted_) return;
+        lifted_ = {std::min(wanted, before_.rlim_max), before_.rlim_max};  // as far as everybody may
+        is_lifted_ = ::prlimit(pid_, RLIMIT_AS, &lifted_, nullptr) == 0;
+    }
+    // It may have set another one meanwhile.
+    ~RoomForAgent() {
+        rlimit now{};
+        bool is_ours = is_lifted_ && ::prlimit(pid_, RLIMIT_AS, nullptr, &now) == 0 && now.rlim_cur == lifted_.rlim_cur;
+        if (is_ours) (void)::prlimit(pid_, RLIMIT_AS, &before_, nullptr);
+    }
+    RoomForAgent(const RoomForAgent&) = delete;
+    RoomForAgent& operator=(const RoomForAgent&) = delete;
+
+  private:
+    pid_t pid_;
+    rlimit before_{}, lifted_{};
+    bool is_lifted_ = false;
+};
+
+}  // namespace
+
+// What is where the heap has grown to, on the node, has been unmapped there before. `now`: where the break is here.
+Status Worker::clear_way_of_heap(const DeputyProcess& p, uint64_t now, uint64_t wanted) {
+    auto page_up = [](uint64_t address) { return (address + kPage - 1) & ~(kPage - 1); };
+    uint64_t start = page_up(now), end = page_up(wanted);
+    if (start >= end || AddressRange{p.region().base(), p.region().base() + kAgentSize}.overlaps(start, end)) return {};
+    Batch batch(p.alive(), p.alive(), p.region().place_for_batches(), *this);
+    batch.call(SYS_munmap, start, end - start);
+    batch.call(SYS_brk, wanted);
+    return batch.run();
+}
+
 // Stack and heap grow in ways of their own (a new mapping below [stack] would not grow any more, and brk keeps an
 // account): first these, then the difference of the two lists of regions.
 Status Worker::shape_skeleton(DeputyProcess& p, const wire::Image& image, ShapeFor purpose, RegionPlan* plan) {
     pid_t pid = p.alive();
+    RoomForAgent room(pid);
     AddressRange agent{p.region().base(), p.region().base() + kAgentSize};
     auto look = [&]() -> Status {
         wire::Image now;
@@ -274,8 +319,11 @@ Status Worker::shape_skeleton(DeputyProcess& p, const wire::Image& image, ShapeF
             // The kernel's own write into the page is a fault like the program's, and makes the stack grow.
             if (h.grows_down() && h.end() == r.end() && r.start() < h.start()) batch.call(SYS_rt_sigpending, r.start(), 8);
     }
-    if (image.layout().brk() != 0) batch.call(SYS_brk, image.layout().brk());
+    uint64_t brk = image.layout().brk();
+    std::optional<size_t> moved_break;
+    if (brk != 0) moved_break = batch.call(SYS_brk, brk);
     TRY(batch.run());
+    if (moved_break) TRY(clear_way_of_heap(p, static_cast<uint64_t>(batch.result(*moved_break)), brk));
     TRY(look());
     RegionPlan steps = plan_regions(p.layout, image);
     auto needs_contents = [](const RegionStep& s) {
@@ -300,8 +348,7 @@ Status Worker::protect_shared(DeputyProcess& p, const wire::Image& image, uint32
     for (const auto& r : image.regions()) {
         bool is_shared = r.kind() == wire::Region::FILE && r.shared() && has_vm_flag(r.vm_flags(), "mw");
         if (!is_shared || (r.protection() & PROT_WRITE) || image.files(static_cast<int>(r.file())).written_back() != 0) continue;
-        if (calls.size() < kOpsAtOnce)
-            calls.push_back(batch.call(SYS_mprotect, r.start(), r.end() - r.start(), r.protection() | also));
+        calls.push_back(batch.call(SYS_mprotect, r.start(), r.end() - r.start(), r.protection() | also));
     }
     if (calls.empty()) return {};
     TRY(batch.run());

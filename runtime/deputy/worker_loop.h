@@ -332,6 +332,7 @@ class Worker : private StopWaiter {
     Status stop_deputies(DeputyProcess& p);
     // `Round`: what only the whole of a file's contents could fill is left out. `plan`: what was done, null if nobody asks.
     enum class ShapeFor { Return, Round };
+    Status clear_way_of_heap(const DeputyProcess& p, uint64_t now, uint64_t wanted);
     Status shape_skeleton(DeputyProcess& p, const wire::Image& image, ShapeFor purpose, RegionPlan* plan);
     Status protect_shared(DeputyProcess& p, const wire::Image& image, uint32_t also);
     Status receive_memory(DeputyProcess& p, const wire::Image& image, const RegionPlan& plan, MoveTotals* totals);

@@ -16,13 +16,14 @@
 #include "kernel-assist/userspace/userspace_assist.h"
 #include "remote/jail/stub.h"
 #include "runtime/base/log.h"
+#include "runtime/guest/memory_limits.h"
 #include "runtime/memory/region_plan.h"
 
 namespace pmi {
 namespace {
 
 constexpr unsigned long kGuestOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
-constexpr size_t kOpsAtOnce = 500;
+constexpr size_t kRegionsAtOnce = 250;
 constexpr size_t kFilesAtFirst = 200;  // SCM_MAX_FD is 253, for these and what else the stub gets
 
 // mprotect must not make it writable.
@@ -175,7 +176,6 @@ Status GuestBuilder::place_home_vdso() {
                            fmt::format("map home's {}", r.name()));
     }
     if (calls.empty()) return {};
-    if (calls.size() >= kOpsAtOnce - 1) return fail("an image with {} parts of a vDSO", calls.size());
     auto [start, end] = vdso_.trampolines;
     if (start < end)
         calls.emplace_back(batch.call(SYS_mprotect, start, end - start, PROT_READ | PROT_EXEC), "open the trampolines' place");
@@ -209,7 +209,7 @@ Status GuestBuilder::map_regions() {
     for (int next = 0; next < image_.regions_size();) {
         Batch batch(outer_, outer_, agent(), waiter_);
         std::vector<std::pair<size_t, std::string>> calls;
-        for (; calls.size() < kOpsAtOnce / 2 && next < image_.regions_size(); next++) {
+        for (; calls.size() < kRegionsAtOnce && next < image_.regions_size(); next++) {
             const auto& r = image_.regions(next);
             if (r.kind() == wire::Region::VDSO) continue;
             bool file = r.kind() == wire::Region::FILE;
@@ -232,19 +232,8 @@ Status GuestBuilder::map_regions() {
 }
 
 Status GuestBuilder::set_limits() const {
-    for (const auto& l : image_.limits()) {
-        bool memory = l.resource() == RLIMIT_STACK || l.resource() == RLIMIT_AS || l.resource() == RLIMIT_DATA ||
-                      l.resource() == RLIMIT_MEMLOCK;
-        if (!memory) continue;
-        rlimit now{};
-        auto resource = static_cast<__rlimit_resource>(l.resource());
-        if (::prlimit(outer_, resource, nullptr, &now) != 0) return fail_errno("limits of the guest");
-        // More than the node's own, where pmid may grant it.
-        rlimit wanted{l.soft(), std::max<rlim_t>(l.soft(), now.rlim_max)};
-        if (wanted.rlim_max != now.rlim_max && ::prlimit(outer_, resource, &wanted, nullptr) == 0) continue;
-        now.rlim_cur = std::min<rlim_t>(l.soft(), now.rlim_max);
-        if (::prlimit(outer_, resource, &now, nullptr) != 0) return fail_errno("set limits of the guest");
-    }
+    for (const auto& l : image_.limits())
+        if (is_memory_limit(l.resource())) TRY(set_memory_limit(outer_, l));
     rlimit no_core{0, 0};
     if (::prlimit(outer_, RLIMIT_CORE, &no_core, nullptr) != 0) return fail_errno("set limits of the guest");
     return {};
@@ -315,9 +304,8 @@ Expected<Fd> GuestBuilder::install_filter() {
 // Last of the address space: a locked range can't be filled page by page.
 Status GuestBuilder::lock_regions() {
     Batch batch(outer_, outer_, agent(), waiter_);
-    size_t calls = 0;
     for (const auto& r : image_.regions())
-        if (has_vm_flag(r.vm_flags(), "lo") && calls++ < kOpsAtOnce) batch.call(SYS_mlock, r.start(), r.end() - r.start());
+        if (has_vm_flag(r.vm_flags(), "lo")) batch.call(SYS_mlock, r.start(), r.end() - r.start());
     return batch.run();
 }
 

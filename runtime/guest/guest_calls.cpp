@@ -18,6 +18,7 @@
 #include "runtime/base/log.h"
 #include "runtime/guest/guest_memory_access.h"
 #include "runtime/guest/guest_supervisor.h"
+#include "runtime/guest/memory_limits.h"
 #include "runtime/tracee/interrupted.h"
 #include "runtime/tracee/partial_transfer.h"
 #include "runtime/tracee/sleep_clock.h"
@@ -428,6 +429,19 @@ Status GuestSupervisor::change_affinity(GuestThread& t, const Row& row) {
     });
 }
 
+// The next node has it from the image.
+void GuestSupervisor::change_memory_limit(GuestProcess& p, uint32_t resource, const rlimit& wanted) {
+    for (auto& l : *p.image.mutable_limits()) {
+        // That on locked memory has been lifted where it does not hold for the program (CAP_IPC_LOCK).
+        bool is_lifted = resource == RLIMIT_MEMLOCK && l.hard() == RLIM_INFINITY;
+        if (l.resource() != resource || !is_memory_limit(resource) || is_lifted) continue;
+        l.set_soft(wanted.rlim_cur);
+        l.set_hard(wanted.rlim_max);
+        auto set = set_memory_limit(p.outer, l);
+        if (!set) spdlog::warn("limit {} of process {}: {}", resource, p.pid.value, set.error().message());
+    }
+}
+
 // Limits on memory hold where the memory is; home keeps the account that the program and others read.
 Status GuestSupervisor::change_limits(GuestThread& t, const Row& row) {
     return forward(t, row, CallKind::Plain, [this, &t, &row](const Reply& reply, const Flattened& sent) -> Status {
@@ -436,22 +450,11 @@ Status GuestSupervisor::change_limits(GuestThread& t, const Row& row) {
         bool is_self = row.nr == SYS_setrlimit || args[0] == 0 || args[0] == static_cast<uint64_t>(t.process->pid.value);
         uint64_t resource = row.nr == SYS_setrlimit ? args[0] : args[1];
         uint64_t address = row.nr == SYS_setrlimit ? args[1] : args[2];
-        bool is_cpu = resource == RLIMIT_CPU;
-        bool is_memory = resource == RLIMIT_STACK || resource == RLIMIT_AS || resource == RLIMIT_DATA;
         rlimit wanted{};
-        if (reply.result == 0 && is_self && is_cpu && address != 0 &&
-            memory.read(address, std::as_writable_bytes(std::span(&wanted, 1))) == sizeof wanted)
-            TRY(change_cpu_limit(*t.process, wanted.rlim_cur));
-        if (reply.result == 0 && is_self && is_memory && address != 0 &&
-            memory.read(address, std::as_writable_bytes(std::span(&wanted, 1))) == sizeof wanted) {
-            rlimit now{};
-            auto which = static_cast<__rlimit_resource>(resource);
-            if (::prlimit(t.process->outer, which, nullptr, &now) == 0) {
-                now.rlim_cur = std::min(wanted.rlim_cur, now.rlim_max);
-                if (::prlimit(t.process->outer, which, &now, nullptr) != 0)
-                    spdlog::warn("limit {} of guest {}: {}", resource, t.process->pid.value, errno);
-            }
-        }
+        bool is_changed = reply.result == 0 && is_self && address != 0 &&
+                          memory.read(address, std::as_writable_bytes(std::span(&wanted, 1))) == sizeof wanted;
+        if (is_changed && resource == RLIMIT_CPU) TRY(change_cpu_limit(*t.process, wanted.rlim_cur));
+        if (is_changed) change_memory_limit(*t.process, static_cast<uint32_t>(resource), wanted);
         return finish(t, apply(sent, reply, memory));
     });
 }

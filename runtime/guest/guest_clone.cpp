@@ -221,7 +221,9 @@ Status GuestSupervisor::fork_here(GuestThread& t) {
     a.exit_signal = 0;
     a.pidfd = 0;
     if (asked.nr == SYS_clone && a.stack != 0) a.stack_size = 0;
-    uint64_t scratch = agent_of(*t.process).scratch;
+    // Where no batch gets to: another thread may run one meanwhile, or a vfork's child, whose memory this is too.
+    AgentPlace agent = agent_of(*t.process);
+    uint64_t scratch = agent.scratch + agent.scratch_size - sizeof(clone_args);
     // clone3 takes the stack's lowest address and its size; clone its top: a stack "of 8 bytes" gives the same top.
     if (asked.nr == SYS_clone && a.stack != 0) {
         a.stack -= 8;

@@ -21,23 +21,33 @@ namespace {
 
 constexpr uint64_t kMaxMapped = 192ull << 20;  // bytes that fit in one reply
 
+// 0: its call has none yet.
+uint64_t take_reservation(GuestThread& t) {
+    auto& all = t.reserved_for_maps;
+    auto it = std::find_if(all.begin(), all.end(), [&](const auto& r) { return r.args == t.notification->args; });
+    if (it == all.end()) return 0;
+    uint64_t place = it->place;
+    all.erase(it);
+    return place;
+}
+
 }  // namespace
 
 Status GuestSupervisor::map_file(GuestThread& t, const Row& row) {
     const auto& a = t.notification->args;
     uint64_t flags = a[3];
     bool is_shared = (flags & MAP_TYPE) != MAP_PRIVATE;
+    if (flags & MAP_HUGETLB) return go_home(t, row.nr, "huge pages of hugetlbfs");
     if (flags & MAP_ANONYMOUS) return is_shared ? go_home(t, row.nr, "shared anonymous memory") : let_run(t);
     if (a[1] > kMaxMapped) return go_home(t, row.nr, "a mapping of a very large file");
-    if (flags & (MAP_HUGETLB | MAP_GROWSDOWN)) return go_home(t, row.nr, "an unusual mapping of a file");
+    if (flags & MAP_GROWSDOWN) return go_home(t, row.nr, "an unusual mapping of a file");
     if (a[1] == 0) return answer(t, -EINVAL);
-    // With a place it has been watched before.
-    if (is_shared && t.reserved_for_map == 0 && !std::exchange(t.file_watched, false)) return watch_file(t);
+    // The guest's own kernel chooses the place: the thread is stopped, its call cancelled, the place reserved; then
+    // the call is issued again and comes by here once more. With a place it has been watched before.
+    if (uint64_t place = take_reservation(t)) return map_at_home(t, row, place, true);
+    if (is_shared && !std::exchange(t.file_watched, false)) return watch_file(t);
     bool is_fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
     if (is_fixed && !(flags & MAP_FIXED_NOREPLACE)) return map_at_home(t, row, a[0], false);
-    // The guest's own kernel chooses the place: the thread is stopped, its call cancelled, the place reserved; then
-    // the call is issued again and comes by here once more.
-    if (uint64_t place = std::exchange(t.reserved_for_map, 0)) return map_at_home(t, row, place, true);
     return reserve_then_map(t);
 }
 
@@ -71,7 +81,7 @@ Status GuestSupervisor::reserve_then_map(GuestThread& t) {
             TRY(set_registers(t.outer, again));
             return go_on(t);
         }
-        t.reserved_for_map = static_cast<uint64_t>(got);
+        t.reserved_for_maps.push_back({asked.args, static_cast<uint64_t>(got)});
         TRY(set_registers(t.outer, saved));
         return go_on(t);
     }));

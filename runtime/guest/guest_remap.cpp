@@ -55,7 +55,8 @@ Status GuestSupervisor::remap(GuestThread& t, const Row& row) {
     for (const auto& m : maps) {
         if (m.start >= end || a[0] >= m.end) continue;
         parts++;
-        if (m.inode != 0 && (grows || m.shared)) return go_home(t, row.nr, "a mapping of a file that grows or moves");
+        // Home has it where it was, and would need the file to map it again.
+        if (m.inode != 0) return go_home(t, row.nr, "a mapping of a file that grows or moves");
     }
     constexpr uint64_t kKnown = MREMAP_MAYMOVE | MREMAP_FIXED;
     bool is_usual = a[0] % kPage == 0 && a[1] > 0 && a[2] > 0 && (a[3] & ~kKnown) == 0 && a[0] + a[1] > a[0] &&

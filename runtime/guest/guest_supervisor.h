@@ -20,6 +20,7 @@
 //   guest_tallies.cpp      what calls cost
 #pragma once
 #include <poll.h>
+#include <sys/resource.h>
 
 #include <deque>
 #include <map>
@@ -124,6 +125,7 @@ class GuestSupervisor : private StopWaiter {
     Status go_home(GuestThread& t, int64_t nr, const std::string& why);
     Status change_affinity(GuestThread& t, const Row& row);
     Status change_limits(GuestThread& t, const Row& row);
+    static void change_memory_limit(GuestProcess& p, uint32_t resource, const rlimit& wanted);
 
     // -- guest_known.cpp
     std::optional<Status> answer_known(GuestThread& t, const Row& row, const Flattened& flat, const ByteBuffer& question);

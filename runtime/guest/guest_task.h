@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/types.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <future>
@@ -10,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "interpose/marshal/flatten.h"
 #include "remote/movers/memory_follower.h"
@@ -91,10 +93,15 @@ struct GuestThread {
     bool wants_home = false;       // waits for the program's return
     // The result of its call, which it gets when the program stands still for its return.
     std::optional<int64_t> held_result;
-    bool file_watched = false;      // the shared mmap that it is about to make
-    uint64_t reserved_for_map = 0;  // the place for the mmap of a file that it is about to issue again
-    bool ended = false;             // a leader that has exited while other threads go on
-    bool stopped = false;           // held in a ptrace stop
+    bool file_watched = false;  // the shared mmap that it is about to make
+    // Places for mmaps of files that it is about to issue again: a handler may run before, and make one of its own.
+    struct Reservation {
+        std::array<uint64_t, 6> args{};  // of the call
+        uint64_t place = 0;
+    };
+    std::vector<Reservation> reserved_for_maps;
+    bool ended = false;    // a leader that has exited while other threads go on
+    bool stopped = false;  // held in a ptrace stop
     // What to do at its next ptrace stop, which was asked for; empty: go on (or stay, while frozen).
     std::function<Status()> at_stop;
     // A mask for the time of one call (sigsuspend, ppoll, ...) that a signal has ended: the mask to be put back

@@ -9,11 +9,21 @@
 #include "runtime/tracee/trap_disposition.h"
 
 namespace pmi {
+namespace {
+
+// For injected code: the thread may be stepping itself.
+Registers without_trap_flag(Registers r) {
+    constexpr uint64_t kTrapFlag = 1 << 8;  // EFLAGS.TF
+    r.eflags &= ~kTrapFlag;
+    return r;
+}
+
+}  // namespace
 
 Expected<int64_t> Injector::call_at(uint64_t instruction, int64_t nr, const std::array<uint64_t, 6>& args) {
     TRY_ASSIGN(Registers saved, get_registers(tid_));
     bool keeps_ignored = ignores_trap(tid_);
-    Registers r = saved;
+    Registers r = without_trap_flag(saved);
     r.rip = instruction;
     r.rax = static_cast<uint64_t>(nr);
     r.orig_rax = static_cast<uint64_t>(-1);  // so that nothing of an interrupted call is restarted here
@@ -39,7 +49,7 @@ Expected<int64_t> Injector::call_at(uint64_t instruction, int64_t nr, const std:
 Status Injector::begin_batch(uint64_t agent_base, uint64_t scratch, const std::vector<BatchOp>& ops, const RemoteMemory& memory) {
     TRY(memory.write(scratch, std::as_bytes(std::span(ops))));
     TRY_ASSIGN(saved_, get_registers(tid_));
-    Registers r = saved_;
+    Registers r = without_trap_flag(saved_);
     r.rip = agent_address(agent_base, pmi_agent_batch);
     r.rsp = 0;
     r.r12 = scratch;
