@@ -86,6 +86,7 @@ void PageFetcher::run() {
 Status PageFetcher::serve() {
     TRY(wait_for_something());
     TRY(take_faults());
+    end_if_complete();  // where nothing is to come home hangs up as soon as the program runs here
     if (complete_) return {};
     TRY(take_answers());
     if (push_ended_) {
@@ -311,7 +312,7 @@ std::unique_lock<std::mutex> PageFetcher::lock_list(By by) {
 void PageFetcher::end_if_complete() {
     {
         std::lock_guard lock(mutex_);
-        if (!is_expected_ || !missing_.empty()) return;
+        if (complete_ || !is_expected_ || !missing_.empty()) return;
     }
     lines_.demand.reset();
     complete_ = true;

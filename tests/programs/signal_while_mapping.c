@@ -37,7 +37,7 @@ int main(void) {
     }
     struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
     CHECK_SYS(sigaction(SIGALRM, &action, NULL));
-    struct itimerval often = {{0, 300}, {0, 300}}, never = {{0, 0}, {0, 0}};
+    struct itimerval often = {{0, 1000}, {0, 1000}}, never = {{0, 0}, {0, 0}};
     for (int n = 0; n < 3; n++) {
         CHECK_SYS(setitimer(ITIMER_REAL, &often, NULL));
         for (int i = 0; i < ROUNDS / 3; i++) map_and_check(fd, 10), grow_and_check();
