@@ -12,6 +12,7 @@
 #include "runtime/kernel/procfs.h"
 #include "runtime/memory/regions.h"
 #include "runtime/tracee/foothold.h"
+#include "runtime/tracee/injected_run.h"
 
 namespace pmi {
 namespace {
@@ -124,9 +125,7 @@ std::span<std::byte> AgentRegion::LargeArena::memory() const {
 AgentHeader* AgentRegion::header() const { return reinterpret_cast<AgentHeader*>(data_.data()); }
 
 Registers AgentRegion::loop_registers(const Registers& like, uint32_t index) const {
-    constexpr uint64_t kTrapFlag = 1 << 8;  // EFLAGS.TF: it is for the program's own code
-    Registers r = like;
-    r.eflags &= ~kTrapFlag;
+    Registers r = without_trap_flag(like);
     r.rip = agent_address(base_, pmi_agent_loop);
     r.rbx = slot_address(index);
     r.r14 = header_address();

@@ -7,7 +7,6 @@
 //   settle in           threads get their state; the agent goes; detach; Drop
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -19,6 +18,7 @@
 #include "remote/wire/xstate.h"
 #include "runtime/base/log.h"
 #include "runtime/base/phases.h"
+#include "runtime/deputy/room_for_agent.h"
 #include "runtime/deputy/worker_loop.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/memory/image_check.h"
@@ -256,37 +256,6 @@ Status Worker::stop_deputies(DeputyProcess& p) {
     }
     return {};
 }
-
-namespace {
-
-// The agent is none of the program's memory, but counts here: what is within its limit has room beside it.
-class RoomForAgent {
-  public:
-    explicit RoomForAgent(pid_t pid) : pid_(pid) {
-        if (::prlimit(pid_, RLIMIT_AS, nullptr, &before_) != 0 || before_.rlim_cur == RLIM_INFINITY) return;
-        rlim_t wanted = before_.rlim_cur + kAgentSize;
-        lifted_ = {wanted, std::max(wanted, before_.rlim_max)};
-        is_lifted_ = ::prlimit(pid_, RLIMIT_AS, &lifted_, nullptr) == 0;
-        if (is_lifted_) return;
-        lifted_ = {std::min(wanted, before_.rlim_max), before_.rlim_max};  // as far as everybody may
-        is_lifted_ = ::prlimit(pid_, RLIMIT_AS, &lifted_, nullptr) == 0;
-    }
-    // It may have set another one meanwhile.
-    ~RoomForAgent() {
-        rlimit now{};
-        bool is_ours = is_lifted_ && ::prlimit(pid_, RLIMIT_AS, nullptr, &now) == 0 && now.rlim_cur == lifted_.rlim_cur;
-        if (is_ours) (void)::prlimit(pid_, RLIMIT_AS, &before_, nullptr);
-    }
-    RoomForAgent(const RoomForAgent&) = delete;
-    RoomForAgent& operator=(const RoomForAgent&) = delete;
-
-  private:
-    pid_t pid_;
-    rlimit before_{}, lifted_{};
-    bool is_lifted_ = false;
-};
-
-}  // namespace
 
 // What is where the heap has grown to, on the node, has been unmapped there before. `now`: where the break is here.
 Status Worker::clear_way_of_heap(const DeputyProcess& p, uint64_t now, uint64_t wanted) {

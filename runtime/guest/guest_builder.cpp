@@ -23,7 +23,6 @@ namespace pmi {
 namespace {
 
 constexpr unsigned long kGuestOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
-constexpr size_t kRegionsAtOnce = 250;
 constexpr size_t kFilesAtFirst = 200;  // SCM_MAX_FD is 253, for these and what else the stub gets
 
 // mprotect must not make it writable.
@@ -206,29 +205,25 @@ int GuestBuilder::twin_fd_for(const wire::Region& r) const {
 uint64_t GuestBuilder::fd_for(const wire::Region& r) const { return stub_fds_.at(key_of(r)); }
 
 Status GuestBuilder::map_regions() {
-    for (int next = 0; next < image_.regions_size();) {
-        Batch batch(outer_, outer_, agent(), waiter_);
-        std::vector<std::pair<size_t, std::string>> calls;
-        for (; calls.size() < kRegionsAtOnce && next < image_.regions_size(); next++) {
-            const auto& r = image_.regions(next);
-            if (r.kind() == wire::Region::VDSO) continue;
-            bool file = r.kind() == wire::Region::FILE;
-            uint64_t flags = MAP_FIXED_NOREPLACE | (r.shared() ? MAP_SHARED : MAP_PRIVATE);
-            if (!file) flags |= MAP_ANONYMOUS;
-            if (r.grows_down()) flags |= MAP_GROWSDOWN | MAP_STACK;
-            if (has_vm_flag(r.vm_flags(), "nr")) flags |= MAP_NORESERVE;
-            for (const auto& part : parts_of(r))
-                calls.emplace_back(
-                    batch.call(SYS_mmap, part.start, part.end - part.start, r.protection(), flags,
-                               file ? fd_for(r) : static_cast<uint64_t>(-1), file ? r.offset() + (part.start - r.start()) : 0),
-                    fmt::format("map {:#x}-{:#x} {}", part.start, part.end, r.name()));
-            for (int advice : advice_of(r.vm_flags()))
-                batch.call(SYS_madvise, r.start(), r.end() - r.start(), static_cast<uint64_t>(advice));
-        }
-        TRY(batch.run());
-        TRY(all_worked(batch, calls));
+    Batch batch(outer_, outer_, agent(), waiter_);
+    std::vector<std::pair<size_t, std::string>> calls;
+    for (const auto& r : image_.regions()) {
+        if (r.kind() == wire::Region::VDSO) continue;
+        bool file = r.kind() == wire::Region::FILE;
+        uint64_t flags = MAP_FIXED_NOREPLACE | (r.shared() ? MAP_SHARED : MAP_PRIVATE);
+        if (!file) flags |= MAP_ANONYMOUS;
+        if (r.grows_down()) flags |= MAP_GROWSDOWN | MAP_STACK;
+        if (has_vm_flag(r.vm_flags(), "nr")) flags |= MAP_NORESERVE;
+        for (const auto& part : parts_of(r))
+            calls.emplace_back(
+                batch.call(SYS_mmap, part.start, part.end - part.start, r.protection(), flags,
+                           file ? fd_for(r) : static_cast<uint64_t>(-1), file ? r.offset() + (part.start - r.start()) : 0),
+                fmt::format("map {:#x}-{:#x} {}", part.start, part.end, r.name()));
+        for (int advice : advice_of(r.vm_flags()))
+            batch.call(SYS_madvise, r.start(), r.end() - r.start(), static_cast<uint64_t>(advice));
     }
-    return {};
+    TRY(batch.run());
+    return all_worked(batch, calls);
 }
 
 Status GuestBuilder::set_limits() const {

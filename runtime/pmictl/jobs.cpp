@@ -44,10 +44,14 @@ Expected<ControlClient> connect(const std::string& path) {
     }
 }
 
+bool nobody_listens(const Expected<ControlClient>& client) {
+    return !client && (client.error().code() == ECONNREFUSED || client.error().code() == ENOENT);
+}
+
 std::optional<ControlClient> connect_live(const std::string& path) {
     auto client = connect(path);
     if (client) return std::move(*client);
-    if (client.error().code() == ECONNREFUSED || client.error().code() == ENOENT) remove_stale(path);
+    if (nobody_listens(client)) remove_stale(path);
     return std::nullopt;
 }
 
@@ -66,9 +70,8 @@ Error not_found(pid_t pid) {
     if (status->tgid != pid) return fail("{} is a thread of process {}", pid, status->tgid);
     if (status->state == 'Z' && status->threads <= 1) return fail("process {} has ended", pid);
     std::string named = read_environ(pid, "PMI_JOB");
-    auto client = named.empty() ? Expected<ControlClient>(fail("none")) : ControlClient::connect(named);
-    bool is_orphan = !named.empty() && !client && (client.error().code() == ECONNREFUSED || client.error().code() == ENOENT);
-    if (is_orphan) return fail("process {} was started with pmirun, but its supervisor has ended: nobody can move it", pid);
+    if (!named.empty() && nobody_listens(ControlClient::connect(named)))
+        return fail("process {} was started with pmirun, but its supervisor has ended: nobody can move it", pid);
     return fail("process {} belongs to no job of this user (was it started with pmirun?)", pid);
 }
 

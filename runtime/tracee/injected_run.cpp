@@ -33,6 +33,12 @@ Expected<int> PlainWaiter::wait(pid_t tid, int timeout_ms) {
     }
 }
 
+Registers without_trap_flag(Registers r) {
+    constexpr uint64_t kTrapFlag = 1 << 8;
+    r.eflags &= ~kTrapFlag;
+    return r;
+}
+
 Expected<Stop> next_stop(pid_t tid, StopWaiter& waiter) {
     TRY_ASSIGN(int status, waiter.wait(tid, -1));
     Stop stop = classify(status);

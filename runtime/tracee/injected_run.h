@@ -25,6 +25,9 @@ class PlainWaiter : public StopWaiter {
     Expected<int> wait(pid_t tid, int timeout_ms) override;
 };
 
+// For code of ours: the thread may be stepping its own (EFLAGS.TF).
+Registers without_trap_flag(Registers r);
+
 // The next stop of a thread that was resumed, and waits for nothing. Error ESRCH when it has ended.
 Expected<Stop> next_stop(pid_t tid, StopWaiter& waiter);
 

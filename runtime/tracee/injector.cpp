@@ -9,16 +9,6 @@
 #include "runtime/tracee/trap_disposition.h"
 
 namespace pmi {
-namespace {
-
-// For injected code: the thread may be stepping itself.
-Registers without_trap_flag(Registers r) {
-    constexpr uint64_t kTrapFlag = 1 << 8;  // EFLAGS.TF
-    r.eflags &= ~kTrapFlag;
-    return r;
-}
-
-}  // namespace
 
 Expected<int64_t> Injector::call_at(uint64_t instruction, int64_t nr, const std::array<uint64_t, 6>& args) {
     TRY_ASSIGN(Registers saved, get_registers(tid_));

@@ -1,12 +1,5 @@
 // mlock: VmLck says so over points, MADV_DONTNEED is refused on it, munlock gives back.
-#include "pmi_test.h"
-static long locked_kb(void) {
-    char text[8192];
-    slurp("/proc/self/status", text, sizeof text);
-    char* at = strstr(text, "VmLck:");
-    CHECK(at != NULL);
-    return strtol(at + 6, NULL, 10);
-}
+#include "locked_memory.h"
 int main(void) {
     char* p = CHECK_MMAP(mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     long before = locked_kb();

@@ -1,12 +1,5 @@
 // mlockall: of what is there, within the limit on locked memory, and undone again.
-#include "pmi_test.h"
-static long locked(void) {
-    static char text[8192];
-    slurp("/proc/self/status", text, sizeof text);
-    const char* at = strstr(text, "VmLck:");
-    CHECK(at);
-    return atol(at + 6);
-}
+#include "locked_memory.h"
 int main(void) {
     struct rlimit l;
     CHECK_SYS(getrlimit(RLIMIT_MEMLOCK, &l));
@@ -14,10 +7,10 @@ int main(void) {
     for (int i = 0; i < 2; i++) {
         MIGRATE_POINT();
         CHECK_SYS(mlockall(MCL_CURRENT));
-        CHECK(locked() > 0);
+        CHECK(locked_kb() > 0);
         MIGRATE_POINT();
         CHECK_SYS(munlockall());
-        CHECK_EQ(locked(), 0);
+        CHECK_EQ(locked_kb(), 0);
     }
     MIGRATE_POINT();
     test_done();
