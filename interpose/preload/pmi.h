@@ -30,8 +30,8 @@ int pmi_hold(void);
 int pmi_release(void);
 
 /* From now on `signal` comes to this process after each of its moves, with its number of moves so far as si_value.sival_int
- * (SI_QUEUE); 0: none any more. Not inherited by a child, and over with the next exec. -EINVAL for no signal's number. Several moves
- * may come before a signal below SIGRTMIN is taken, which then comes once, as all such. */
+ * (SI_QUEUE); 0: none any more. Not inherited by a child, and over with the next exec. -EINVAL for no signal's number. Several
+ * moves may come before a signal below SIGRTMIN is taken, which then comes once, as all such. */
 int pmi_notify(int signal);
 
 #ifdef __cplusplus
