@@ -40,7 +40,8 @@ class Assist {
     // they are.
     virtual Status capture(const Frozen& frozen, AgentPlace agent, StopWaiter& waiter, wire::Image& image) = 0;
 
-    // Dispositions, layout (brk, arguments, auxv), personality: of the process, through its leader.
+    // Dispositions, layout (brk, arguments, auxv), personality, guard pages: of the process, through its leader, before memory is
+    // locked.
     virtual Status install_process(pid_t leader, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) = 0;
     // Alternate stack, TID address, robust list, rseq, vector registers. After this, release_thread().
     virtual Status install_threads(const std::vector<ThreadState>& threads, AgentPlace agent, StopWaiter& waiter) = 0;
@@ -50,11 +51,12 @@ class Assist {
     // The opposite of install_threads: nothing in the kernel points into these threads' memory any more.
     virtual Status strip_threads(const std::vector<ThreadState>& threads, AgentPlace agent, StopWaiter& waiter) = 0;
 
-    // The same for the process: its timers of CPU time, which would count the deputy's.
-    virtual Status strip_process(pid_t tid, AgentPlace agent, StopWaiter& waiter) = 0;
+    // The same for the process: its timers of CPU time, which would count the deputy's, and its guard pages, where the program may
+    // have memory by the time that it is back.
+    virtual Status strip_process(pid_t tid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) = 0;
 
     // What the process has told its kernel while it was in the other half: timers of CPU time, membarrier
-    // registrations, THP.
+    // registrations, THP, guard pages.
     virtual Status settle_process(pid_t tid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) = 0;
     // What is pending in the other half, for requeue_signals. What is pending at home stays there: the kernel walks the queue from
     // its start for each signal that it shows, so that a full queue takes it a minute.

@@ -18,7 +18,9 @@ inline constexpr Entry kMemory[] = {
         .why("in the guest, and at home if the program stores in files"),
     local(27, "mincore", {value("start"), value("len"), guest("vec")}),
     local(28, "madvise", {value("start"), value("len_in"), value("behavior")})
-        .why("MADV_GUARD_INSTALL and _REMOVE take the program home: guard pages can't be carried"),
+        .why("MADV_GUARD_INSTALL is notified: in a mapped file, or where a kernel does not tell of guard pages (before Linux "
+             "6.16), they "
+             "can't be carried, and take the program home"),
     goes_home(30, "shmat", "attaches memory that others share", {value("shmid"), guest("shmaddr"), value("shmflg")}),
     goes_home(67, "shmdt", "detaches memory that others share", {guest("shmaddr")}),
     local(149, "mlock", {value("start"), value("len")}),

@@ -6,10 +6,12 @@
 #include <sys/time.h>
 
 #include <cstring>
+#include <vector>
 
 #include "kernel-assist/userspace/pending_signals.h"
 #include "kernel-assist/userspace/userspace_assist.h"
 #include "runtime/kernel/procfs.h"
+#include "runtime/memory/guard_pages.h"
 
 namespace pmi {
 namespace {
@@ -48,6 +50,37 @@ Status set_cpu_timers(Batch& batch, const wire::Image& image) {
     return {};
 }
 
+// The kernel makes no guard pages in locked memory (is_valid_guard_vma in mm/madvise.c), but memory with guard pages may be locked.
+class Guards {
+  public:
+    Guards(Batch& batch, const wire::Image& image) : batch_(batch), image_(image) {}
+    void install(bool memory_is_locked) {
+        auto region = image_.regions().begin();
+        for (const auto& g : image_.guards()) {
+            while (region != image_.regions().end() && region->end() <= g.start()) ++region;
+            bool locked = memory_is_locked && region != image_.regions().end() && has_vm_flag(region->vm_flags(), "lo");
+            if (locked) batch_.call(SYS_munlock, g.start(), g.end() - g.start());
+            made_.push_back(advise(g, kGuardInstall));
+            if (locked) batch_.call(SYS_mlock, g.start(), g.end() - g.start());
+        }
+    }
+    void remove() {
+        for (const auto& g : image_.guards()) made_.push_back(advise(g, kGuardRemove));
+    }
+    Status check() const {
+        for (size_t call : made_) TRY(batch_.check(call, "change guard pages"));
+        return {};
+    }
+
+  private:
+    size_t advise(const wire::PageRange& g, int advice) {
+        return batch_.call(SYS_madvise, g.start(), g.end() - g.start(), static_cast<uint64_t>(advice));
+    }
+    Batch& batch_;
+    const wire::Image& image_;
+    std::vector<size_t> made_;
+};
+
 uint64_t mm_map(Batch& batch, const wire::Layout& l) {
     uint64_t auxv = batch.data(l.auxv().data(), l.auxv().size());
     prctl_mm_map map{};
@@ -83,25 +116,34 @@ Status UserspaceAssist::install_process(pid_t leader, const wire::Image& image, 
     size_t layout = batch.call(SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, mm_map(batch, image.layout()), sizeof(prctl_mm_map), 0);
     batch.call(SYS_personality, image.personality());
     tell_kernel(batch, image);
+    Guards guards(batch, image);
+    guards.install(false);
     TRY(set_cpu_timers(batch, image));
     TRY(batch.run());
+    TRY(guards.check());
     return batch.check(layout, "set the memory layout");
 }
 
 Status UserspaceAssist::settle_process(pid_t tid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) {
     Batch batch(tid, tid, agent, waiter);
     tell_kernel(batch, image);
+    Guards guards(batch, image);
+    guards.install(true);
     TRY(set_cpu_timers(batch, image));
-    return batch.run();
+    TRY(batch.run());
+    return guards.check();
 }
 
-Status UserspaceAssist::strip_process(pid_t tid, AgentPlace agent, StopWaiter& waiter) {
+Status UserspaceAssist::strip_process(pid_t tid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) {
     Batch batch(tid, tid, agent, waiter);
     itimerval none{};
     uint64_t at = batch.data(&none, sizeof none);
     batch.call(SYS_setitimer, ITIMER_VIRTUAL, at, 0);
     batch.call(SYS_setitimer, ITIMER_PROF, at, 0);
-    return batch.run();
+    Guards guards(batch, image);
+    guards.remove();
+    TRY(batch.run());
+    return guards.check();
 }
 
 namespace {

@@ -60,7 +60,7 @@ class UserspaceAssist : public Assist {
     Status release_thread(pid_t tid, const wire::Thread& thread, const RemoteMemory& memory, int64_t home_monotonic_ns,
                           GoesOn where) override;
     Status strip_threads(const std::vector<ThreadState>& threads, AgentPlace agent, StopWaiter& waiter) override;
-    Status strip_process(pid_t tid, AgentPlace agent, StopWaiter& waiter) override;
+    Status strip_process(pid_t tid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) override;
     Status settle_process(pid_t tid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) override;
     Status capture_signals(const Frozen& frozen, wire::Image& image) override;
     Status requeue_signals(pid_t pid, const wire::Image& image, AgentPlace agent, StopWaiter& waiter) override;

@@ -8,6 +8,7 @@
 
 #include "remote/config/config.h"
 #include "runtime/base/escaped.h"
+#include "runtime/base/output_end.h"
 
 namespace pmi {
 
@@ -98,7 +99,7 @@ ParsedOptions parse_options(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
-        if (e.get_exit_code() == 0) return {{}, app.exit(e)};  // --help, --version
+        if (e.get_exit_code() == 0) return {{}, end_output("pmid", app.exit(e))};  // --help, --version
         return stop(kUsage, e.what());
     }
     auto config = load_config();

@@ -1,6 +1,7 @@
 #include "remote/wire/kernel_probes.h"
 
 #include "runtime/memory/dirty_tracking.h"
+#include "runtime/memory/guard_pages.h"
 #include "runtime/memory/userfault.h"
 
 namespace pmi {
@@ -11,6 +12,7 @@ KernelProbes probe_kernel() {
     probes.dirty_tracking = tracking.ok();
     if (!tracking) probes.no_dirty_tracking = tracking.error().message();
     probes.post_copy = UserFault::probe().ok();
+    probes.guard_pages = tells_guard_pages();
     return probes;
 }
 

@@ -58,6 +58,7 @@ Expected<wire::Machine> describe_machine(const std::string& name) {
     KernelProbes probes = probe_kernel();
     machine.set_dirty_tracking(probes.dirty_tracking);
     machine.set_post_copy(probes.post_copy);
+    machine.set_guard_pages(probes.guard_pages);
     refresh_machine(&machine);
     return machine;
 }

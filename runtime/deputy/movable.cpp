@@ -14,7 +14,7 @@
 #include "interpose/agent/agent.h"
 #include "runtime/base/fd.h"
 #include "runtime/kernel/procfs.h"
-#include "runtime/memory/pagemap_scan.h"
+#include "runtime/memory/guard_pages.h"
 
 namespace pmi {
 namespace {
@@ -136,26 +136,15 @@ Reason check_mappings(const std::vector<MapsEntry>& maps) {
     return std::nullopt;
 }
 
-// A page that MADV_GUARD_INSTALL (Linux 6.13) has made one looks from outside as if something were there; since Linux 6.16 the
-// kernel tells. Before, its move fails.
+// In other memory they are carried, where the kernel tells of them. Before Linux 6.16 it does not: then the move fails.
 Reason check_guards(const Subject& s, const std::vector<MapsEntry>& maps) {
-    auto pagemap = open_file(fmt::format("/proc/{}/pagemap", s.memory_of), O_RDONLY);
-    if (!pagemap) return std::nullopt;
-    ScanRegion found{};
-    ScanArg arg{};
-    arg.size = sizeof arg;
-    arg.vec = reinterpret_cast<uint64_t>(&found);
-    arg.vec_len = arg.max_pages = 1;
-    arg.category_mask = arg.return_mask = kPageIsGuard;
-    for (const auto& e : maps) {
-        if (e.shared || !e.read) continue;
-        arg.start = e.start;
-        arg.end = e.end;
-        int n = ::ioctl(pagemap->get(), kPagemapScan, &arg);
-        if (n < 0 && errno != EINTR) return std::nullopt;
-        if (n > 0) return fmt::format("it has guard pages (MADV_GUARD_INSTALL, at {:x})", found.start);
-    }
-    return std::nullopt;
+    std::vector<PageRun> others;
+    for (const auto& m : maps)
+        if (m.name != "[vsyscall]" && (m.shared || m.inode != 0)) others.push_back({m.start, m.end});
+    auto guards = find_guard_pages(s.memory_of, others);
+    if (!guards || guards->empty()) return std::nullopt;
+    return fmt::format("it has guard pages in a mapped file or shared memory (MADV_GUARD_INSTALL, at {:x})",
+                       guards->runs().front().start);
 }
 
 std::string describe(const MapsEntry& e) {

@@ -73,7 +73,8 @@ Status UnfinishedCalls::issue(pid_t tid, Unfinished& call) {
 }
 
 bool UnfinishedCalls::has(HomePid pid) const {
-    return std::any_of(calls_.begin(), calls_.end(), [&](const auto& entry) { return entry.second.pid == pid; });
+    auto is_of_it = [&](const auto& entry) { return entry.second.pid == pid; };
+    return std::any_of(calls_.begin(), calls_.end(), is_of_it) || std::any_of(late_.begin(), late_.end(), is_of_it);
 }
 
 Status UnfinishedCalls::let_go(pid_t tid, const Unfinished& call, int64_t result, int signal) {
@@ -85,8 +86,7 @@ Status UnfinishedCalls::let_go(pid_t tid, const Unfinished& call, int64_t result
 }
 
 Status UnfinishedCalls::handle_stop(pid_t tid, const Stop& stop) {
-    if (late_.erase(tid) != 0)
-        return stop.kind == Stop::Kind::Exited ? Status() : detach(tid, stop.kind == Stop::Kind::Signal ? stop.signal : 0);
+    if (auto late = late_.extract(tid)) return late_stopped(tid, late.mapped(), stop);
     auto it = calls_.find(tid);
     if (it == calls_.end()) return {};
     Unfinished& call = it->second;
@@ -107,6 +107,13 @@ Status UnfinishedCalls::handle_stop(pid_t tid, const Stop& stop) {
     // Without a count the kernel itself sees that the call was interrupted.
     return let_go(tid, done, sum(done.transferred, static_cast<int64_t>(done.original.rax)),
                   stop.kind == Stop::Kind::Signal ? stop.signal : 0);
+}
+
+Status UnfinishedCalls::late_stopped(pid_t tid, const Late& late, const Stop& stop) {
+    if (stop.kind == Stop::Kind::Exited) return {};
+    if (stop.kind == Stop::Kind::Signal) return detach(tid, stop.signal);
+    auto held = mend_call(late.pid.value, tid, late.began_ns);
+    return held ? go_on(late.pid, *held) : detach(tid);
 }
 
 Status UnfinishedCalls::call_ended(pid_t tid, Unfinished& call) {
@@ -146,8 +153,9 @@ int64_t UnfinishedCalls::next_deadline_ns() const {
 Expected<FreezeLeft> UnfinishedCalls::hold(HomePid pid, StopWaiter& waiter) {
     FreezeLeft left;
     for (auto it = late_.begin(); it != late_.end();) {
-        if (it->second == pid) left.late.push_back(it->first);
-        it = it->second == pid ? late_.erase(it) : std::next(it);
+        bool is_of_it = it->second.pid == pid;
+        if (is_of_it) left.late.push_back({it->first, it->second.began_ns});
+        it = is_of_it ? late_.erase(it) : std::next(it);
     }
     for (auto it = calls_.begin(); it != calls_.end();) {
         auto [tid, call] = *it;

@@ -21,8 +21,8 @@ class UnfinishedCalls {
     }
     // The stopped thread's registers say that its call is to be made again.
     Status go_on(HomePid pid, const HeldThread& thread);
-    // It is attached for nothing, and will stop once: then it is let go.
-    void await_stop(HomePid pid, pid_t tid) { late_.emplace(tid, pid); }
+    // It is attached for nothing, and will stop once: then it is let go, or its call goes on here.
+    void await_stop(HomePid pid, const LateThread& thread) { late_[thread.tid] = {pid, thread.began_ns}; }
     // One of these threads has stopped or ended.
     Status handle_stop(pid_t tid, const Stop& stop);
     // All threads of the process that are here stop as by PTRACE_INTERRUPT, and are no longer ours.
@@ -33,9 +33,9 @@ class UnfinishedCalls {
     int64_t next_deadline_ns() const;  // INT64_MAX: none
 
     bool contains(pid_t tid) const { return calls_.contains(tid) || late_.contains(tid); }
-    HomePid process_of(pid_t tid) const { return calls_.contains(tid) ? calls_.at(tid).pid : late_.at(tid); }
+    HomePid process_of(pid_t tid) const { return calls_.contains(tid) ? calls_.at(tid).pid : late_.at(tid).pid; }
     bool has(HomePid pid) const;
-    bool empty() const { return calls_.empty(); }
+    bool empty() const { return calls_.empty() && late_.empty(); }
 
   private:
     struct Unfinished {
@@ -46,13 +46,18 @@ class UnfinishedCalls {
         bool in_call = false;
         bool time_is_up = false;  // its next stop is by us
     };
+    struct Late {
+        HomePid pid;
+        int64_t began_ns = 0;
+    };
+    Status late_stopped(pid_t tid, const Late& late, const Stop& stop);
     Status issue(pid_t tid, Unfinished& call);
     Status call_ended(pid_t tid, Unfinished& call);
     Status let_go(pid_t tid, const Unfinished& call, int64_t result, int signal);
     Expected<HeldThread> hold_one(pid_t tid, Unfinished& call, StopWaiter& waiter);
 
     std::map<pid_t, Unfinished> calls_;
-    std::map<pid_t, HomePid> late_;
+    std::map<pid_t, Late> late_;
 };
 
 }  // namespace pmi

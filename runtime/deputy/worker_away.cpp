@@ -24,6 +24,7 @@
 #include "kernel-assist/userspace/userspace_assist.h"
 #include "remote/wire/compatibility.h"
 #include "remote/wire/machine.h"
+#include "remote/wire/printable.h"
 #include "remote/wire/xstate.h"
 #include "runtime/base/log.h"
 #include "runtime/base/phases.h"
@@ -31,6 +32,7 @@
 #include "runtime/deputy/reopened_file.h"
 #include "runtime/deputy/worker_loop.h"
 #include "runtime/kernel/procfs.h"
+#include "runtime/memory/guard_pages.h"
 #include "runtime/memory/pages.h"
 #include "runtime/memory/regions.h"
 #include "runtime/tracee/cpu_account.h"
@@ -71,6 +73,23 @@ Status check_regions(const wire::Image& image) {
         if (auto why = cantmove_mapping(mapping)) return fail("cantmove: {}", *why);
     }
     return {};
+}
+
+// Where the node's kernel has none, or does not tell of them, the program stays.
+Status check_guards(bool has_guards, const wire::Machine& node) {
+    if (!has_guards || node.guard_pages()) return {};
+    return fail("cantmove: it has guard pages (MADV_GUARD_INSTALL), which need Linux 6.16 on node {}", printable(node.name()));
+}
+
+// Before it stands still.
+Status look_for_guards(pid_t alive, const wire::Machine& node) {
+    if (node.guard_pages()) return {};
+    TRY_ASSIGN(auto maps, read_maps(alive));
+    std::vector<PageRun> all;
+    for (const auto& m : maps)
+        if (m.name != "[vsyscall]") all.push_back({m.start, m.end});
+    TRY_ASSIGN(auto guards, find_guard_pages(alive, all));
+    return check_guards(!guards.empty(), node);
 }
 
 // Where it began, which is another place for the next program (but where addresses are not random).
@@ -168,6 +187,7 @@ Expected<json> Worker::leave_home(HomePid pid, const NodeAddress& to, const std:
     Phases prepared;
     TRY_ASSIGN(auto session, open_session(pid, to));
     prepared.mark("session");
+    TRY(look_for_guards(thread_with_memory(pid.value), session->machine()));
     MoveFacts facts;
     TRY_ASSIGN(MoveMode chosen, choose_mode_out(pid, *session, mode, &facts));
     std::unique_ptr<LaterCopy> later;
@@ -284,7 +304,7 @@ Expected<Frozen> Worker::freeze_home(HomePid pid) {
     auto frozen = freeze(pid.value, RestartBlock::Stays, *this, kFreezeTimeoutMs, restarted_, left);
     restarted_.clear();
     if (frozen) return frozen;
-    for (pid_t tid : left.late) unfinished_.await_stop(pid, tid);
+    for (const auto& t : left.late) unfinished_.await_stop(pid, t);
     for (const auto& t : left.held) {
         if (UnfinishedCalls::is_unfinished(t.transferred, t.deadline))
             TRY(unfinished_.go_on(pid, t));
@@ -327,6 +347,8 @@ Expected<wire::Image> Worker::capture(const Frozen& frozen, HomePid pid, const w
         TRY(check_live_xstate(image, node));
         TRY(describe_regions(alive, {base, base + kAgentSize}, image, early != nullptr ? &early->layout : nullptr));
         TRY(check_regions(image));
+        TRY(describe_guard_pages(alive, early != nullptr ? early->follower->tracking().get() : nullptr, image));
+        TRY(check_guards(image.guards_size() > 0, node));
         TRY(describe_home_vdso(alive, image));
         TRY(check_open_files(pid, alive));
         TRY(files_.watch_image(pid, HomePid(alive), image, [&](const wire::MappedFile& file, const std::string& path) {
@@ -365,6 +387,7 @@ Status Worker::send_out(NodeSession& session, const wire::Image& image, pid_t pi
     auto everything = make_stop_copy();
     Mover& mover = early != nullptr ? static_cast<Mover&>(*early->follower) : *everything;
     TRY_ASSIGN(*totals, mover.send(order, session.stream()));
+    if (is_to_follow) later->pages.subtract(guard_pages_of(image));  // which they have become since they were looked at
     totals->bytes += bytes.size();
     if (early != nullptr) *totals += early->totals;
     if (is_to_follow) TRY(send_later(image, pid, session, *later));
@@ -417,7 +440,7 @@ Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, s
     DeputyProcess& p = *made;
     processes_[pid] = std::move(made);
     p.server->set_channel(pid, session->channel());
-    TRY(assist_->strip_process(frozen.alive(), p.region().place_for_batches(), *this));
+    TRY(assist_->strip_process(frozen.alive(), image, p.region().place_for_batches(), *this));
     TRY(assist_->strip_threads(states_of(frozen, image), p.region().place_for_batches(), *this));
     for (const FrozenThread& t : frozen.threads) {
         DeputyThread thread{HomePid(t.tid)};
@@ -590,6 +613,7 @@ Expected<json> Worker::hop(DeputyProcess& p, const NodeAddress& to, const std::s
         image->set_cpu_account(p.cpu_account);
         TRY(describe_home_vdso(p.alive(), *image));
         TRY(check_live_xstate(*image, session->machine()));
+        TRY(check_guards(image->guards_size() > 0, session->machine()));
         TRY(files_.wait_flushed(pid, kReadyTimeoutMs));
         std::string bytes = image->SerializeAsString();
         TRY(session->stream().send(make_stream_message(StreamKind::Image, pid.value, {}, std::as_bytes(std::span(bytes)))));

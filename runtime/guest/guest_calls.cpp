@@ -146,7 +146,7 @@ Status GuestSupervisor::dispatch(GuestThread& t) {
     switch (row->route) {
         case Route::Local:
             if (row->nr == SYS_mprotect) return change_code(t);
-            if (row->nr == SYS_madvise) return go_home(t, n.nr, "guard pages (MADV_GUARD_INSTALL)");
+            if (row->nr == SYS_madvise) return make_guards(t, *row);
             return waits_by_wall_clock(*row) ? wait_by_wall_clock(t) : let_run(t);
         case Route::Node: return answer_wall_clock(t, *row);
         case Route::Identity:

@@ -232,6 +232,8 @@ Expected<wire::Image> GuestSupervisor::capture_image(GuestProcess& p, std::vecto
     AddressRange agent{p.image.agent_base(), p.image.agent_base() + kAgentSize};
     TRY(describe_regions(p.alive(), agent, image, p.layout.regions_size() > 0 ? &p.layout : nullptr));
     set_kernel_code(image, p.image);
+    TRY(describe_guard_pages(p.alive(), p.follower ? p.follower->tracking().get() : nullptr, image));
+    image.set_carries_guards(p.image.carries_guards());
     TRY(twins_.translate(image));
     for (GuestThread* t : order) t->carried.clear(), t->cut_short = false;
     return image;

@@ -170,6 +170,7 @@ class GuestSupervisor : private StopWaiter {
 
     // -- guest_remap.cpp
     Status remap(GuestThread& t, const Row& row);
+    Status make_guards(GuestThread& t, const Row& row);
     Status remap_over_seams(GuestThread& t);
     static Expected<int64_t> remap_pieces(const CallThere& call, const std::array<uint64_t, 6>& a, uint64_t old_size, uint64_t size,
                                           const std::vector<AddressRange>& pieces, uint64_t protection, uint64_t flags);

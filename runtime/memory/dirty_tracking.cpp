@@ -10,6 +10,7 @@
 #include <iterator>
 
 #include "runtime/kernel/descriptor_copy.h"
+#include "runtime/memory/guard_pages.h"
 #include "runtime/memory/pagemap_scan.h"
 
 namespace pmi {
@@ -19,29 +20,6 @@ namespace {
 constexpr uint64_t kFeatureWpAsync = 1u << 15;
 constexpr uint64_t kPageBytes = 4096;
 constexpr std::ptrdiff_t kMostAtOnce = 64;  // mappings, which are followed in one call
-
-// All that matches, in order. `arg` has the categories and flags.
-template <typename Take>
-Status scan(int pagemap, PageRun range, ScanArg arg, Take take) {
-    auto found = room_for_scan(range.start, range.end);
-    arg.size = sizeof arg;
-    arg.vec = reinterpret_cast<uint64_t>(found.data());
-    arg.vec_len = found.size();
-    Pace pace(32768);  // pages
-    for (uint64_t at = range.start; at < range.end;) {
-        arg.start = at;
-        arg.end = range.end;
-        arg.max_pages = pace.amount();
-        int n = pace.timed([&] { return ::ioctl(pagemap, kPagemapScan, &arg); });
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return fail_errno("scan pages {:#x}-{:#x}", at, range.end);
-        for (int i = 0; i < n; i++) take(found[static_cast<size_t>(i)]);
-        uint64_t done = walked_to(arg, n);
-        if (done <= at) break;
-        at = done;
-    }
-    return {};
-}
 
 // From where the mapping before ends to where the next one begins.
 PageRun room_of(const std::vector<PageRun>& used, const PageRun& mapping) {
@@ -117,15 +95,15 @@ Expected<PageSet> DirtyTracking::touched(const std::vector<PageRun>& mappings) c
     // One scan of what lies side by side: thousands of mappings may.
     PageSet all(mappings);
     for (const auto& run : all.runs())
-        TRY(scan(pagemap_.get(), run, arg, [&](const ScanRegion& r) { touched.add(r.start, r.end); }));
+        TRY(scan_pages(pagemap_.get(), run, arg, [&](const ScanRegion& r) { touched.add(r.start, r.end); }));
     return touched;
 }
 
 Expected<PageSet> DirtyTracking::take_written(const std::vector<PageRun>& mappings) const {
     ScanArg arg{};
     arg.flags = kScanProtect;
-    arg.category_inverted = kPageIsFile | kPageIsPfnzero;
-    arg.category_mask = kPageIsFile | kPageIsPfnzero | kPageIsWritten;
+    arg.category_inverted = kPageIsFile | kPageIsPfnzero | guard_category();
+    arg.category_mask = arg.category_inverted | kPageIsWritten;
     arg.category_anyof_mask = kPageIsPresent | kPageIsSwapped;
     arg.return_mask = kPageIsWritten;
     PageSet written;
@@ -133,20 +111,20 @@ Expected<PageSet> DirtyTracking::take_written(const std::vector<PageRun>& mappin
     for (const auto& side_by_side : all.runs()) {
         TRY_ASSIGN(PageSet touched, this->touched({side_by_side}));
         for (const auto& run : close_runs(touched))
-            TRY(scan(pagemap_.get(), run, arg, [&](const ScanRegion& r) { written.add(r.start, r.end); }));
+            TRY(scan_pages(pagemap_.get(), run, arg, [&](const ScanRegion& r) { written.add(r.start, r.end); }));
     }
     return written;
 }
 
 Expected<DirtyTracking::Pages> DirtyTracking::look(const std::vector<PageRun>& mappings) const {
     ScanArg arg{};
-    arg.category_inverted = arg.category_mask = kPageIsFile | kPageIsPfnzero;
+    arg.category_inverted = arg.category_mask = kPageIsFile | kPageIsPfnzero | guard_category();
     arg.category_anyof_mask = kPageIsPresent | kPageIsSwapped;
     arg.return_mask = kPageIsFollowed | kPageIsWritten;
     Pages pages;
     PageSet all(mappings);
     for (const auto& run : all.runs())
-        TRY(scan(pagemap_.get(), run, arg, [&](const ScanRegion& r) {
+        TRY(scan_pages(pagemap_.get(), run, arg, [&](const ScanRegion& r) {
             pages.own.add(r.start, r.end);
             if (r.categories == kPageIsFollowed) pages.clean.add(r.start, r.end);
         }));

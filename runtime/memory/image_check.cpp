@@ -95,6 +95,24 @@ Status check_all_regions(const wire::Image& image) {
     return {};
 }
 
+// In order, each in private anonymous memory.
+Status check_guards(const wire::Image& image) {
+    auto region = image.regions().begin();
+    uint64_t previous = 0;
+    for (const auto& g : image.guards()) {
+        bool is_range = g.start() < g.end() && g.start() % kPage == 0 && g.end() % kPage == 0 && g.start() >= previous;
+        uint64_t covered = g.start();
+        for (; is_range && region != image.regions().end() && region->start() <= covered; ++region) {
+            bool is_private = region->kind() == wire::Region::ANONYMOUS && !region->shared();
+            if (region->end() > covered && is_private) covered = region->end();
+            if (covered >= g.end()) break;
+        }
+        if (!is_range || covered < g.end()) return fail("guard pages at {:#x}-{:#x}", g.start(), g.end());
+        previous = g.end();
+    }
+    return {};
+}
+
 Status as_image(Status checked) { return checked ? Status() : Status(std::move(checked.error()).within("an image that can't be")); }
 
 }  // namespace
@@ -102,7 +120,8 @@ Status as_image(Status checked) { return checked ? Status() : Status(std::move(c
 Status check_image_layout(const wire::Image& image) {
     TRY(as_image(check_agent(image.agent_base())));
     TRY(as_image(check_files(image)));
-    return as_image(check_all_regions(image));
+    TRY(as_image(check_all_regions(image)));
+    return as_image(check_guards(image));
 }
 
 Status check_image(const wire::Image& image) {

@@ -4,8 +4,13 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <vector>
+
+#include "runtime/base/error.h"
+#include "runtime/memory/pace.h"
+#include "runtime/memory/page_set.h"
 
 namespace pmi {
 
@@ -37,6 +42,29 @@ inline std::vector<ScanRegion> room_for_scan(uint64_t start, uint64_t end) {
 inline uint64_t walked_to(const ScanArg& arg, int found) {
     const auto* regions = reinterpret_cast<const ScanRegion*>(arg.vec);  // NOLINT: as the kernel has it
     return found > 0 ? std::max(arg.walk_end, regions[found - 1].end) : arg.walk_end;
+}
+
+// All that matches, in order, bit by bit: a scan holds the process's page faults up. `arg` has the categories and flags.
+template <typename Take>
+Status scan_pages(int pagemap, PageRun range, ScanArg arg, Take take) {
+    auto found = room_for_scan(range.start, range.end);
+    arg.size = sizeof arg;
+    arg.vec = reinterpret_cast<uint64_t>(found.data());
+    arg.vec_len = found.size();
+    Pace pace(32768);  // pages
+    for (uint64_t at = range.start; at < range.end;) {
+        arg.start = at;
+        arg.end = range.end;
+        arg.max_pages = pace.amount();
+        int n = pace.timed([&] { return ::ioctl(pagemap, kPagemapScan, &arg); });
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return fail_errno("scan pages {:#x}-{:#x}", at, range.end);
+        for (int i = 0; i < n; i++) take(found[static_cast<size_t>(i)]);
+        uint64_t done = walked_to(arg, n);
+        if (done <= at) break;
+        at = done;
+    }
+    return {};
 }
 
 }  // namespace pmi

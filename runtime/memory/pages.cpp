@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "runtime/memory/guard_pages.h"
 #include "runtime/memory/pagemap_scan.h"
 
 namespace pmi {
@@ -40,7 +41,7 @@ Expected<std::vector<PageRun>> PageMap::scan(uint64_t start, uint64_t end, bool 
         arg.end = end;
         arg.vec = reinterpret_cast<uint64_t>(found.data());
         arg.vec_len = found.size();
-        if (own_only) arg.category_inverted = arg.category_mask = kPageIsFile | kPageIsPfnzero;
+        arg.category_inverted = arg.category_mask = guard_category() | (own_only ? kPageIsFile | kPageIsPfnzero : 0);
         arg.category_anyof_mask = kPageIsPresent | kPageIsSwapped;
         arg.return_mask = kPageIsPresent;
         int n = ::ioctl(fd_.get(), kPagemapScan, &arg);

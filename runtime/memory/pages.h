@@ -18,9 +18,9 @@ class PageMap {
   public:
     static Expected<PageMap> open(pid_t pid);
     // Pages in [start, end) that are the process's own (anonymous or copied on write, in memory or swapped), without
-    // the shared zero page. Ordered, merged.
+    // the shared zero page and guard pages (guard_pages.h). Ordered, merged.
     Expected<std::vector<PageRun>> own_pages(uint64_t start, uint64_t end) const;
-    // Pages that are there at all, of whatever kind.
+    // Pages that are there at all, of whatever kind but guard pages.
     Expected<std::vector<PageRun>> present_pages(uint64_t start, uint64_t end) const;
 
   private:

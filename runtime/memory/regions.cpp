@@ -9,6 +9,8 @@
 #include <map>
 #include <optional>
 
+#include "runtime/memory/dirty_tracking.h"
+#include "runtime/memory/guard_pages.h"
 #include "runtime/tracee/freezer.h"
 #include "runtime/tracee/memory.h"
 
@@ -46,9 +48,10 @@ uint64_t readable_size(pid_t pid, const MapsEntry& m) {
     return m.offset + (low - m.start);
 }
 
-// Userfaultfd's marks on mappings that are followed, or whose pages come later, are ours (dirty_tracking.h, userfault.h).
+// Userfaultfd's marks on mappings that are followed, or whose pages come later, are ours (dirty_tracking.h, userfault.h). That a
+// mapping may have guard pages (Linux 6.19) its guard pages say.
 std::string without_tracking(std::string vm_flags) {
-    for (const char* mark : {" uw", " um"})
+    for (const char* mark : {" uw", " um", " gu"})
         if (size_t at = (" " + vm_flags).find(mark); at != std::string::npos) vm_flags.erase(at, 3);
     return vm_flags;
 }
@@ -163,6 +166,37 @@ Status describe_regions(pid_t pid, AddressRange agent, wire::Image& image, const
         r.set_file(files.index_of(pid, m));
     }
     return {};
+}
+
+Status describe_guard_pages(pid_t pid, const DirtyTracking* tracking, wire::Image& image) {
+    image.clear_guards();
+    image.set_carries_guards(tells_guard_pages());
+    std::vector<PageRun> anonymous, others;
+    for (const auto& r : image.regions()) {
+        bool is_anonymous = r.kind() == wire::Region::ANONYMOUS && !r.shared();
+        if (r.kind() != wire::Region::VDSO) (is_anonymous ? anonymous : others).push_back({r.start(), r.end()});
+    }
+    TRY_ASSIGN(auto elsewhere, find_guard_pages(pid, others));
+    if (!elsewhere.empty())
+        return fail("cantmove: it has guard pages in a mapped file or shared memory (MADV_GUARD_INSTALL, at {:x})",
+                    elsewhere.runs().front().start);
+    if (tracking != nullptr) {
+        TRY_ASSIGN(auto touched, tracking->touched(anonymous));
+        anonymous = close_runs(touched);
+    }
+    TRY_ASSIGN(auto guards, find_guard_pages(pid, anonymous));
+    for (const auto& run : guards.runs()) {
+        wire::PageRange& range = *image.add_guards();
+        range.set_start(run.start);
+        range.set_end(run.end);
+    }
+    return {};
+}
+
+PageSet guard_pages_of(const wire::Image& image) {
+    PageSet guards;
+    for (const auto& range : image.guards()) guards.add(range.start(), range.end());
+    return guards;
 }
 
 std::vector<MapsEntry> shared_mappings_of(const wire::Image& image) {

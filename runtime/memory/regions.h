@@ -11,8 +11,11 @@
 #include "remote/wire/image.pb.h"
 #include "runtime/base/error.h"
 #include "runtime/kernel/procfs.h"
+#include "runtime/memory/page_set.h"
 
 namespace pmi {
+
+class DirtyTracking;
 
 struct AddressRange {
     uint64_t start = 0, end = 0;
@@ -25,6 +28,11 @@ struct AddressRange {
 Status describe_regions(pid_t pid, AddressRange agent, wire::Image& image, const wire::Image* before = nullptr);
 // How old they may be in the rounds of a program that runs. A madvise(2) of the whole of a mapping later than that is not noticed.
 constexpr int64_t kFlagsCountNs = 250'000'000;
+// Fills image.guards, of the regions that it has. All threads of the process are stopped. `tracking`, of all of its private
+// mappings: only what was touched since is looked at. Error: there are some that can't be carried, in mapped files or shared
+// memory.
+Status describe_guard_pages(pid_t pid, const DirtyTracking* tracking, wire::Image& image);
+PageSet guard_pages_of(const wire::Image& image);
 // Its shared mappings of files, as far as these tell which memory it is.
 std::vector<MapsEntry> shared_mappings_of(const wire::Image& image);
 // Of a guest's image: home's kernel code is where it was when the program came (`arrived`), whatever stands there for it; and

@@ -1,12 +1,11 @@
 // pmictl: control. Its commands about processes talk to the supervisors of this user's jobs, those about
 // nodes to pmid, those about keys to the key directory.
 #include <CLI/CLI.hpp>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <functional>
 
 #include "runtime/base/escaped.h"
+#include "runtime/base/output_end.h"
 #include "runtime/pmictl/job_commands.h"
 #include "runtime/pmictl/key_commands.h"
 #include "runtime/pmictl/node_commands.h"
@@ -86,13 +85,6 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
     return kUsage;
 }
 
-// What was printed has to have got there. Who has closed standard output does not want it.
-int end(int status) {
-    if (std::fflush(stdout) == 0 || errno == EBADF) return status;
-    std::fprintf(stderr, "pmictl: write to standard output: %s\n", std::strerror(errno));
-    return status != 0 ? status : 1;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -114,9 +106,9 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        if (error.get_exit_code() == 0) return end(app.exit(error));
+        if (error.get_exit_code() == 0) return pmi::end_output("pmictl", app.exit(error));
         return usage_error(app, error);
     }
     key_options.keys = node_options.keys;
-    return end(chosen());
+    return pmi::end_output("pmictl", chosen());
 }

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "runtime/base/escaped.h"
+#include "runtime/base/output_end.h"
 #include "runtime/pmirun/control_socket.h"
 #include "runtime/pmirun/environment.h"
 #include "runtime/pmirun/held_signals.h"
@@ -69,8 +70,8 @@ int main(int argc, char** argv) {
     auto options = parse_options(argc, argv);
     if (!options) return complain(kExitLauncherFailed, options.error().message());
     switch (options->action) {
-        case Action::ShowHelp: ::fputs(help_text(), stdout); return 0;
-        case Action::ShowVersion: ::puts("pmirun " PMI_VERSION); return 0;
+        case Action::ShowHelp: ::fputs(help_text(), stdout); return pmi::end_output("pmirun", 0);
+        case Action::ShowVersion: ::puts("pmirun " PMI_VERSION); return pmi::end_output("pmirun", 0);
         case Action::Run: break;
     }
     if (options->insecure)

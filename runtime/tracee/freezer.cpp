@@ -63,7 +63,10 @@ class Attempt {
             attached_.insert(t.tid);
             stopped_.insert(t.tid);
         }
-        attached_.insert(left.late.begin(), left.late.end());
+        for (const auto& t : left.late) {
+            attached_.insert(t.tid);
+            began_[t.tid] = t.began_ns;
+        }
     }
 
     Status attach_new_threads(bool* found) {
@@ -172,7 +175,7 @@ class Attempt {
     void let_go(pid_t tid, FreezeLeft& left) {
         if (const HeldThread* h = held(tid)) {
             left.held.push_back(*h);
-        } else if (auto unfinished = mend_call(tid)) {
+        } else if (auto unfinished = mend_call(pid_, tid, began(tid))) {
             left.held.push_back(*unfinished);
         } else {
             (void)detach(tid);
@@ -184,7 +187,7 @@ class Attempt {
         constexpr int kMomentMs = 20;
         auto status = waiter_.wait(tid, kMomentMs);
         if (!status) {
-            left.late.push_back(tid);
+            left.late.push_back({tid, began(tid)});
             return;
         }
         Stop s = classify(*status);
@@ -193,27 +196,6 @@ class Attempt {
             (void)detach(tid, s.signal);
         else
             let_go(tid, left);
-    }
-
-    // What the stop did to its call; a call that can't be left to the thread is the caller's.
-    std::optional<HeldThread> mend_call(pid_t tid) {
-        auto regs = get_registers(tid);
-        if (!regs) return std::nullopt;
-        RemoteMemory memory(tid);
-        FrozenThread t;
-        t.tid = tid;
-        t.registers = *regs;
-        t.began_ns = began(tid);
-        bool handled = handler_is_due(pid_, tid);
-        take_unfinished(pid_, handled, nullptr, t);
-        auto timeout = settle(t.registers, t.began_ns, RestartBlock::Stays, handled, memory);
-        bool changed = timeout && t.registers.rax != regs->rax;
-        // A restart block of its own is still there.
-        if (changed && static_cast<int64_t>(regs->rax) != kErestartBlock &&
-            write_timeout(t.registers, *timeout, monotonic_ns(), memory, tid))
-            (void)set_registers(tid, t.registers);
-        if (t.transferred == 0 && !t.deadline) return std::nullopt;
-        return HeldThread{tid, t.transferred, t.deadline};
     }
 
     pid_t pid_;
@@ -264,6 +246,26 @@ Expected<FrozenThread> take(pid_t pid, pid_t tid, const Attempt& attempt, Restar
 Expected<VdsoRange> find_vdso(pid_t pid) {
     TRY_ASSIGN(auto vdso, find_vdso_mapping(pid));
     return vdso ? VdsoRange{vdso->start, vdso->end} : VdsoRange{};
+}
+
+std::optional<HeldThread> mend_call(pid_t pid, pid_t tid, int64_t began_ns) {
+    auto regs = get_registers(tid);
+    if (!regs) return std::nullopt;
+    RemoteMemory memory(tid);
+    FrozenThread t;
+    t.tid = tid;
+    t.registers = *regs;
+    t.began_ns = began_ns;
+    bool handled = handler_is_due(pid, tid);
+    take_unfinished(pid, handled, nullptr, t);
+    auto timeout = settle(t.registers, t.began_ns, RestartBlock::Stays, handled, memory);
+    bool changed = timeout && t.registers.rax != regs->rax;
+    // A restart block of its own is still there.
+    if (changed && static_cast<int64_t>(regs->rax) != kErestartBlock &&
+        write_timeout(t.registers, *timeout, monotonic_ns(), memory, tid))
+        (void)set_registers(tid, t.registers);
+    if (t.transferred == 0 && !t.deadline) return std::nullopt;
+    return HeldThread{tid, t.transferred, t.deadline};
 }
 
 Status step_out_of_vdso(pid_t tid, VdsoRange vdso, StopWaiter& waiter) {

@@ -53,11 +53,21 @@ struct HeldThread {
     std::optional<CallDeadline> deadline;
 };
 
+// One that is still to stop, for nothing: let go of then (mend_call).
+struct LateThread {
+    pid_t tid = 0;
+    int64_t began_ns = 0;  // since when it has been waiting, as it was before it was told to stop
+};
+
 // What a freeze that failed leaves attached.
 struct FreezeLeft {
     std::vector<HeldThread> held;  // stopped, with their own registers
-    std::vector<pid_t> late;       // still to stop, for nothing: to be detached then
+    std::vector<LateThread> late;
 };
+
+// Mends what a stop did to the call of a stopped thread, which has been waiting since `began_ns`. With an answer, its call can't be
+// left to it; without one it may be detached.
+std::optional<HeldThread> mend_call(pid_t pid, pid_t tid, int64_t began_ns);
 
 // Stops all threads, which die if their tracer does. `left` has the threads that the caller has stopped already; on failure all
 // but what it says then are running again and unattached. `restarted`: as put_back() has told before. Fails after timeout_ms when

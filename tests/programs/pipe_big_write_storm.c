@@ -11,6 +11,7 @@ static void* storm(void* unused) {
     while (!done) {
         CHECK_ZERO(pthread_create(&thread, NULL, nothing, NULL));
         CHECK_ZERO(pthread_join(thread, NULL));
+        usleep(100);  // without it nobody else gets a CPU, for seconds (seen on Linux 6.18 with two of them)
     }
     return unused;
 }

@@ -15,6 +15,8 @@
 #include <optional>
 #include <thread>
 
+#include "runtime/memory/guard_pages.h"
+
 namespace pmi {
 namespace {
 
@@ -124,6 +126,29 @@ TEST_F(DirtyTrackingTest, PagesGivenBackAreNotItsOwn) {
     step();
     EXPECT_EQ(look().own, pages({0, 1, 2, 4, 5, 6, 7}));
     EXPECT_EQ(look().clean, pages({0, 1, 4, 5, 6, 7}));
+}
+
+TEST_F(DirtyTrackingTest, GuardPagesAreTouchedAndNotItsOwn) {
+    if (!tells_guard_pages()) GTEST_SKIP() << "this kernel does not tell of guard pages";
+    start({[this] { ::madvise(memory_ + 2 * kPage, 2 * kPage, kGuardInstall); },
+           [this] { ::madvise(memory_ + 3 * kPage, kPage, kGuardRemove), memory_[3 * kPage] = 1; }});
+    step();
+    for (int again = 0; again < 2; again++) {
+        auto touched = tracking_->touched(all());
+        ASSERT_TRUE(touched);
+        for (size_t guard : {2, 3}) EXPECT_TRUE(touched->contains(page(memory_, guard)));
+        EXPECT_FALSE(touched->contains(page(memory_, 1)));
+        EXPECT_EQ(look().own, pages({0, 1, 4, 5, 6, 7}));
+        auto taken = tracking_->take_written(all());
+        ASSERT_TRUE(taken);
+        EXPECT_EQ(*taken, pages({}));
+    }
+    step();
+    EXPECT_EQ(look().own, pages({0, 1, 3, 4, 5, 6, 7}));
+    EXPECT_EQ(look().clean, pages({0, 1, 4, 5, 6, 7}));
+    auto guards = find_guard_pages(child_, all());
+    ASSERT_TRUE(guards);
+    EXPECT_EQ(*guards, pages({2}));
 }
 
 TEST_F(DirtyTrackingTest, ANewMappingAtAnOldPlaceIsNotClean) {

@@ -30,6 +30,12 @@ wire::Thread* add_thread(wire::Image& image, int32_t tid) {
     return t;
 }
 
+void add_guards(wire::Image& image, uint64_t start, uint64_t end) {
+    auto* g = image.add_guards();
+    g->set_start(start);
+    g->set_end(end);
+}
+
 wire::Image right_image() {
     wire::Image image;
     image.set_pid(42);
@@ -41,6 +47,10 @@ wire::Image right_image() {
     add_region(image, 0x400000, 0x402000, wire::Region::FILE);
     add_region(image, 0x402000, 0x403000, wire::Region::ANONYMOUS);
     add_region(image, kAgentBase + kAgentSize, kAgentBase + kAgentSize + kPage, wire::Region::ANONYMOUS);
+    add_region(image, kAgentBase + kAgentSize + kPage, kAgentBase + kAgentSize + 3 * kPage, wire::Region::ANONYMOUS);
+    add_guards(image, 0x402000, 0x403000);
+    add_guards(image, kAgentBase + kAgentSize, kAgentBase + kAgentSize + 2 * kPage);  // of two regions
+    add_guards(image, kAgentBase + kAgentSize + 2 * kPage, kAgentBase + kAgentSize + 3 * kPage);
     return image;
 }
 
@@ -88,6 +98,17 @@ const Damage kOfRegions[] = {
     {"an agent at", [](auto& i) { i.set_agent_base((uint64_t{1} << 47) - kPage); }},
     {"an agent at", [](auto& i) { i.set_agent_base(~uint64_t{0xfff}); }},
 };
+const Damage kOfGuards[] = {
+    {"guard pages at 0x402000-0x402000", [](auto& i) { i.mutable_guards(0)->set_end(0x402000); }},
+    {"guard pages at 0x402001", [](auto& i) { i.mutable_guards(0)->set_start(0x402001); }},
+    {"guard pages at 0x401000", [](auto& i) { i.mutable_guards(0)->set_start(0x401000); }},
+    {"-0x404000", [](auto& i) { i.mutable_guards(0)->set_end(0x404000); }},
+    {"guard pages at", [](auto& i) { i.mutable_guards()->SwapElements(0, 1); }},
+    {"guard pages at", [](auto& i) { i.mutable_guards(2)->set_end(i.mutable_guards(2)->end() + kPage); }},
+    {"guard pages at", [](auto& i) { i.mutable_guards(2)->set_end(~uint64_t{0xfff}); }},
+    {"guard pages at 0x402000", [](auto& i) { i.mutable_regions(1)->set_shared(true); }},
+    {"guard pages at 0x402000", [](auto& i) { i.mutable_regions(1)->set_kind(wire::Region::FILE); }},
+};
 const Damage kOfTasks[] = {
     {"no leader", [](auto& i) { i.clear_threads(); }},
     {"no leader", [](auto& i) { i.mutable_threads()->SwapElements(0, 1); }},
@@ -111,6 +132,7 @@ const Damage kOfTasks[] = {
     {"a CPU timer of 1 bytes", [](auto& i) { i.add_cpu_timers("x"); }},
 };
 INSTANTIATE_TEST_SUITE_P(Regions, Damaged, testing::ValuesIn(kOfRegions));
+INSTANTIATE_TEST_SUITE_P(Guards, Damaged, testing::ValuesIn(kOfGuards));
 INSTANTIATE_TEST_SUITE_P(Tasks, Damaged, testing::ValuesIn(kOfTasks));
 
 // Before the last round nothing is known of the threads.

@@ -1,6 +1,6 @@
 # Unit tests of runtime/job, runtime/control, runtime/deputy, runtime/tracee, and of the launcher as it is seen from outside.
 include(GoogleTest)
-foreach(name IN ITEMS call_server control cpu_time figures file_changes job launch movable open_gate partial_transfer processes procfs remote_memory run_to_return watched_files)
+foreach(name IN ITEMS call_server control cpu_time figures file_changes job launch movable open_gate partial_transfer processes procfs remote_memory run_to_return unfinished_calls watched_files)
   add_executable(unit-${name} ${CMAKE_CURRENT_LIST_DIR}/${name}_test.cpp)
   target_link_libraries(unit-${name} PRIVATE GTest::gtest GTest::gtest_main)
   gtest_discover_tests(unit-${name} TEST_PREFIX unit/${name}/ PROPERTIES LABELS unit TIMEOUT 120 DISCOVERY_TIMEOUT 30)
@@ -20,6 +20,7 @@ target_link_libraries(unit-run_to_return PRIVATE pmi_tracee)
 target_link_libraries(unit-processes PRIVATE pmi_job)
 target_link_libraries(unit-procfs PRIVATE pmi_kernel)
 target_link_libraries(unit-open_gate PRIVATE pmi_deputy)
+target_link_libraries(unit-unfinished_calls PRIVATE pmi_deputy)
 target_link_libraries(unit-watched_files PRIVATE pmi_deputy)
 target_link_libraries(unit-call_server PRIVATE pmi_deputy)
 target_sources(unit-launch PRIVATE ${CMAKE_CURRENT_LIST_DIR}/../../runtime/pmirun/options.cpp

@@ -23,6 +23,14 @@ def case_help_and_version(t):
         t.works("pmictl", "key", action, "--help")
 
 
+def case_output_that_is_lost(t):
+    with open("/dev/full", "w") as full:
+        for tool in ("pmirun", "pmictl", "pmid"):
+            for option in ("--help", "--version"):
+                t.fails(tool, option, stdout=full, says=("standard output", "No space left"))
+        t.fails("pmictl", "ps", stdout=full, says=("standard output", "No space left"))
+
+
 def case_pmictl_usage(t):
     def usage(*words, says=()):
         t.fails("pmictl", *words, status=USAGE, says=says)

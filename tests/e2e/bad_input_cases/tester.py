@@ -43,10 +43,10 @@ class Tester:
                "PMI_KEYS": self.run.keys, **changes}
         return {name: value for name, value in env.items() if value is not None}
 
-    def call(self, *words, cwd="/", within=WITHIN, **changes):
+    def call(self, *words, cwd="/", within=WITHIN, stdout=subprocess.PIPE, **changes):
         command = [self.run.tool(words[0]), *map(str, words[1:])]
         try:
-            return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=within, cwd=cwd,
+            return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, errors="replace", timeout=within, cwd=cwd,
                                   env=self.environment(**changes), stdin=subprocess.DEVNULL)
         except subprocess.TimeoutExpired:
             raise Failed(f"{' '.join(map(str, words))} took more than {within} s") from None
