@@ -34,6 +34,14 @@ Status ControlServer::start() {
     return loop_.watch(listener_.get(), EPOLLIN, [this](uint32_t) { accept_some(); });
 }
 
+Status ControlServer::listen_at(Fd socket) {
+    constexpr int kBacklog = 128;
+    if (::listen(socket.get(), kBacklog) != 0) return fail_errno("listen at a control socket");
+    loop_.forget(listener_.get());
+    listener_ = std::move(socket);
+    return start();
+}
+
 void ControlServer::accept_some() {
     for (int i = 0; i < 16; i++) {  // then let others have their turn
         Fd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));

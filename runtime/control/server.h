@@ -31,6 +31,8 @@ class ControlServer {
     ControlServer& operator=(const ControlServer&) = delete;
 
     Status start();
+    // Bound, not yet listening: instead of the listener so far, which nobody finds any more.
+    Status listen_at(Fd socket);
     // A connection that was accepted before this process took over.
     void adopt(Fd connection);
     void reply(const RequestId& request, nlohmann::json answer);

@@ -43,8 +43,9 @@ Status check_socket_directory(const std::string& path) {
     return {};
 }
 
-Expected<std::string> make_socket_directory() {
-    std::string path = own_directory();
+namespace {
+
+Expected<std::string> make_directory(const std::string& path) {
     // mkdir doesn't follow a symbolic link at the end. A umask may have taken even our own bits away.
     if (::mkdir(path.c_str(), 0700) == 0)
         ::chmod(path.c_str(), 0700);
@@ -52,6 +53,19 @@ Expected<std::string> make_socket_directory() {
         return fail_errno("make control directory {}", path);
     TRY(check_socket_directory(path));
     return path;
+}
+
+}  // namespace
+
+Expected<std::string> make_socket_directory() { return make_directory(own_directory()); }
+
+Expected<std::string> place_again(const std::string& path) {
+    size_t slash = path.rfind('/');
+    if (slash == std::string::npos) return fail("control socket {}: no directory", path);
+    auto directory = make_directory(path.substr(0, slash));
+    if (!directory) directory = make_directory(in_tmp());
+    if (!directory) return std::move(directory.error());
+    return *directory + path.substr(slash);
 }
 
 Status check_own_directory() {

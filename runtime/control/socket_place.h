@@ -14,6 +14,9 @@ constexpr const char* kSocketSuffix = ".sock";
 
 // The directory for new sockets, made if need be and checked.
 Expected<std::string> make_socket_directory();
+// Where a socket may be found that was at `path`, in a directory as above, and is gone: there again if that can be had, else in
+// /tmp/pmi-UID/.
+Expected<std::string> place_again(const std::string& path);
 // That the directory for new sockets is fit for them, if it is there.
 Status check_own_directory();
 // All directories in which this user's sockets may be; only those that exist and pass the check.

@@ -33,6 +33,10 @@ Status Job::start() {
     return {};
 }
 
+void Job::listen_at(Fd socket) {
+    if (auto done = server_.listen_at(std::move(socket)); !done) spdlog::error("{}", done.error().message());
+}
+
 Job::Done Job::answer_to(const RequestId& id) {
     return [this, id](const json& reply) { server_.reply(id, reply); };
 }

@@ -31,6 +31,8 @@ class Job {
     // Takes over the inherited descriptors and begins to serve. The loop stops when the job is over.
     Status start();
     void flush() { server_.flush(); }
+    // Its control socket has got another name.
+    void listen_at(Fd socket);
     // For --summary: what the calls of all its processes have cost while they were away.
     std::string summary() const;
 

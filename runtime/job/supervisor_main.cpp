@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <functional>
 
 #include "runtime/base/log.h"
+#include "runtime/control/socket_names.h"
 #include "runtime/job/job.h"
 #include "runtime/job/summary.h"
 #include "runtime/job/supervisor_log.h"
@@ -29,19 +31,22 @@ void prepare_process() {
 }
 
 // To be gone before the listener is closed: a name that nobody listens on is free for the next job, whose socket this would be.
-struct SocketNames {
-    const SupervisorOptions& options;
-    ~SocketNames() {
-        ::unlink(options.socket.c_str());
-        if (!options.socket_link.empty()) ::unlink(options.socket_link.c_str());
-    }
+struct NamesOfJob {
+    explicit NamesOfJob(const SupervisorOptions& o) : names(o.socket_now.empty() ? o.socket : o.socket_now, o.socket_link) {}
+    ~NamesOfJob() { names.remove(); }
+    control::SocketNames names;
 };
 
 Status supervise(const SupervisorOptions& options) {
     TRY_ASSIGN(auto loop, control::EventLoop::create());
     Job job(*loop, options);
-    SocketNames names{options};
+    NamesOfJob socket(options);
     TRY(job.start());
+    std::function<void()> look = [&] {
+        if (Fd again = socket.names.renew(); again.valid()) job.listen_at(std::move(again));
+        loop->after(control::kLookForNames, look);
+    };
+    look();
     loop->run();
     job.flush();
     if (options.summary >= 0) write_summary(options.summary, job.summary());

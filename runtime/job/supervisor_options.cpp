@@ -20,6 +20,8 @@ Status take(SupervisorOptions& o, std::string_view name, std::string_view value)
     if (name == "--client") return take_number(value, o.clients.emplace_back());
     if (name == "--socket")
         o.socket = value;
+    else if (name == "--socket-now")
+        o.socket_now = value;
     else if (name == "--socket-link")
         o.socket_link = value;
     else if (name == "--name")

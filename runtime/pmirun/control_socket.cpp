@@ -24,15 +24,11 @@ Expected<ControlSocket> make_control_socket(const std::string& wanted) {
     ControlSocket s;
     auto name = fresh_name();
     if (!name && wanted.empty()) return std::move(name.error());
-    s.path = wanted.empty() ? *name : wanted;
-    TRY_ASSIGN(s.fd, control::bind_unix(s.path));
-    if (!wanted.empty() && name && ::symlink(wanted.c_str(), name->c_str()) == 0) s.also = *name;
+    std::string path = wanted.empty() ? *name : wanted, link;
+    TRY_ASSIGN(s.fd, control::bind_unix(path));
+    if (!wanted.empty() && name && ::symlink(wanted.c_str(), name->c_str()) == 0) link = *name;
+    s.names = control::SocketNames(path, link);
     return s;
-}
-
-void ControlSocket::remove() const {
-    ::unlink(path.c_str());
-    if (!also.empty()) ::unlink(also.c_str());
 }
 
 }  // namespace pmi::launch

@@ -4,14 +4,13 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/fd.h"
+#include "runtime/control/socket_names.h"
 
 namespace pmi::launch {
 
 struct ControlSocket {
     Fd fd;  // bound, not yet listening
-    std::string path;
-    std::string also;     // with --control: the link in the control directory by which pmictl finds it; else empty
-    void remove() const;  // the files
+    control::SocketNames names;
 };
 
 // `wanted` empty: a new name in the control directory.

@@ -38,11 +38,11 @@ int launch(const Options& options, const HeldSignals& held, char** argv) {
         complain(0, preload + ": a name with a space or colon in it can't be preloaded; going on as with --no-preload");
         preload.clear();
     }
-    std::vector<std::string> environment = program_environment(environ, options, preload, socket->path, kernel_has_yama());
+    std::vector<std::string> environment = program_environment(environ, options, preload, socket->names.path(), kernel_has_yama());
     auto supervisor = start_supervisor(options, *socket, argv, environ);
     auto give_up = [&](int status, const std::string& why) {
         if (supervisor) supervisor->dismiss();
-        socket->remove();
+        socket->names.remove();
         return complain(status, why);
     };
     if (!supervisor) return give_up(kExitLauncherFailed, supervisor.error().message());

@@ -25,12 +25,14 @@ namespace {
 
 constexpr char kDismissed = 'D';
 constexpr int kListener = 3, kProgram = 4, kLifeline = 5, kSummary = 6, kFirstFree = 7;
+constexpr int kBacklog = 128;
 constexpr size_t kMaxWaiting = 64;  // connections that have said nothing yet
 
 // What the standby knows. Its descriptors have fixed numbers, above.
 struct Standby {
     const Options& options;
-    const ControlSocket& socket;
+    control::SocketNames names;
+    std::string job;         // what its processes have in PMI_JOB: the first name of the socket
     std::string supervisor;  // the program that takes over
     pid_t program = 0;
     bool started = false;  // PROGRAM's exec has happened
@@ -41,11 +43,12 @@ struct Standby {
     void on_lifeline();
     void on_program_end();
     void accept_one();
+    void renew_names();
     void take_over(size_t spoke_at);
     void become_supervisor();
     std::vector<std::string> supervisor_arguments() const;
     [[noreturn]] void end() const {
-        socket.remove();
+        names.remove();
         ::_exit(0);
     }
 };
@@ -56,12 +59,13 @@ std::vector<std::string> Standby::supervisor_arguments() const {
                                   "--program=" + std::to_string(program),
                                   "--listener=" + std::to_string(kListener),
                                   "--pidfd=" + std::to_string(kProgram),
-                                  "--socket=" + socket.path,
+                                  "--socket=" + job,
                                   "--log-level=" + options.log_level};
     auto add = [&](const char* name, const std::string& value) {
         if (!value.empty()) a.push_back(std::string(name) + "=" + value);
     };
-    add("--socket-link", socket.also);
+    add("--socket-link", names.link());
+    if (names.path() != job) add("--socket-now", names.path());
     add("--stderr", stderr_file);
     add("--node", options.node);
     add("--keys", options.keys);
@@ -104,7 +108,7 @@ void Standby::on_lifeline() {
 }
 
 void Standby::on_program_end() {
-    if (!has_leftover_process(socket.path)) end();
+    if (!has_leftover_process(job)) end();
     become_supervisor();
     end();
 }
@@ -129,12 +133,19 @@ void Standby::take_over(size_t at) {
     become_supervisor();
 }
 
+void Standby::renew_names() {
+    Fd listener = names.renew();
+    if (listener.valid() && ::listen(listener.get(), kBacklog) == 0) (void)::dup3(listener.get(), kListener, O_CLOEXEC);
+}
+
 void Standby::run() {
     for (;;) {
         // Before PROGRAM runs nobody can mean it: requests wait.
         std::vector<pollfd> polled = {{kProgram, POLLIN, 0}, {started ? -1 : kLifeline, POLLIN, 0}, {kListener, POLLIN, 0}};
         for (const Fd& fd : waiting) polled.push_back({started ? fd.get() : -1, POLLIN, 0});
-        if (::poll(polled.data(), polled.size(), -1) < 0) continue;
+        int ready = ::poll(polled.data(), polled.size(), static_cast<int>(control::kLookForNames.count()));
+        renew_names();
+        if (ready <= 0) continue;
         if (polled[1].revents != 0) on_lifeline();
         if (polled[0].revents != 0) on_program_end();
         for (size_t i = polled.size(); i-- > 3;)
@@ -229,13 +240,15 @@ struct Start {
     lift_limits();
     if (::chdir("/") != 0) give_up(start.lifeline, "go to /");
     ::umask(077);
-    Standby standby{start.options, start.socket, find_supervisor(), start.program, false, regular_file_identity(STDERR_FILENO), {}};
+    const auto& names = start.socket.names;
+    Standby standby{
+        start.options, names, names.path(), find_supervisor(), start.program, false, regular_file_identity(STDERR_FILENO), {}};
     std::vector<int> kept{start.socket.fd.get(), start.program_fd, start.lifeline};
     if (start.options.summary) kept.push_back(STDERR_FILENO);
     int lifeline = start.lifeline;
     if (!rearrange_descriptors(std::move(kept), lifeline)) give_up(lifeline, "arrange its descriptors (/dev/null among them)");
     write_over_identity(start.argv, start.envp, start.options.name);
-    if (::listen(kListener, 128) != 0) give_up(kLifeline, "listen");
+    if (::listen(kListener, kBacklog) != 0) give_up(kLifeline, "listen");
     pid_t self = ::getpid();
     if (::send(kLifeline, &self, sizeof self, MSG_NOSIGNAL) != sizeof self) ::_exit(1);
     standby.run();

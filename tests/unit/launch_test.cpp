@@ -9,11 +9,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <sstream>
 
 #include "runtime/control/client.h"
+#include "runtime/control/socket_names.h"
 #include "runtime/control/socket_place.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/pmirun/cpu_baseline.h"
@@ -169,8 +171,10 @@ Words under_pmirun(Words options, const Words& program) {
     return options;
 }
 
-bool soon(const std::function<bool()>& condition) {
-    for (int i = 0; i < 300; i++, ::usleep(10'000))
+constexpr int kUntilLookedFor = static_cast<int>(3 * control::kLookForNames.count());
+
+bool soon(const std::function<bool()>& condition, int within_ms = 3000) {
+    for (int i = 0; i < within_ms / 10; i++, ::usleep(10'000))
         if (condition()) return true;
     return false;
 }
@@ -514,6 +518,27 @@ TEST_F(Launch, AChosenControlSocket) {
     EXPECT_TRUE(soon([&] { return ::access(socket.c_str(), F_OK) != 0; }));
     EXPECT_EQ(run({PMIRUN, "--control", socket, "true"}).exit_code(), 0);
     EXPECT_TRUE(soon([&] { return ::access(socket.c_str(), F_OK) != 0; }));
+}
+
+// logind removes a user's directory at his last logout. First the launcher's other half looks, then the supervisor proper.
+TEST_F(Launch, AJobIsFoundAfterItsSocketHasGone) {
+    pid_t pid = start({PMIRUN, "sleep", "300"});
+    ASSERT_TRUE(soon([&] { return read_stat(pid)->comm == "sleep"; }));
+    auto is_found = [&] { return run({PMICTL, "where", std::to_string(pid)}).out == "home\n"; };
+    std::string there = sockets().at(0);
+    std::filesystem::remove_all(directory);
+    auto elsewhere = control::place_again(there);
+    ASSERT_TRUE(elsewhere);
+    ASSERT_NE(*elsewhere, there);
+    EXPECT_TRUE(soon([&] { return ::access(elsewhere->c_str(), F_OK) == 0; }, kUntilLookedFor));
+    EXPECT_TRUE(is_found());
+    ASSERT_EQ(::unlink(elsewhere->c_str()), 0);
+    EXPECT_FALSE(is_found());
+    EXPECT_TRUE(soon([&] { return ::access(elsewhere->c_str(), F_OK) == 0; }, kUntilLookedFor));
+    EXPECT_TRUE(is_found());
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    EXPECT_TRUE(soon([&] { return ::access(elsewhere->c_str(), F_OK) != 0; }));
 }
 
 TEST_F(Launch, IoUringCanBeDenied) {
