@@ -150,6 +150,7 @@ namespace {
 
 std::vector<pid_t> tids_of(const std::vector<ThreadState>& threads) {
     std::vector<pid_t> tids;
+    tids.reserve(threads.size());
     for (const auto& t : threads) tids.push_back(t.tid);
     return tids;
 }

@@ -199,8 +199,11 @@ void MemoryFollower::note_round() {
 }
 
 Status MemoryFollower::read_pages(uint64_t address, std::span<std::byte> to, std::vector<bool>& there) const {
-    size_t done = memory_->read_some(address, to) / kPage;
-    for (size_t i = done; i < there.size(); i++) there[i] = memory_->read(address + i * kPage, to.subspan(i * kPage, kPage)).ok();
+    for (size_t i = 0; i < there.size();) {
+        size_t read = memory_->read_some(address + i * kPage, to.subspan(i * kPage)) / kPage;
+        if (read == 0) there[i] = memory_->read(address + i * kPage, to.subspan(i * kPage, kPage)).ok();
+        i += std::max<size_t>(read, 1);
+    }
     return {};
 }
 

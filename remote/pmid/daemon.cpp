@@ -18,7 +18,9 @@ namespace {
 constexpr int kRequestsAtATime = 64;  // then signals and reports get their turn
 constexpr int kEndTimeoutMs = 5000;   // what sessions have to end by themselves
 constexpr int kSpareAfterArrivalMs = 50;
-constexpr int kSpareAgainMs = 5000;  // where none can be had, or it has died
+constexpr size_t kMostWaiting = 256;  // requests for a place
+constexpr int kMostWaitMs = 4000;     // for one: less than who has asked waits
+constexpr int kSpareAgainMs = 5000;   // where none can be had, or it has died
 
 Status watch(int epoll, int fd) {
     epoll_event event{};
@@ -78,6 +80,7 @@ Status Daemon::prepare_events() {
 int Daemon::timeout_ms() const {
     int least = ending_ ? end_.left_ms() : -1;
     if (wants_spare()) least = spare_due_.left_ms();
+    for (const auto& one : waiting_) least = least < 0 ? one.deadline.left_ms() : std::min(least, one.deadline.left_ms());
     for (auto& [pid, session] : sessions_) {
         if (!session.reporting()) continue;
         int left = session.report_deadline().left_ms();
@@ -100,6 +103,7 @@ Status Daemon::run() {
                 if (session.reporting() && session.report_fd() == fd) handle_report(session);
         }
         expire_reports();
+        admit_waiting();
         keep_spare();
         if (ending_ && end_.over()) {
             for (auto& [pid, session] : sessions_) session.kill_group(SIGKILL);
@@ -167,13 +171,32 @@ void Daemon::handle_request(const RequestServer::Incoming& incoming) {
     if (parsed.request.has_host()) {
         auto started = start_session(incoming, parsed.request);
         if (started) return;
-        spdlog::warn("{} ({}): refused \"{}\": {}", incoming.peer_address, incoming.user_key,
-                     printable(parsed.request.host().program()), started.error().message());
-        send_reply(incoming.client, error_reply(parsed.request.id(), started.error().message()));
+        if (started.error().code() != EAGAIN || waiting_.size() >= kMostWaiting)
+            return refuse(incoming, parsed.request, started.error());
+        waiting_.push_back({incoming, std::move(parsed.request), Deadline(kMostWaitMs)});
         return;
     }
     refresh_machine(&machine_);
     send_reply(incoming.client, answer(parsed.request, machine_for_others(machine_, options_.limits, use_of(""))));
+}
+
+void Daemon::refuse(const RequestServer::Incoming& incoming, const wire::Request& request, const Error& why) {
+    spdlog::warn("{} ({}): refused \"{}\": {}", incoming.peer_address, incoming.user_key, printable(request.host().program()),
+                 why.message());
+    send_reply(incoming.client, error_reply(request.id(), why.message()));
+}
+
+// As others have arrived. Whoever waits for long has his answer, or has given up.
+void Daemon::admit_waiting() {
+    for (auto one = waiting_.begin(); one != waiting_.end();) {
+        if (is_busy(use_of(peer_of(one->incoming, options_.insecure))) && !one->deadline.over()) {
+            ++one;
+            continue;
+        }
+        auto started = start_session(one->incoming, one->request);
+        if (!started) refuse(one->incoming, one->request, started.error());
+        one = waiting_.erase(one);
+    }
 }
 
 Status Daemon::start_session(const RequestServer::Incoming& incoming, const wire::Request& request) {

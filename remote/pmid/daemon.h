@@ -1,6 +1,7 @@
 // pmid's event loop: requests in, replies out, guest sessions started and reaped. One thread; nothing in it
 // waits for a peer or for a session.
 #pragma once
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 #include "remote/pmid/page_shelves.h"
 #include "remote/pmid/requests.h"
 #include "remote/pmid/session.h"
+#include "remote/transport/deadline.h"
 #include "remote/transport/stream.h"
 #include "remote/wire/wire.pb.h"
 #include "runtime/base/error.h"
@@ -31,6 +33,8 @@ class Daemon {
     void handle_requests();
     void handle_request(const RequestServer::Incoming& incoming);
     Status start_session(const RequestServer::Incoming& incoming, const wire::Request& request);
+    void refuse(const RequestServer::Incoming& incoming, const wire::Request& request, const Error& why);
+    void admit_waiting();
     Session* spare();
     Expected<Session*> add_session();
     bool wants_spare() const;
@@ -43,6 +47,12 @@ class Daemon {
     void begin_end(const char* why);
     int timeout_ms() const;
     NodeUse use_of(const std::string& peer) const;
+    // A Host request that came while others were arriving.
+    struct Waiting {
+        RequestServer::Incoming incoming;
+        wire::Request request;
+        Deadline deadline;
+    };
     void set_up_cgroups();
     void send_reply(const std::string& client, const wire::Reply& reply);
 
@@ -54,7 +64,8 @@ class Daemon {
     Fd epoll_, signals_;
     std::map<pid_t, Session> sessions_;
     std::optional<PageShelves> shelves_;
-    Deadline spare_due_{0};  // when there should be a spare again
+    std::deque<Waiting> waiting_;  // as they came
+    Deadline spare_due_{0};        // when there should be a spare again
     bool ending_ = false;
     Deadline end_{0};  // when sessions that are still there are killed
 };

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <limits>
 
 #include "remote/wire/compatibility.h"
@@ -11,7 +12,6 @@
 #include "runtime/base/clock.h"
 
 namespace pmi {
-namespace {}  // namespace
 
 Parsed parse_request(std::string_view bytes) {
     Parsed parsed;
@@ -40,13 +40,15 @@ wire::Machine machine_for_others(const wire::Machine& machine, const NodeLimits&
     return shown;
 }
 
+bool is_busy(const NodeUse& use) { return use.pending_of_peer >= kMaxPendingOfPeer || use.pending >= kMaxPending; }
+
 Status admit(const wire::Host& host, const wire::Machine& node, const NodeUse& use) {
     if (!host.has_home()) return fail("malformed request: no home");
     TRY(check_compatible(host.home(), node, host.memory_needed()));
     if (node.guests() >= node.guests_max())
         return fail("node {} is full: {} of {} guests", printable(node.name()), node.guests(), node.guests_max());
-    if (use.pending_of_peer >= kMaxPendingOfPeer || use.pending >= kMaxPending)
-        return fail("node {} is busy with {} other arrivals; try again", printable(node.name()), use.pending);
+    if (is_busy(use))
+        return fail_code(EAGAIN, "node {} is busy with {} other arrivals; try again", printable(node.name()), use.pending);
     return {};
 }
 

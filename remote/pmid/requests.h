@@ -26,6 +26,7 @@ struct NodeUse {
 
 constexpr uint32_t kMaxPendingOfPeer = 8;
 constexpr uint32_t kMaxPending = 32;
+bool is_busy(const NodeUse& use);
 
 // A request of our protocol version, or the reply that says what is wrong with it.
 struct Parsed {
@@ -37,7 +38,7 @@ Parsed parse_request(std::string_view bytes);
 // The machine as it is shown to others: guests and what memory is left for them filled in.
 wire::Machine machine_for_others(const wire::Machine& machine, const NodeLimits& limits, const NodeUse& use);
 
-// Whether the program of a Host request may come; the error is for the person who asked.
+// Whether the program of a Host request may come; the error is for the person who asked. EAGAIN: not now, but perhaps in a moment.
 Status admit(const wire::Host& host, const wire::Machine& machine_for_others, const NodeUse& use);
 
 // The reply to anything but a Host request that was admitted.

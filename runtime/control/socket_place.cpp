@@ -91,7 +91,7 @@ std::vector<std::string> list_sockets() {
         if (!dir) continue;
         while (const dirent* e = ::readdir(dir.get())) {
             std::string name = e->d_name;
-            if (name.ends_with(kSocketSuffix)) out.push_back(directory + "/" + name);
+            if (name.ends_with(kSocketSuffix)) out.push_back(fmt::format("{}/{}", directory, name));
         }
     }
     std::sort(out.begin(), out.end());

@@ -430,7 +430,7 @@ Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, s
     HomePid pid(frozen.pid);
     auto made = std::make_unique<DeputyProcess>();
     made->pid = pid;
-    made->session = session;
+    made->session = std::move(session);
     made->server = std::make_shared<CallServer>(std::move(region), files_);
     TRY(made->server->start());
     made->cpu_account = image.cpu_account();
@@ -439,7 +439,7 @@ Status Worker::become_deputies(const Frozen& frozen, const wire::Image& image, s
     made->layout.mutable_layout()->set_arg_start(image.layout().arg_start());
     DeputyProcess& p = *made;
     processes_[pid] = std::move(made);
-    p.server->set_channel(pid, session->channel());
+    p.server->set_channel(pid, p.session->channel());
     TRY(assist_->strip_process(frozen.alive(), image, p.region().place_for_batches(), *this));
     TRY(assist_->strip_threads(states_of(frozen, image), p.region().place_for_batches(), *this));
     for (const FrozenThread& t : frozen.threads) {

@@ -86,6 +86,7 @@ void keep_over_exec(int fd) { ::fcntl(fd, F_SETFD, 0); }
 void Standby::become_supervisor() {
     std::vector<std::string> arguments = supervisor_arguments();
     std::vector<char*> argv;
+    argv.reserve(arguments.size() + 1);
     for (auto& a : arguments) argv.push_back(a.data());
     argv.push_back(nullptr);
     keep_over_exec(kListener);

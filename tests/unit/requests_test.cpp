@@ -54,6 +54,8 @@ TEST_F(Requests, Admit) {
     use_.guests = 0;
     use_.pending_of_peer = kMaxPendingOfPeer;
     EXPECT_NE(refusal().find("busy"), std::string::npos);
+    auto not_now = admit(request_.host(), machine_for_others(machine_, limits_, use_), use_);
+    EXPECT_EQ(not_now.error().code(), EAGAIN) << "it may wait";
     use_ = {};
     limits_.memory_max = 4ull << 30;
     use_.memory = (3ull << 30) + 1;
