@@ -175,26 +175,35 @@ void Worker::send(const json& message) const {
         spdlog::warn("tell the job supervisor: errno {}", errno);
 }
 
-void Worker::handle_request(const json& request) {
-    json id = request.value("id", json(0));
+Expected<json> Worker::perform(const json& request) {
     std::string op = request.value("op", "");
     HomePid pid(request.value("pid", 0));
-    auto answer = [&]() -> Expected<json> {
-        if (op == "status") return status_of_all();
-        if (op == "migrate") {
-            NodeAddress to{request.value("node", ""), request.value("host", ""), request.value("port", uint16_t{0}),
-                           request.value("key", "")};
-            return migrate(pid, to, request.value("mode", "auto"), request.value("cpu", json()));
-        }
-        if (op == "home") return bring_home(pid);
-        if (op == "cancel") return cancel_move(pid);
-        if (op == "released") {
-            released_ = pid;
-            return json::object();
-        }
-        if (op == "tallies") return ask_tallies(pid);
-        return fail("unknown operation {}", op);
-    }();
+    if (op == "status") return status_of_all();
+    if (op == "migrate") {
+        NodeAddress to{request.value("node", ""), request.value("host", ""), request.value("port", uint16_t{0}),
+                       request.value("key", "")};
+        return migrate(pid, to, request.value("mode", "auto"), request.value("cpu", json()));
+    }
+    if (op == "home") return bring_home(pid);
+    if (op == "cancel") return cancel_move(pid);
+    if (op == "released") {
+        released_ = pid;
+        return json::object();
+    }
+    if (op == "tallies") return ask_tallies(pid);
+    return fail("unknown operation {}", op);
+}
+
+void Worker::handle_request(const json& request) {
+    constexpr int64_t kInTheWayNs = 5'000'000'000;
+    json id = request.value("id", json(0));
+    HomePid pid(request.value("pid", 0));
+    auto answer = perform(request);
+    // A child is in the way that has to come home first: it waits for this worker, its parent for it.
+    for (int64_t until = monotonic_ns() + kInTheWayNs; !answer && answer.error().code() == EAGAIN && monotonic_ns() < until;) {
+        if (next_to_return() == nullptr || !serve_returns()) break;
+        answer = perform(request);
+    }
     json reply = answer ? std::move(*answer) : json{{"ok", false}, {"error", answer.error().message()}};
     if (answer) reply["ok"] = true;
     if (unfinished_.has(pid)) reply["unfinished"] = true;
@@ -376,6 +385,13 @@ DeputyProcess* Worker::next_to_return() {
     for (auto& [pid, p] : processes_)
         if (!p->wants_home.empty() && p->running && !p->job_stopped && p->try_return_at_ns <= monotonic_ns()) return p.get();
     return nullptr;
+}
+
+bool Worker::another_returns(const DeputyProcess& p) const {
+    return std::any_of(processes_.begin(), processes_.end(), [&](const auto& entry) {
+        const DeputyProcess& other = *entry.second;
+        return &other != &p && !other.wants_home.empty() && other.running && !other.job_stopped;
+    });
 }
 
 int Worker::wait_ms() const {

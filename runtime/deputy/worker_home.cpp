@@ -135,7 +135,11 @@ Status Worker::freeze_guest(DeputyProcess& p) {
         if (process_of(pid) == nullptr) return fail("process {} has ended", pid.value);
         if (p.freeze == Answer::Acknowledged) return make_quiet(p);
         // A process of it is just being started: that takes as long as it takes to exec or exit.
-        if (monotonic_ns() > deadline) return fail("{}", p.freeze_text);
+        bool waits_for_us = another_returns(p);
+        if (waits_for_us || monotonic_ns() > deadline) {
+            TRY(p.session->send(FrameType::Thaw, ProcessHead{pid.value}));  // it may start others again
+            return fail_code(waits_for_us ? EAGAIN : 0, "{}", p.freeze_text);
+        }
         TRY(one_event(10));
         if (process_of(pid) == nullptr) return fail("process {} has ended", pid.value);
     }

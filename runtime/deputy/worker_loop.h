@@ -153,6 +153,8 @@ class Worker : private StopWaiter {
     Status one_event(int timeout_ms);  // requests excluded
     Status handle_packets();
     void handle_request(const nlohmann::json& request);
+    Expected<nlohmann::json> perform(const nlohmann::json& request);
+    bool another_returns(const DeputyProcess& p) const;
     std::vector<nlohmann::json> receive_requests();
     nlohmann::json status_of_all() const;
     void send(const nlohmann::json& message) const;

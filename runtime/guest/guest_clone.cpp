@@ -150,9 +150,15 @@ Status GuestSupervisor::begin_clone(GuestThread& t) {
 }
 
 Status GuestSupervisor::start_next_clone() {
-    while (!cloning_ && !clone_queue_.empty()) {
-        auto [pid, tid] = clone_queue_.front();
-        clone_queue_.pop_front();
+    auto may_start = [&](const auto& asked) {
+        const GuestThread* t = thread_of(asked.first, asked.second);
+        return t == nullptr || !t->process->freeze_is_wanted;
+    };
+    while (!cloning_) {
+        auto next = std::find_if(clone_queue_.begin(), clone_queue_.end(), may_start);
+        if (next == clone_queue_.end()) return {};
+        auto [pid, tid] = *next;
+        clone_queue_.erase(next);
         GuestThread* t = thread_of(pid, tid);
         if (t == nullptr || !t->notification) continue;
         if (t->process->held()) {

@@ -140,8 +140,8 @@ Status GuestSupervisor::go(const ProcessHead& head) {
 
 Status GuestSupervisor::begin_freeze(GuestProcess& p) {
     if (lacks_pages(p)) return send_text(FrameType::FreezeFailed, p.pid, "its memory is not all there yet");
-    if (p.vfork_children > 0 || (cloning_ && cloning_->parent->process == &p))
-        return send_text(FrameType::FreezeFailed, p.pid, "a new process of it is being started; try again");
+    p.freeze_is_wanted = p.vfork_children > 0 || (cloning_ && cloning_->parent->process == &p);
+    if (p.freeze_is_wanted) return send_text(FrameType::FreezeFailed, p.pid, "a new process of it is being started; try again");
     p.freezing = true;
     p.drained = false;
     p.patches.waiting.clear();
@@ -306,8 +306,10 @@ Status GuestSupervisor::mend_cut_short(GuestThread& t) {
 }
 
 Status GuestSupervisor::thaw(GuestProcess& p) {
-    p.freezing = p.drained = false;
+    p.freeze_is_wanted = false;
     p.departure.reset();
+    if (!p.freezing && !p.frozen) return start_next_clone();
+    p.freezing = p.drained = false;
     bool was_captured = std::exchange(p.frozen, false);
     int64_t now = monotonic_ns() + parts_.clock_offset_ns;
     for (auto& [tid, t] : p.threads) {

@@ -143,7 +143,8 @@ struct GuestProcess {
     int vfork_children = 0;        // its threads that wait for one can't be stopped
     bool arriving = false;         // until Go, which says that it runs nowhere else
     bool job_stopped = false;
-    bool freezing = false;  // asked to stop for a move
+    bool freezing = false;          // asked to stop for a move
+    bool freeze_is_wanted = false;  // asked in vain, since a process of it was just being started: it starts no other before
     bool acknowledged = false;
     bool drained = false;           // home has said that nothing more will come
     bool frozen = false;            // the image has been sent
