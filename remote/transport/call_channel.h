@@ -1,5 +1,5 @@
 // The call channel: forwarded calls and what must stay in order with them (signals, exits, freezes). One TCP
-// connection with TCP_NODELAY, one write a frame, AEAD (call_cipher.h; a counter as nonce, one key a
+// connection with TCP_NODELAY, one write a frame, AEAD (frame_sealer.h; a counter as nonce, one key a
 // direction) on each; call_handshake.h says how it starts. A dead peer or a cut link is noticed after about 9
 // s, and so is a peer that lets its receive buffer stay full for so long. Frame on the wire: u32 length of
 // what follows (<= kMaxFrame), sealed{ body, u64 frames received, u8 type }. With Security::Insecure the frames are

@@ -8,7 +8,7 @@
 #include <cstddef>
 
 #include "remote/transport/call_channel.h"
-#include "remote/transport/call_cipher.h"
+#include "remote/transport/frame_sealer.h"
 #include "runtime/base/error.h"
 
 namespace pmi {

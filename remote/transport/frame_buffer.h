@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "remote/transport/call_channel.h"
-#include "remote/transport/call_cipher.h"
+#include "remote/transport/frame_sealer.h"
 #include "runtime/base/error.h"
 
 namespace pmi {

@@ -20,7 +20,7 @@
 #include "remote/transport/handshake_io.h"
 #include "remote/transport/keyed_hash.h"
 #include "remote/transport/link_gauge.h"
-#include "remote/transport/stream_cipher.h"
+#include "remote/transport/frame_sealer.h"
 #include "remote/transport/tcp.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/thread.h"
@@ -39,14 +39,12 @@ struct FrameHead {
 
 // One end's keys, by direction.
 struct Sealers {
-    BulkSealer out, in;
+    FrameSealer out, in;
 };
 enum class End { Home, Node };
-Expected<Sealers> make_sealers(const SessionKeys& keys, End end) {
-    TRY_ASSIGN(auto to_node, BulkSealer::create(keys.cipher, keys.to_node));
-    TRY_ASSIGN(auto to_home, BulkSealer::create(keys.cipher, keys.to_home));
-    if (end == End::Home) return Sealers{std::move(to_node), std::move(to_home)};
-    return Sealers{std::move(to_home), std::move(to_node)};
+Sealers make_sealers(const SessionKeys& keys, End end) {
+    if (end == End::Home) return {{keys.cipher, keys.to_node}, {keys.cipher, keys.to_home}};
+    return {{keys.cipher, keys.to_home}, {keys.cipher, keys.to_node}};
 }
 
 class PooledMessage final : public Message {
@@ -179,7 +177,7 @@ Status TcpStream::listening(Fd listener, const ChannelKeys& keys, Security secur
 }
 
 Status TcpStream::begin(Fd socket, const SessionKeys& keys) {
-    TRY_ASSIGN(auto sealers, make_sealers(keys, end_));
+    Sealers sealers = make_sealers(keys, end_);
     std::lock_guard lock(mutex_);
     // Nobody would wake it from its socket any more.
     if (closing_) return fail_code(ECANCELED, "stream: closed");
@@ -312,7 +310,7 @@ Status TcpStream::send_frame(std::span<const std::byte> bytes) {
     if (sealers_->out.overhead() > 0) {
         if (sealed_.size() < bytes.size()) sealed_.resize(bytes.size());
         auto to = std::span(sealed_).first(bytes.size());
-        TRY(sealers_->out.seal(std::as_bytes(std::span(&head, 1)), bytes, to, tag));
+        sealers_->out.seal(std::as_bytes(std::span(&head, 1)), {&bytes, 1}, to, tag);
         bytes = to;
     }
     std::array<iovec, 3> parts{{{&head, sizeof head},
@@ -365,9 +363,8 @@ Expected<std::unique_ptr<Message>> TcpStream::receive_frame() {
     auto bytes = std::span(buffer.data(), head.size + overhead);
     TRY(receive_all(socket_.get(), bytes));
     auto text = bytes.first(head.size);
-    if (overhead > 0)
-        TRY(sealers_->in.open(std::as_bytes(std::span(&head, 1)), text, text,
-                              std::span<const std::byte, kSealOverhead>(bytes.last(overhead))));
+    if (overhead > 0 && !sealers_->in.open(std::as_bytes(std::span(&head, 1)), text, text, bytes.last<kSealOverhead>()))
+        return fail_code(EBADMSG, "stream: a frame of {} bytes that the peer has not sealed", head.size);
     if (head.plain > 0) return unpack(text, head.plain);
     return std::unique_ptr<Message>(new PooledMessage(std::move(buffer), head.size));
 }

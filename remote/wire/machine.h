@@ -8,7 +8,7 @@
 
 namespace pmi {
 
-constexpr uint32_t kProtocolVersion = 12;  // of wire.proto; both sides must have the same
+constexpr uint32_t kProtocolVersion = 13;  // of wire.proto; both sides must have the same
 
 // Everything that doesn't change while the machine runs; `name` empty: the host name.
 Expected<wire::Machine> describe_machine(const std::string& name);

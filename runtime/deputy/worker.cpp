@@ -14,7 +14,7 @@
 #include <algorithm>
 #include <array>
 
-#include "remote/transport/stream_cipher.h"
+#include "remote/transport/frame_sealer.h"
 #include "remote/wire/call_tallies.h"
 #include "runtime/base/freed_memory.h"
 #include "runtime/base/log.h"
@@ -298,6 +298,7 @@ Status Worker::handle_session_event(SessionEvent& event) {
             DeputyProcess* p = process_of(HomePid(head->pid));
             p->wants_home = text();
             p->can_wait = false;
+            p->looks_into = HomePid(head->other);
         }
         return {};
     }
@@ -382,15 +383,36 @@ void Worker::bring_all_home(const char* why) {
 // Programs whose node asked for their return (a call that can't be forwarded), or that a signal did. A program that is
 // stopped waits until it is continued.
 DeputyProcess* Worker::next_to_return() {
+    for (auto& [pid, p] : processes_) {
+        if (!p->wants_home.empty() && p->running && !p->job_stopped && p->looks_into.value != 0) call_home_first(*p);
+    }
     for (auto& [pid, p] : processes_)
-        if (!p->wants_home.empty() && p->running && !p->job_stopped && p->try_return_at_ns <= monotonic_ns()) return p.get();
+        if (is_to_return(*p) && p->try_return_at_ns <= monotonic_ns()) return p.get();
     return nullptr;
+}
+
+// ptrace and process_vm_readv: what they look into is on the node too, and home's half is neither the program nor free to be
+// traced. It comes although it is stopped, for a tracer may have waited for that.
+void Worker::call_home_first(DeputyProcess& p) {
+    DeputyProcess* other = process_of_thread(p.looks_into);
+    bool each_other = other != nullptr && process_of_thread(other->looks_into) == &p;
+    if (other == nullptr || other == &p || each_other) {
+        p.looks_into = HomePid(0);
+    } else if (other->wants_home.empty()) {
+        other->wants_home = fmt::format("{} of process {}", p.wants_home, p.pid.value);
+        other->can_wait = true;
+        other->is_looked_into = true;
+    }
+}
+
+bool Worker::is_to_return(const DeputyProcess& p) const {
+    return !p.wants_home.empty() && p.running && p.looks_into.value == 0 && (!p.job_stopped || p.is_looked_into);
 }
 
 bool Worker::another_returns(const DeputyProcess& p) const {
     return std::any_of(processes_.begin(), processes_.end(), [&](const auto& entry) {
         const DeputyProcess& other = *entry.second;
-        return &other != &p && !other.wants_home.empty() && other.running && !other.job_stopped;
+        return &other != &p && is_to_return(other);
     });
 }
 
@@ -398,8 +420,8 @@ int Worker::wait_ms() const {
     int64_t next = std::min(unfinished_.next_deadline_ns(), files_.next_look_ns());
     for (const auto& [pid, p] : processes_) {
         if (p->keeps_copy && p->running) next = std::min(next, memory_check_at_ns_);
+        if (is_to_return(*p)) next = std::min(next, p->try_return_at_ns);
         if (p->job_stopped) continue;
-        if (!p->wants_home.empty() && p->running) next = std::min(next, p->try_return_at_ns);
         for (const auto& due : p->server->deadlines_of(pid)) next = std::min(next, due.at_ns);
     }
     if (next == INT64_MAX) return -1;

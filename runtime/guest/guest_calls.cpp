@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -123,6 +124,17 @@ bool needs_true_mask(const Row& row) {
     return may_go_home && !sets_mask && row.nr != SYS_exit && row.nr != SYS_exit_group;
 }
 
+// Of a call that goes home: it finds that one's memory there only if that one is there.
+HomePid process_looked_into(const Notification& n) {
+    auto pid = [&](size_t arg) { return HomePid(static_cast<int32_t>(n.args[arg])); };
+    switch (n.nr) {
+        case SYS_ptrace: return n.args[0] == PTRACE_TRACEME ? HomePid(0) : pid(1);
+        case SYS_process_vm_readv:
+        case SYS_process_vm_writev: return pid(0);
+        default: return HomePid(0);
+    }
+}
+
 // Those of its calls that the filter does not let through.
 bool waits_by_wall_clock(const Row& row) { return row.name == "futex" || row.name == "futex_waitv" || row.name == "futex_wait"; }
 
@@ -158,7 +170,7 @@ Status GuestSupervisor::dispatch(GuestThread& t) {
             if (opens_own_memory(t, *row)) return go_home(t, n.nr, "a look at its own memory through /proc");
             return forward(t, *row, CallKind::Plain);
         case Route::Both: return dispatch_both(t, *row);
-        case Route::Return: return go_home(t, n.nr, std::string(row->name));
+        case Route::Return: return go_home(t, n.nr, std::string(row->name), process_looked_into(n));
     }
     return go_home(t, n.nr, "a route that does not exist");
 }
@@ -406,12 +418,13 @@ Status GuestSupervisor::let_run(GuestThread& t) {
 
 Status GuestSupervisor::run_again(GuestThread& t) { return finish(t, kErestartNoIntr); }
 
-Status GuestSupervisor::go_home(GuestThread& t, int64_t nr, const std::string& why) {
+Status GuestSupervisor::go_home(GuestThread& t, int64_t nr, const std::string& why, HomePid other) {
     if (t.wants_home) return {};
     t.wants_home = true;
     spdlog::info("process {} goes home: {}", t.process->pid.value, why);
     return parts_.channel->send(static_cast<uint8_t>(FrameType::ReturnRequest),
-                                head_bytes(ReturnHead{t.process->pid.value, t.tid.value, nr}), std::as_bytes(std::span(why)));
+                                head_bytes(ReturnHead{t.process->pid.value, t.tid.value, nr, other.value, 0}),
+                                std::as_bytes(std::span(why)));
 }
 
 // Home keeps the answer to sched_getaffinity; here the program runs where it asked to, as far as there are such CPUs.

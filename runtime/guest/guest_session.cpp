@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "remote/transport/call_channel.h"
-#include "remote/transport/stream_cipher.h"
+#include "remote/transport/frame_sealer.h"
 #include "remote/transport/tcp_stream.h"
 #include "remote/wire/wire.pb.h"
 #include "runtime/base/freed_memory.h"

@@ -122,7 +122,8 @@ class GuestSupervisor : private StopWaiter {
     static void note_reissued(GuestThread& t, const Registers& registers);
     static void hide_interruption(GuestThread& t, Registers& registers);
     Status run_again(GuestThread& t);  // the guest's kernel issues the call once more, signals first
-    Status go_home(GuestThread& t, int64_t nr, const std::string& why);
+    // `other` has to be home before it (ReturnHead).
+    Status go_home(GuestThread& t, int64_t nr, const std::string& why, HomePid other = HomePid(0));
     Status change_affinity(GuestThread& t, const Row& row);
     Status change_limits(GuestThread& t, const Row& row);
     static void change_memory_limit(GuestProcess& p, uint32_t resource, const rlimit& wanted);

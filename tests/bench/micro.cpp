@@ -11,7 +11,7 @@
 #include "interpose/marshal/call.h"
 #include "interpose/marshal/flatten.h"
 #include "interpose/syscall/row.h"
-#include "remote/transport/call_cipher.h"
+#include "remote/transport/frame_sealer.h"
 
 namespace pmi {
 namespace {

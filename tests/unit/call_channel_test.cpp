@@ -8,7 +8,7 @@
 #include <cstring>
 #include <thread>
 
-#include "remote/transport/call_cipher.h"
+#include "remote/transport/frame_sealer.h"
 #include "remote/transport/call_handshake.h"
 #include "remote/transport/frame_buffer.h"
 #include "remote/transport/tcp.h"
