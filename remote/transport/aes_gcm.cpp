@@ -42,22 +42,21 @@ AesGcm::AesGcm(AesGcm&&) noexcept = default;
 AesGcm& AesGcm::operator=(AesGcm&&) noexcept = default;
 
 void AesGcm::seal(const Nonce& nonce, std::span<const std::byte> header, Pieces from, std::span<std::byte> to,
-                     std::span<std::byte, kSealOverhead> tag) {
+                  std::span<std::byte, kSealOverhead> tag) {
     const IMB_MGR* f = &functions();
     IMB_AES256_GCM_INIT(f, &key_->schedule, &key_->context, nonce.data(), raw(header), header.size());
     size_t done = 0;
     for (auto piece : from) {
         auto there = to.subspan(done, piece.size());
-        if (!piece.empty())
-            IMB_AES256_GCM_ENC_UPDATE(f, &key_->schedule, &key_->context, raw(there), raw(piece), piece.size());
+        if (!piece.empty()) IMB_AES256_GCM_ENC_UPDATE(f, &key_->schedule, &key_->context, raw(there), raw(piece), piece.size());
         done += piece.size();
     }
     PMI_ASSERT(done == to.size());
     IMB_AES256_GCM_ENC_FINALIZE(f, &key_->schedule, &key_->context, raw(tag), tag.size());
 }
 
-bool AesGcm::open(const Nonce& nonce, std::span<const std::byte> header, std::span<const std::byte> from,
-                     std::span<std::byte> to, std::span<const std::byte, kSealOverhead> tag) {
+bool AesGcm::open(const Nonce& nonce, std::span<const std::byte> header, std::span<const std::byte> from, std::span<std::byte> to,
+                  std::span<const std::byte, kSealOverhead> tag) {
     PMI_ASSERT(from.size() == to.size());
     const IMB_MGR* f = &functions();
     std::array<unsigned char, kSealOverhead> expected{};

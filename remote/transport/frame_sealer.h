@@ -1,6 +1,6 @@
 // What seals the frames of a call channel or of a stream in one direction: AES-256-GCM where both CPUs have it (aes_gcm.h), else
-// ChaCha20-Poly1305-IETF, by libsodium. A key seals frame 0, 1, 2...: the number is the nonce, so a frame that is repeated, left out
-// or moved doesn't open.
+// ChaCha20-Poly1305-IETF, by libsodium. A key seals frame 0, 1, 2...: the number is the nonce, so a frame that is repeated, left
+// out or moved doesn't open.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -26,8 +26,8 @@ class FrameSealer {
     FrameSealer(FrameSealer&&) noexcept;
     FrameSealer& operator=(FrameSealer&&) = delete;
 
-    // `to` becomes the sealed text of these pieces, which are as long together, `tag` its tag. `header` (the length) is sealed along
-    // with it. Cipher::None copies.
+    // `to` becomes the sealed text of these pieces, which are as long together, `tag` its tag. `header` (the length) is sealed
+    // along with it. Cipher::None copies.
     using Pieces = std::span<const std::span<const std::byte>>;
     void seal(std::span<const std::byte> header, Pieces from, std::span<std::byte> to, std::span<std::byte, kSealOverhead> tag);
     // `to` becomes the text, of the same length as `from` (and may be the same memory); false when the frame isn't what the peer

@@ -109,8 +109,8 @@ struct FileRun {
 };
 struct ReturnHead {
     int32_t pid, tid;
-    int64_t nr;       // the call that asks for it, -1 for none
-    int32_t other;    // a process, or a thread of one, that the call looks into and that has to be home before it; 0: none
+    int64_t nr;     // the call that asks for it, -1 for none
+    int32_t other;  // a process, or a thread of one, that the call looks into and that has to be home before it; 0: none
     int32_t reserved;
 };
 // CPU time used on all nodes but home, by the process and by the thread that execs.

@@ -82,8 +82,8 @@ struct DeputyProcess {
     std::string wants_home;                                     // why the node asked for the return
     int64_t try_return_at_ns = 0, return_failing_since_ns = 0;  // CLOCK_MONOTONIC; 0: no return has failed
     bool can_wait = false;                                      // the return may fail for ever
-    HomePid looks_into{0};        // whoever has to be home before it (ReturnHead), 0: nobody
-    bool is_looked_into = false;  // it comes home for another one
+    HomePid looks_into{0};                                      // whoever has to be home before it (ReturnHead), 0: nobody
+    bool is_looked_into = false;                                // it comes home for another one
     uint64_t moves = 0, returns = 0;
     uint64_t signals_taken = 0;
     std::vector<SignalHead> passed_on;  // to a node that has been told to let it run and has not said that it does

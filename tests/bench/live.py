@@ -10,6 +10,7 @@ import json
 import os
 import statistics
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "e2e")]
@@ -38,6 +39,13 @@ class Heartbeat(Resident):
                 written * 4096 / (1 << 20), answer.get("rounds", 0))
 
 
+def wait_until_left(node, within=60.0):
+    """What was there is gone: until then the node has its memory, and may have no room for the next one's."""
+    until = time.monotonic() + within
+    while node.processes() and time.monotonic() < until:
+        time.sleep(0.02)
+
+
 def measure(run, node, programs, size, rate, mode, options):
     got, wrong, repeat = {"out": [], "home": []}, 0, options.repeat
     with Heartbeat(run, node, programs) as program:
@@ -50,6 +58,7 @@ def measure(run, node, programs, size, rate, mode, options):
         program.talk.ask(f"fill {size}")
         program.talk.ask(f"write {rate}")
         for n in range(repeat + 1):
+            wait_until_left(node)
             for way, move in (("out", program.leave), ("home", program.come_home)):
                 figures = program.measured(move)
                 if n > 0:  # the first ones warmed up

@@ -8,9 +8,9 @@
 #include <cstring>
 #include <thread>
 
-#include "remote/transport/frame_sealer.h"
 #include "remote/transport/call_handshake.h"
 #include "remote/transport/frame_buffer.h"
+#include "remote/transport/frame_sealer.h"
 #include "remote/transport/tcp.h"
 
 namespace {
@@ -253,7 +253,8 @@ class Sealed : public ::testing::TestWithParam<Cipher> {
         std::span<std::byte> all(frame);
         auto bytes = std::as_bytes(std::span(text));
         std::array pieces{bytes.first(bytes.size() / 3), bytes.subspan(bytes.size() / 3)};
-        sealer_->seal(all.first(4), pieces, all.subspan(4, text.size()), std::span<std::byte, 16>(frame.data() + 4 + text.size(), 16));
+        sealer_->seal(all.first(4), pieces, all.subspan(4, text.size()),
+                      std::span<std::byte, 16>(frame.data() + 4 + text.size(), 16));
         return frame;
     }
     // The next frame's body.
