@@ -1,5 +1,7 @@
 // One memfd: head, index (open addressing, a few slots next to each other), the hash of each place, then the pages, from the
-// next page boundary on. A place is given to a new page in turn.
+// next page boundary on. A place is given to a new page in turn. Only the head is mapped: what is read and written is scattered,
+// each page fault would cost more than the call (15 us on a hypervisor with shadow page tables), and looking into a hole of a
+// mapping fills it.
 #include "remote/movers/page_store.h"
 
 #include <fcntl.h>
@@ -12,7 +14,7 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
-#include <cstring>
+#include <optional>
 
 namespace pmi {
 
@@ -68,69 +70,97 @@ Expected<Fd> PageStore::make(uint64_t bytes) {
 Expected<PageStore> PageStore::open(Fd memory) {
     struct stat st {};
     if (::fstat(memory.get(), &st) != 0) return fail_errno("fstat");
-    auto size = static_cast<size_t>(st.st_size);
+    auto size = static_cast<uint64_t>(st.st_size);
     if (size < sizeof(Head)) return fail("a store of {} bytes", size);
-    void* at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
+    void* at = ::mmap(nullptr, sizeof(Head), PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
     if (at == MAP_FAILED) return fail_errno("map a store of {} bytes", size);
-    PageStore store(Mapping(at, size));
+    PageStore store(std::move(memory), Mapping(at, sizeof(Head)));
     const Head& head = store.head();
-    uint64_t front = whole_pages(sizeof(Head) + head.slots * sizeof(Slot) + head.capacity * sizeof(PageHash));
-    if (head.capacity == 0 || head.slots != slots_for(head.capacity) || front + head.capacity * kStoredPage != size)
+    if (head.capacity == 0 || head.capacity > kMostPages || head.slots != slots_for(head.capacity) ||
+        store.page_at(head.capacity) != size)
         return fail("a store of pages that makes no sense");
     return store;
 }
 
-PageStore::Head& PageStore::head() const { return *reinterpret_cast<Head*>(memory_.data()); }
-std::span<PageStore::Slot> PageStore::index() const {
-    return {reinterpret_cast<Slot*>(memory_.data() + sizeof(Head)), head().slots};
-}
-std::span<PageHash> PageStore::hashes() const {
-    return {reinterpret_cast<PageHash*>(memory_.data() + sizeof(Head) + head().slots * sizeof(Slot)), head().capacity};
-}
-std::byte* PageStore::place(uint64_t number) const {
-    return memory_.data() + memory_.size() - (head().capacity - number) * kStoredPage;
-}
+PageStore::Head& PageStore::head() const { return *reinterpret_cast<Head*>(head_.data()); }
+uint64_t PageStore::slot_at(uint64_t number) const { return sizeof(Head) + number * sizeof(Slot); }
+uint64_t PageStore::hash_at(uint64_t place) const { return slot_at(head().slots) + place * sizeof(PageHash); }
+uint64_t PageStore::page_at(uint64_t place) const { return whole_pages(hash_at(head().capacity)) + place * kStoredPage; }
 
 const PageKey& PageStore::key() const { return head().key; }
 uint64_t PageStore::pages() const { return std::min(head().next.load(), head().capacity); }
 
-PageStore::Slot* PageStore::find(const PageHash& hash) const {
-    auto slots = index();
-    for (size_t i = 0; i < kNeighbours; i++) {
-        Slot& slot = slots[(hash.low + i) & (slots.size() - 1)];
-        if (slot.place != 0 && slot.hash == hash) return &slot;
-    }
-    return nullptr;
+namespace {
+
+// False at the end of memory, or of the store's.
+template <typename T>
+bool read_at(const Fd& file, uint64_t offset, std::span<T> to) {
+    return ::pread(file.get(), to.data(), to.size_bytes(), static_cast<off_t>(offset)) == static_cast<ssize_t>(to.size_bytes());
+}
+template <typename T>
+bool write_at(const Fd& file, uint64_t offset, std::span<const T> from) {
+    return ::pwrite(file.get(), from.data(), from.size_bytes(), static_cast<off_t>(offset)) ==
+           static_cast<ssize_t>(from.size_bytes());
 }
 
-// A free one, or the one that is due: nothing is looked for further away.
-PageStore::Slot& PageStore::slot_for(const PageHash& hash, uint64_t number) const {
-    auto slots = index();
-    for (size_t i = 0; i < kNeighbours; i++) {
-        Slot& slot = slots[(hash.low + i) & (slots.size() - 1)];
-        if (slot.place == 0) return slot;
+}  // namespace
+
+struct PageStore::Neighbours {
+    std::array<Slot, kNeighbours> slots{};
+    uint64_t first = 0, count = 0;  // of the whole index
+
+    uint64_t number(size_t i) const { return (first + i) & (count - 1); }
+    std::optional<size_t> of(const PageHash& hash) const {
+        for (size_t i = 0; i < slots.size(); i++)
+            if (slots[i].place != 0 && slots[i].hash == hash) return i;
+        return std::nullopt;
     }
-    return slots[(hash.low + number % kNeighbours) & (slots.size() - 1)];
+    // A free one, or the one that is due: nothing is looked for further away.
+    size_t for_page(uint64_t place) const {
+        for (size_t i = 0; i < slots.size(); i++)
+            if (slots[i].place == 0) return i;
+        return place % slots.size();
+    }
+};
+
+PageStore::Neighbours PageStore::neighbours_of(const PageHash& hash) const {
+    Neighbours near;
+    near.count = head().slots;
+    near.first = hash.low & (near.count - 1);
+    auto slots = std::span(near.slots);
+    size_t before_end = std::min<uint64_t>(slots.size(), near.count - near.first);
+    // What can't be read is free.
+    (void)read_at(file_, slot_at(near.first), slots.first(before_end));
+    if (before_end < slots.size()) (void)read_at(file_, slot_at(0), slots.subspan(before_end));
+    return near;
 }
 
 bool PageStore::get(const PageHash& hash, std::span<std::byte> page) const {
-    Slot* slot = find(hash);
-    if (slot == nullptr) return false;
-    uint64_t number = slot->place - 1;
-    if (number >= head().capacity) return false;
-    std::memcpy(page.data(), place(number), kStoredPage);
+    Neighbours near = neighbours_of(hash);
+    auto found = near.of(hash);
+    if (!found) return false;
+    uint64_t place = near.slots[*found].place - 1;
+    if (place >= head().capacity || !read_at(file_, page_at(place), page.first(kStoredPage))) return false;
     return hash_page(page.first(kStoredPage), key()) == hash;
 }
 
 void PageStore::put(std::span<const std::byte> page) {
     PageHash hash = hash_page(page, key());
-    if (find(hash) != nullptr) return;
-    uint64_t number = head().next.fetch_add(1) % head().capacity;
-    PageHash& there = hashes()[number];
-    if (Slot* old = find(there); old != nullptr && old->place == number + 1) old->place = 0;
-    std::memcpy(place(number), page.data(), kStoredPage);
-    there = hash;
-    slot_for(hash, number) = {hash, number + 1};
+    if (neighbours_of(hash).of(hash)) return;
+    uint64_t place = head().next.fetch_add(1) % head().capacity;
+    PageHash there{};
+    Slot none{};
+    if (read_at(file_, hash_at(place), std::span(&there, 1))) {
+        Neighbours near = neighbours_of(there);
+        auto old = near.of(there);
+        if (old && near.slots[*old].place == place + 1)
+            (void)write_at(file_, slot_at(near.number(*old)), std::span<const Slot>(&none, 1));
+    }
+    // What has not been written whole is not found by its hash.
+    if (!write_at(file_, page_at(place), page) || !write_at(file_, hash_at(place), std::span<const PageHash>(&hash, 1))) return;
+    Neighbours near = neighbours_of(hash);
+    Slot made{hash, place + 1};
+    (void)write_at(file_, slot_at(near.number(near.for_page(place))), std::span<const Slot>(&made, 1));
 }
 
 }  // namespace pmi

@@ -37,14 +37,17 @@ class PageStore {
   private:
     struct Head;
     struct Slot;
-    explicit PageStore(Mapping memory) : memory_(std::move(memory)) {}
+    struct Neighbours;
+    PageStore(Fd file, Mapping head) : file_(std::move(file)), head_(std::move(head)) {}
     Head& head() const;
-    std::span<Slot> index() const;
-    std::span<PageHash> hashes() const;  // of what is in each place
-    std::byte* place(uint64_t number) const;
-    Slot* find(const PageHash& hash) const;
-    Slot& slot_for(const PageHash& hash, uint64_t number) const;
-    Mapping memory_;
+    // Where they are in the file.
+    uint64_t slot_at(uint64_t number) const;
+    uint64_t hash_at(uint64_t place) const;
+    uint64_t page_at(uint64_t place) const;
+    // The slots in which a hash may be.
+    Neighbours neighbours_of(const PageHash& hash) const;
+    Fd file_;
+    Mapping head_;
 };
 
 }  // namespace pmi

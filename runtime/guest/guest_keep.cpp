@@ -2,6 +2,7 @@
 // another program of this user, comes here (page_store.h). It has what it needs elsewhere by then, and nobody waits.
 #include <unistd.h>
 
+#include "runtime/base/byte_buffer.h"
 #include "runtime/base/log.h"
 #include "runtime/guest/guest_supervisor.h"
 #include "runtime/kernel/memory_info.h"
@@ -10,7 +11,7 @@
 namespace pmi {
 namespace {
 
-constexpr size_t kAtOnce = 1 << 20;
+constexpr size_t kAtOnce = 64 << 10;  // memory that the heap has at hand: fresh pages cost more than the calls
 
 void put_all(PageStore& store, std::span<const std::byte> bytes) {
     for (size_t at = 0; at + kStoredPage <= bytes.size(); at += kStoredPage)
@@ -18,8 +19,7 @@ void put_all(PageStore& store, std::span<const std::byte> bytes) {
 }
 
 // The parts of a memfd that hold something.
-void put_file(PageStore& store, int fd) {
-    std::vector<std::byte> buffer(kAtOnce);
+void put_file(PageStore& store, int fd, std::span<std::byte> buffer) {
     for (off_t at = 0; (at = ::lseek(fd, at, SEEK_DATA)) >= 0;) {
         off_t end = ::lseek(fd, at, SEEK_HOLE);
         while (at < end) {
@@ -28,7 +28,7 @@ void put_file(PageStore& store, int fd) {
             // What a file's last page has behind the file's end are zeros.
             auto size = static_cast<size_t>(n), whole = (size + kStoredPage - 1) / kStoredPage * kStoredPage;
             std::fill(buffer.begin() + n, buffer.begin() + static_cast<ssize_t>(whole), std::byte{0});
-            put_all(store, std::span(buffer).first(whole));
+            put_all(store, buffer.first(whole));
             at += n;
         }
     }
@@ -42,7 +42,7 @@ void GuestSupervisor::keep_pages(const GuestProcess& p) {
     if (is_memory_short()) return spdlog::info("process {}: its pages are not kept: memory is short", p.pid.value);
     RemoteMemory memory(p.alive());
     auto map = PageMap::open(p.alive());
-    std::vector<std::byte> buffer(kAtOnce);
+    ByteBuffer buffer(kAtOnce);
     for (const auto& r : departing_->regions()) {
         auto runs = map && is_private(r) ? map->own_pages(r.start(), r.end()) : Expected(std::vector<PageRun>());
         if (!runs) continue;
@@ -57,7 +57,8 @@ void GuestSupervisor::keep_pages(const GuestProcess& p) {
 
 void GuestSupervisor::keep_files() {
     if (!parts_.pages || is_memory_short()) return;
-    for (int fd : twins_.descriptors()) put_file(*parts_.pages, fd);
+    ByteBuffer buffer(kAtOnce);
+    for (int fd : twins_.descriptors()) put_file(*parts_.pages, fd, buffer);
 }
 
 }  // namespace pmi
