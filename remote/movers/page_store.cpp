@@ -35,7 +35,7 @@ constexpr size_t kNeighbours = 8;
 constexpr uint64_t kMostPages = uint64_t{1} << 32;
 
 uint64_t whole_pages(uint64_t size) { return (size + kStoredPage - 1) / kStoredPage * kStoredPage; }
-uint64_t slots_for(uint64_t capacity) { return std::bit_ceil(capacity * 2); }
+uint64_t slots_for(uint64_t capacity) { return std::bit_ceil(std::max<uint64_t>(capacity * 2, kNeighbours)); }
 
 }  // namespace
 
