@@ -157,10 +157,11 @@ Expected<json> Worker::migrate(HomePid pid, const NodeAddress& to, const std::st
     restarted_.clear();
     uint64_t stack = stack_of_program(pid);
     auto left = leave_home(pid, to, mode, cpu);
-    if (left || mode != "auto" || is_being_killed(pid.value)) return left;
-    // The memory that travelled was that of the program before execve(2); or it has come to write in ways that can't be followed.
+    if (left || mode == "stop" || is_being_killed(pid.value)) return left;
+    // The memory that travelled was that of the program before execve(2), whatever was asked for; or it has come to write in ways
+    // that can't be followed.
     bool has_begun_another = left.error().code() == ESRCH || stack_of_program(pid) != stack;
-    if (!has_begun_another && left.error().code() != ENOTSUP) return left;
+    if (!has_begun_another && (mode != "auto" || left.error().code() != ENOTSUP)) return left;
     spdlog::info("process {}: {}; it stops for its move", pid.value, left.error().message());
     return leave_home(pid, to, "stop", cpu);
 }

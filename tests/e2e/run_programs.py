@@ -282,7 +282,8 @@ def make_tasks(options, programs):
                 if not os.path.exists(binary):
                     print(f"{binary}: not built", file=sys.stderr)
                     continue
-                stays = reason_for(may_stay, name) or (options.user is not None and reason_for(may_stay, f"user:{name}"))
+                names = [name, f"{options.mode}:{name}", *([f"user:{name}"] if options.user is not None else [])]
+                stays = next(filter(None, (reason_for(may_stay, n) for n in names)), None)
                 tasks += [{"mode": mode, "shown": prefix + mode, "program": name, "binary": binary,
                            "has_points": tests_points(binary), "may_stay": stays}
                           for _ in range(options.repeat)]
