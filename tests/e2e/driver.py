@@ -25,10 +25,12 @@ class CommandError(Exception):
 
     def __init__(self, command, status, text):
         self.status, self.reason = status, text.strip().removeprefix("pmictl: ")
+        self.forces_mode = "--mode" in command
         super().__init__(f"{' '.join(command)}: {self.reason or f'status {status}'}")
 
     def is_cantmove(self):
-        return "cantmove:" in self.reason
+        """Not at all just then, or not in the mode that was asked for."""
+        return "cantmove:" in self.reason or (self.forces_mode and "Operation not supported" in self.reason)
 
     def is_gone(self):
         """The process ended before or meanwhile: nobody's fault where moves come at random instants."""
