@@ -13,12 +13,13 @@
 #include "runtime/base/clock.h"
 #include "runtime/job/signal_trap.h"
 #include "runtime/kernel/procfs.h"
-#include "runtime/tracee/interrupted.h"
+#include "runtime/tracee/freezer.h"
+#include "runtime/tracee/sleep_clock.h"
 
 namespace pmi::job {
 namespace {
 
-constexpr long kOptions = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC;
+constexpr long kOptions = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT;
 
 class Tracer {
   public:
@@ -31,6 +32,7 @@ class Tracer {
     void on_stop(pid_t tid, int status);
     void on_signal(pid_t tid, int signal);
     void detach(pid_t tid, int signal);
+    void let_go(pid_t tid);
     void forget(pid_t tid);
     bool is_releasing(pid_t tid) const;
     void tell(TrapWord word, pid_t pid) const;
@@ -38,6 +40,7 @@ class Tracer {
     int channel_;
     std::map<pid_t, pid_t> process_of_;           // traced threads
     std::map<pid_t, std::set<pid_t>> releasing_;  // process: threads still to be let go
+    std::map<pid_t, int64_t> began_;              // of these: since when they had been waiting
 };
 
 void Tracer::tell(TrapWord word, pid_t pid) const {
@@ -61,8 +64,11 @@ void Tracer::attach(pid_t pid) {
 
 void Tracer::release(pid_t pid) {
     auto& waiting = releasing_[pid];
-    for (auto& [tid, process] : process_of_)
-        if (process == pid && ::ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0) waiting.insert(tid);
+    for (auto& [tid, process] : process_of_) {
+        if (process != pid) continue;
+        began_[tid] = asleep_since(pid, tid, RestartBlock::Stays).value_or(monotonic_ns());  // the stop itself wakes it
+        if (::ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0) waiting.insert(tid);
+    }
     if (!waiting.empty()) return;
     releasing_.erase(pid);
     tell(TrapWord::Released, pid);
@@ -78,6 +84,7 @@ void Tracer::forget(pid_t tid) {
     if (it == process_of_.end()) return;
     pid_t pid = it->second;
     process_of_.erase(it);
+    began_.erase(tid);
     auto waiting = releasing_.find(pid);
     if (waiting == releasing_.end()) return;
     waiting->second.erase(tid);
@@ -89,6 +96,20 @@ void Tracer::forget(pid_t tid) {
 void Tracer::detach(pid_t tid, int signal) {
     ::ptrace(PTRACE_DETACH, tid, 0, signal);
     forget(tid);
+}
+
+// Stopped by us, with what that did to its call mended. What has transferred a part ends with that part, since nobody is here to
+// see to the rest; what only its socket limits waits for all of that anew.
+void Tracer::let_go(pid_t tid) {
+    auto began = began_.find(tid);
+    auto before = get_registers(tid);
+    auto unfinished = mend_call(process_of_[tid], tid, began == began_.end() ? monotonic_ns() : began->second);
+    if (before && unfinished) {
+        bool is_whole = unfinished->transferred == 0 && static_cast<int64_t>(before->rax) == -EINTR;
+        if (is_whole) before->rax = static_cast<uint64_t>(kErestartNoHand);
+        (void)set_registers(tid, *before);
+    }
+    detach(tid, 0);
 }
 
 // A program that handles or ignores the signal keeps it; so does one whose disposition can't be seen.
@@ -129,8 +150,10 @@ void Tracer::on_stop(pid_t tid, int status) {
         if (is_releasing(tid)) releasing_[process_of_[tid]].insert(tid);
     }
     if (event == 0) return on_signal(tid, signal);
+    // Whoever waits for it hears of its end at once: of one that is traced only when its tracer has.
+    if (event == PTRACE_EVENT_EXIT) return detach(tid, 0);
     // A group-stopped thread stays stopped after detaching: the kernel keeps the stop.
-    if (is_releasing(tid)) return detach(tid, 0);
+    if (is_releasing(tid)) return event == PTRACE_EVENT_STOP ? let_go(tid) : detach(tid, 0);
     bool listen = event == PTRACE_EVENT_STOP && is_group_stop(signal);
     ::ptrace(listen ? PTRACE_LISTEN : PTRACE_CONT, tid, 0, 0);
 }
