@@ -22,9 +22,8 @@
 enum { TICKS_PER_SECOND = 100 }; /* USER_HZ */
 #define NSEC_PER_SEC 1000000000LL
 
-/* Volatile: what writes it is out of the compiler's sight. In the file, and before the data that is written at
- * each start: as .bss it would cost each exec a mapping of its own. */
-volatile struct pmi_cpu_account pmi_cpu_account __attribute__((visibility("hidden"), section(".data.rel.ro")));
+/* Volatile: what writes it is out of the compiler's sight. */
+volatile struct pmi_cpu_account pmi_cpu_account __attribute__((visibility("hidden"), section(".written_by_moves")));
 
 __asm__(
     ".pushsection .note.pmi, \"a\", @note\n"
