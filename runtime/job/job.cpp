@@ -23,9 +23,15 @@ Status Job::start() {
     for (int fd : options_.clients) server_.adopt(Fd(fd));
     processes_.refresh();
     if (options_.trap_signals) {
-        TRY_ASSIGN(trap_, SignalTrap::start(loop_, options_.program, [this](pid_t pid, const std::string& want) {
-                       if (auto process = processes_.find(pid)) steer(**process, want);
-                   }));
+        auto on_signal = [this](pid_t pid, const std::string& want) {
+            if (auto process = processes_.find(pid)) steer(**process, want);
+        };
+        auto is_elsewhere = [this](pid_t pid) {
+            const JobProcess* process = processes_.known(pid);
+            return process != nullptr && process->worker != nullptr;
+        };
+        TRY_ASSIGN(trap_, SignalTrap::start(loop_, on_signal, is_elsewhere));
+        trap_->attach(options_.program);
     }
     if (options_.away)
         if (JobProcess* program = processes_.known(options_.program)) steer(*program, "away");

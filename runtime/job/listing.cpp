@@ -33,7 +33,8 @@ std::string state_word(const JobProcess& process, char state) {
 MovableContext Job::movable_context() const {
     MovableContext context;
     for (const auto& worker : workers_) context.own_tracers.push_back(worker->pid());
-    if (trap_) context.own_tracers.push_back(trap_->pid());
+    if (trap_)
+        for (pid_t tracer : trap_->tracers()) context.own_tracers.push_back(tracer);
     context.own_filters = options_.io_uring_denied ? 1 : 0;
     return context;
 }

@@ -6,63 +6,96 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-namespace pmi::job {
+#include "runtime/base/log.h"
+#include "runtime/kernel/procfs.h"
 
-Expected<std::unique_ptr<SignalTrap>> SignalTrap::start(control::EventLoop& loop, pid_t program, OnSignal on_signal) {
+namespace pmi::job {
+namespace {
+
+constexpr int kChannel = 3;
+
+[[noreturn]] void be_helper(int channel, pid_t supervisor, pid_t program) {
+    ::prctl(PR_SET_NAME, "pmi-trap");
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != supervisor) ::_exit(0);
+    ::dup2(channel, kChannel);
+    ::syscall(SYS_close_range, kChannel + 1, ~0U, 0);
+    run_signal_trap(kChannel, program);
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<SignalTrap>> SignalTrap::start(control::EventLoop& loop, OnSignal on_signal, IsElsewhere is_elsewhere) {
     int pair[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return fail_errno("socketpair");
-    Fd ours(pair[0]), theirs(pair[1]);
-    pid_t helper = ::fork();
-    if (helper < 0) return fail_errno("fork the signal trap");
-    if (helper == 0) {
-        ::prctl(PR_SET_NAME, "pmi-trap");
-        ::dup2(theirs.get(), 3);
-        ::syscall(SYS_close_range, 4, ~0U, 0);
-        run_signal_trap(3, program);
-    }
-    std::unique_ptr<SignalTrap> trap(new SignalTrap(loop, std::move(ours), helper, std::move(on_signal)));
+    std::unique_ptr<SignalTrap> trap(new SignalTrap(loop, Fd(pair[0]), Fd(pair[1]), std::move(on_signal), std::move(is_elsewhere)));
     TRY(loop.watch(trap->channel_.get(), EPOLLIN, [raw = trap.get()](uint32_t) { raw->on_channel(); }));
     return trap;
 }
 
-// Its tracees are let go by the kernel when it ends (no PTRACE_O_EXITKILL).
 SignalTrap::~SignalTrap() {
     loop_.forget(channel_.get());
-    channel_.reset();
-    ::kill(helper_, SIGKILL);
-    ::waitpid(helper_, nullptr, 0);
+    for (auto& [program, helper] : helpers_) {
+        loop_.forget(helper.pidfd.get());
+        ::kill(helper.pid, SIGKILL);
+        ::waitpid(helper.pid, nullptr, 0);
+    }
 }
 
-void SignalTrap::release(pid_t pid, std::function<void()> released) {
-    releasing_[pid].push_back(std::move(released));
-    TrapMessage message{TrapWord::Release, pid};
-    if (::send(channel_.get(), &message, sizeof message, MSG_NOSIGNAL) != sizeof message) answer_releases(pid);
+void SignalTrap::attach(pid_t program) {
+    if (auto known = helpers_.find(program); known != helpers_.end()) {
+        known->second.attach_again = true;
+        return;
+    }
+    pid_t supervisor = ::getpid(), pid = ::fork();
+    if (pid == 0) be_helper(of_helpers_.get(), supervisor, program);
+    if (pid < 0) return spdlog::warn("process {}: its steering signals are not trapped: fork: errno {}", program, errno);
+    Helper helper{pid, Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))), {}, false};
+    auto watched = loop_.watch(helper.pidfd.get(), EPOLLIN, [this, program](uint32_t) { helper_ended(program); });
+    if (!watched) {
+        spdlog::warn("process {}: its steering signals are not trapped: {}", program, watched.error().message());
+        ::kill(pid, SIGKILL);
+        ::waitpid(pid, nullptr, 0);
+        return;
+    }
+    helpers_[program] = std::move(helper);
 }
 
-void SignalTrap::attach(pid_t pid) {
-    TrapMessage message{TrapWord::Attach, pid};
-    (void)!::send(channel_.get(), &message, sizeof message, MSG_NOSIGNAL);
+void SignalTrap::attach_child(pid_t pid) {
+    if (!helpers_.contains(pid) && !is_elsewhere_(pid)) attach(pid);
 }
 
-void SignalTrap::answer_releases(pid_t pid) {
-    auto waiting = std::move(releasing_[pid]);
-    releasing_.erase(pid);
-    for (auto& released : waiting) released();
+void SignalTrap::release(pid_t program, std::function<void()> released) {
+    auto helper = helpers_.find(program);
+    if (helper == helpers_.end()) return released();
+    helper->second.attach_again = false;
+    helper->second.released.push_back(std::move(released));
+    ::kill(helper->second.pid, SIGTERM);
+}
+
+void SignalTrap::helper_ended(pid_t program) {
+    Helper helper = std::move(helpers_.extract(program).mapped());
+    loop_.forget(helper.pidfd.get());
+    ::waitpid(helper.pid, nullptr, 0);
+    // What it forked just now, and was not told of: it has no tracer.
+    if (auto children = list_children(program); children && !helper.released.empty())
+        for (pid_t child : *children) attach_child(child);
+    for (auto& released : helper.released) released();
+    if (helper.attach_again) attach(program);
 }
 
 void SignalTrap::on_channel() {
     TrapMessage message{};
-    ssize_t n = ::recv(channel_.get(), &message, sizeof message, MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (n != sizeof message) {  // the helper is gone, and with it every attachment
-        loop_.forget(channel_.get());
-        auto all = releasing_;
-        for (auto& [pid, waiting] : all) answer_releases(pid);
-        return;
-    }
-    if (message.word == TrapWord::Released) answer_releases(message.pid);
+    if (::recv(channel_.get(), &message, sizeof message, MSG_DONTWAIT) != sizeof message) return;
+    if (message.word == TrapWord::Born) attach_child(message.pid);
     if (message.word == TrapWord::Away) on_signal_(message.pid, "away");
     if (message.word == TrapWord::Home) on_signal_(message.pid, "home");
+}
+
+std::vector<pid_t> SignalTrap::tracers() const {
+    std::vector<pid_t> all;
+    for (const auto& [program, helper] : helpers_) all.push_back(helper.pid);
+    return all;
 }
 
 }  // namespace pmi::job
