@@ -169,6 +169,13 @@ Expected<std::optional<Frame>> CallChannel::State::receive(int flags) {
     }
 }
 
+bool CallChannel::State::read_ahead() {
+    auto room = in.room();
+    ssize_t n = ::recv(fd.get(), room.data(), room.size(), MSG_DONTWAIT);
+    if (n > 0) in.filled(static_cast<size_t>(n));
+    return n >= 0 || (errno != EAGAIN && errno != EINTR);
+}
+
 // Of a frame that has just been opened, with so many bytes.
 Status CallChannel::State::take_trailer(size_t size) {
     if (size < kTrailer) return fail_code(EBADMSG, "call channel: frame of {} bytes", size);
@@ -187,14 +194,17 @@ void CallChannel::State::tell_received() {
     if (told == received) untold_bytes = 0;
     if (untold_bytes < kUntoldBytes && received - told < kUntoldFrames) return;
     std::unique_lock guard(send_lock, std::try_to_lock);
-    if (!guard.owns_lock() || !takes_small_frame()) return;
+    if (!guard.owns_lock() || !takes_small_frame(0)) return;
     untold_bytes = 0;
     (void)send_frame(kReceivedFrame, {}, 0);
 }
 
-// Writable is what has room for a third of the buffer, which is much more.
-bool CallChannel::State::takes_small_frame() const {
+// What the peer has not acknowledged yet is all that the socket can still have. Where that is little there is room without asking:
+// tcp_wmem's default is twice as much. Writable is what has room for a third of the buffer, which is much more.
+bool CallChannel::State::takes_small_frame(size_t size) const {
+    constexpr size_t kSurelyFits = 8u << 10;  // bytes
     if (cut) return false;
+    if (sent.unacknowledged_bytes() + size <= kSurelyFits) return true;
     pollfd item{fd.get(), POLLOUT, 0};
     return ::poll(&item, 1, 0) == 1 && (item.revents & POLLOUT) != 0;
 }
@@ -231,7 +241,7 @@ Expected<bool> CallChannel::try_send(uint8_t type, std::span<const std::byte> he
     std::vector<std::span<const std::byte>> body{head};
     body.insert(body.end(), tail.begin(), tail.end());
     std::unique_lock guard(state_->send_lock, std::try_to_lock);
-    if (size_of(body) > kSmallFrame || !guard.owns_lock() || !state_->takes_small_frame()) return false;
+    if (size_of(body) > kSmallFrame || !guard.owns_lock() || !state_->takes_small_frame(size_of(body))) return false;
     TRY(state_->send(type, std::move(body)));
     return true;
 }
@@ -261,6 +271,8 @@ Expected<std::optional<Frame>> CallChannel::try_receive() {
 }
 
 bool CallChannel::has_read_ahead() const { return !state_->in.empty(); }
+
+bool CallChannel::read_ahead() { return has_read_ahead() || (fd() >= 0 && !state_->broken && state_->read_ahead()); }
 
 void CallChannel::shut_down() { state_->shut_down(); }
 

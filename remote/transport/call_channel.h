@@ -70,6 +70,8 @@ class CallChannel {
     // peer closed.
     Expected<std::optional<Frame>> try_receive();
     bool has_read_ahead() const;
+    // The receiving thread's: whether it is worth to try_receive(). Reads what has come, which costs less than to ask for it.
+    bool read_ahead();
     // Makes both ends' receives fail, from any thread.
     void shut_down();
 

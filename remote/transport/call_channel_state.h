@@ -32,9 +32,11 @@ struct CallChannel::State {
     Status send(uint8_t type, std::vector<std::span<const std::byte>> body);
     // Nothing: with MSG_DONTWAIT among the flags, no whole frame is there.
     Expected<std::optional<Frame>> receive(int flags);
+    // Reads what is there, without waiting. True: there was something, or there is nothing more to come, as receive() will find.
+    bool read_ahead();
     void shut_down();
     // Without waiting, by whoever has send_lock. Never while the connection is cut.
-    bool takes_small_frame() const;
+    bool takes_small_frame(size_t size) const;
 
     // -- call_reconnect.cpp
     // After this, frames are only kept. `code`: what the connection failed with.

@@ -26,6 +26,11 @@ Status SentFrames::keep(Bytes frame) {
     return {};
 }
 
+size_t SentFrames::unacknowledged_bytes() const {
+    std::lock_guard guard(lock_);
+    return bytes_;
+}
+
 Status SentFrames::acknowledge(uint64_t number) {
     std::lock_guard guard(lock_);
     // Older than what is known: it was sealed before a cut, and came again.

@@ -25,6 +25,8 @@ class SentFrames {
     Bytes buffer();
     // The next frame; numbers begin with 1. Error ENOBUFS: too much is waiting.
     Status keep(Bytes frame);
+    // What the socket has and what is on its way is no more than this.
+    size_t unacknowledged_bytes() const;
     // The peer has all frames up to this one. Error EBADMSG: no such frame was sent.
     Status acknowledge(uint64_t number);
     // Those behind this number, in order. Error EBADMSG: some of them have been acknowledged, or were never sent.
