@@ -13,6 +13,8 @@ endif()
 add_compile_definitions(_GNU_SOURCE PMI_VERSION="${PROJECT_VERSION}")
 include_directories(${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
 if(PMI_SANITIZE)
+  # Which warns of what is not there in code with sanitizers, as GCC's manual says (-fsanitize).
+  add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   add_compile_options(-fsanitize=${PMI_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${PMI_SANITIZE})
 endif()

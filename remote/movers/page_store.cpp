@@ -144,21 +144,24 @@ bool PageStore::get(const PageHash& hash, std::span<std::byte> page) const {
     return hash_page(page.first(kStoredPage), key()) == hash;
 }
 
+void PageStore::forget(uint64_t place) {
+    PageHash there{};
+    if (!read_at(file_, hash_at(place), std::span(&there, 1))) return;
+    Neighbours near = neighbours_of(there);
+    auto slot = near.of(there);
+    constexpr Slot kNone{};
+    if (slot && near.slots[*slot].place == place + 1)
+        (void)write_at(file_, slot_at(near.number(*slot)), std::span(&kNone, 1));
+}
+
 void PageStore::put(std::span<const std::byte> page) {
     PageHash hash = hash_page(page, key());
-    if (neighbours_of(hash).of(hash)) return;
+    Neighbours near = neighbours_of(hash);
+    if (near.of(hash)) return;
     uint64_t place = head().next.fetch_add(1) % head().capacity;
-    PageHash there{};
-    Slot none{};
-    if (read_at(file_, hash_at(place), std::span(&there, 1))) {
-        Neighbours near = neighbours_of(there);
-        auto old = near.of(there);
-        if (old && near.slots[*old].place == place + 1)
-            (void)write_at(file_, slot_at(near.number(*old)), std::span<const Slot>(&none, 1));
-    }
+    forget(place);
     // What has not been written whole is not found by its hash.
     if (!write_at(file_, page_at(place), page) || !write_at(file_, hash_at(place), std::span<const PageHash>(&hash, 1))) return;
-    Neighbours near = neighbours_of(hash);
     Slot made{hash, place + 1};
     (void)write_at(file_, slot_at(near.number(near.for_page(place))), std::span<const Slot>(&made, 1));
 }

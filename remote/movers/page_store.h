@@ -46,6 +46,7 @@ class PageStore {
     uint64_t page_at(uint64_t place) const;
     // The slots in which a hash may be.
     Neighbours neighbours_of(const PageHash& hash) const;
+    void forget(uint64_t place);
     Fd file_;
     Mapping head_;
 };

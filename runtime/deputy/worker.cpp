@@ -298,7 +298,7 @@ Status Worker::handle_session_event(SessionEvent& event) {
             DeputyProcess* p = process_of(HomePid(head->pid));
             p->wants_home = text();
             p->can_wait = false;
-            p->looks_into = HomePid(head->other);
+            call_home_first(*p, HomePid(head->other));
         }
         return {};
     }
@@ -383,9 +383,6 @@ void Worker::bring_all_home(const char* why) {
 // Programs whose node asked for their return (a call that can't be forwarded), or that a signal did. A program that is
 // stopped waits until it is continued.
 DeputyProcess* Worker::next_to_return() {
-    for (auto& [pid, p] : processes_) {
-        if (!p->wants_home.empty() && p->running && !p->job_stopped && p->looks_into.value != 0) call_home_first(*p);
-    }
     for (auto& [pid, p] : processes_)
         if (is_to_return(*p) && p->try_return_at_ns <= monotonic_ns()) return p.get();
     return nullptr;
@@ -393,20 +390,19 @@ DeputyProcess* Worker::next_to_return() {
 
 // ptrace and process_vm_readv: what they look into is on the node too, and home's half is neither the program nor free to be
 // traced. It comes although it is stopped, for a tracer may have waited for that.
-void Worker::call_home_first(DeputyProcess& p) {
-    DeputyProcess* other = process_of_thread(p.looks_into);
-    bool each_other = other != nullptr && process_of_thread(other->looks_into) == &p;
-    if (other == nullptr || other == &p || each_other) {
-        p.looks_into = HomePid(0);
-    } else if (other->wants_home.empty()) {
-        other->wants_home = fmt::format("{} of process {}", p.wants_home, p.pid.value);
-        other->can_wait = true;
-        other->is_looked_into = true;
-    }
+void Worker::call_home_first(DeputyProcess& p, HomePid thread) {
+    DeputyProcess* other = process_of_thread(thread);
+    bool is_none = other == nullptr || other == &p || other->looks_into == p.pid;
+    p.looks_into = is_none ? HomePid(0) : other->pid;
+    if (is_none || !other->wants_home.empty()) return;
+    other->wants_home = fmt::format("{} of process {}", p.wants_home, p.pid.value);
+    other->can_wait = true;
 }
 
 bool Worker::is_to_return(const DeputyProcess& p) const {
-    return !p.wants_home.empty() && p.running && p.looks_into.value == 0 && (!p.job_stopped || p.is_looked_into);
+    auto looks_into_it = [&](const auto& entry) { return entry.second->looks_into == p.pid; };
+    if (p.wants_home.empty() || !p.running || p.looks_into.value != 0) return false;
+    return !p.job_stopped || std::any_of(processes_.begin(), processes_.end(), looks_into_it);
 }
 
 bool Worker::another_returns(const DeputyProcess& p) const {
@@ -543,6 +539,8 @@ void Worker::forget(HomePid pid) {
     it->second->server->set_channel(pid, nullptr);
     forgotten_.push_back(std::move(it->second));
     processes_.erase(it);
+    for (auto& [other_pid, other] : processes_)
+        if (other->looks_into == pid) other->looks_into = HomePid(0);
 }
 
 DeputyProcess* Worker::process_of(HomePid pid) {

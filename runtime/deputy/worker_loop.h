@@ -82,8 +82,7 @@ struct DeputyProcess {
     std::string wants_home;                                     // why the node asked for the return
     int64_t try_return_at_ns = 0, return_failing_since_ns = 0;  // CLOCK_MONOTONIC; 0: no return has failed
     bool can_wait = false;                                      // the return may fail for ever
-    HomePid looks_into{0};                                      // whoever has to be home before it (ReturnHead), 0: nobody
-    bool is_looked_into = false;                                // it comes home for another one
+    HomePid looks_into{0};                                      // the process that has to be home before it (ReturnHead), 0: none
     uint64_t moves = 0, returns = 0;
     uint64_t signals_taken = 0;
     std::vector<SignalHead> passed_on;  // to a node that has been told to let it run and has not said that it does
@@ -158,7 +157,7 @@ class Worker : private StopWaiter {
     Expected<nlohmann::json> perform(const nlohmann::json& request);
     bool another_returns(const DeputyProcess& p) const;
     bool is_to_return(const DeputyProcess& p) const;  // now, or when it is tried again
-    void call_home_first(DeputyProcess& p);
+    void call_home_first(DeputyProcess& p, HomePid thread);
     std::vector<nlohmann::json> receive_requests();
     nlohmann::json status_of_all() const;
     void send(const nlohmann::json& message) const;
