@@ -1,10 +1,10 @@
 """The cases of real_programs.py: each function case_NAME(c) of these modules is one, as are the stressors of stress-ng,
 Python's test files, the packages of Go's standard library and parts of other projects' tests."""
 
-from . import (computing, go_tests, languages, python_tests, refusals, samples, servers, shells, signal_order, source_tests, stressors,
-               terminals, tools)
+from . import (computing, go_tests, languages, python_tests, refusals, runtimes, samples, servers, shells, signal_order, source_tests,
+               stressors, terminals, tools)
 
-MODULES = (shells, languages, servers, computing, terminals, signal_order, samples, refusals, tools)
+MODULES = (shells, languages, runtimes, servers, computing, terminals, signal_order, samples, refusals, tools)
 
 
 def all_cases():

@@ -1,0 +1,159 @@
+"""Runtimes with memory managers, compilers and schedulers of their own. Each prints what it has computed."""
+
+LISP_WORK = """
+(defun fib (n) (if (< n 2) n (+ (fib (- n 1)) (fib (- n 2)))))
+(defun churn (n) (let ((table (make-hash-table :test 'equal)))
+  (dotimes (i n) (setf (gethash (format nil "~a" (mod (* i 7919) 1009)) table) (list i (make-array 20 :initial-element i))))
+  (let ((sum 0)) (maphash (lambda (k v) (declare (ignore k)) (incf sum (+ (car v) (length (cadr v))))) table) sum)))
+(dotimes (round 60)
+  (format t "~a ~a ~a~%" round (fib 19) (churn 3000))
+  (finish-output) (sleep 0.02))
+"""
+SCHEME_WORK = """
+(define (fib n) (if (< n 2) n (+ (fib (- n 1)) (fib (- n 2)))))
+(define (churn n) (let loop ((i 0) (kept '())) (if (= i n) (apply + (map vector-length kept))
+  (loop (+ i 1) (cons (make-vector (modulo (* i 7919) 31) i) (if (> (length kept) 50) '() kept))))))
+(let loop ((round 0)) (when (< round 60)
+  (display round) (display " ") (display (fib 20)) (display " ") (display (churn 4000)) (newline)
+  %s (loop (+ round 1))))
+"""
+
+
+def case_sbcl(c):
+    sbcl = c.need("sbcl")
+    c.same([sbcl, "--script", c.write("work.lisp", LISP_WORK)])
+
+
+def case_clisp(c):
+    clisp = c.need("clisp")
+    c.same([clisp, "-q", c.write("work.lisp", LISP_WORK)])
+
+
+def case_guile(c):
+    guile = c.need("guile")
+    c.same([guile, "--no-auto-compile", "-s", c.write("work.scm", SCHEME_WORK % "(force-output) (usleep 20000)")])
+
+
+def case_racket(c):
+    racket = c.need("racket")
+    c.same([racket, c.write("work.rkt", "#lang racket/base\n" + SCHEME_WORK % "(flush-output) (sleep 0.02)")])
+
+
+def case_chezscheme(c):
+    scheme = c.need("chezscheme")
+    pause = "(flush-output-port) (sleep (make-time 'time-duration 20000000 0))"
+    c.same([scheme, "--script", c.write("work.ss", SCHEME_WORK % pause)])
+
+
+def case_erlang(c):
+    erl = c.need("erl")
+    program = r"""
+Work = fun(N) -> lists:sum([erlang:phash2({N, K}) rem 1000 || K <- lists:seq(1, 2000)]) end,
+Self = self(),
+Round = fun(R) ->
+  Pids = [spawn(fun() -> receive go -> Self ! {self(), Work(R * 100 + I)} end end) || I <- lists:seq(1, 50)],
+  [P ! go || P <- Pids],
+  io:format("~p ~p~n", [R, lists:sum([receive {P, X} -> X end || P <- Pids])]), timer:sleep(20) end,
+lists:foreach(Round, lists:seq(1, 60)), init:stop().
+"""
+    c.same([erl, "-noshell", "-eval", program])
+
+
+def case_ocaml(c):
+    ocaml = c.need("ocaml")
+    c.same([ocaml, "unix.cma", c.write("work.ml", """
+let rec fib n = if n < 2 then n else fib (n - 1) + fib (n - 2)
+let () = for round = 0 to 59 do
+  let table = Hashtbl.create 10 in
+  for i = 0 to 3000 do Hashtbl.replace table (string_of_int (i * 7919 mod 1009)) (Array.make 20 i) done;
+  let sum = Hashtbl.fold (fun _ a s -> s + a.(0)) table 0 in
+  Printf.printf "%d %d %d\\n%!" round (fib 18) sum; Unix.sleepf 0.02
+done
+""")])
+
+
+def case_gforth(c):
+    gforth = c.need("gforth")
+    c.same([gforth, c.write("work.fs", """
+: fib dup 2 < if else dup 1- recurse swap 2 - recurse + then ;
+: round ( n -- ) dup . 18 fib . 1000 0 do i over * drop loop drop cr 20 ms ;
+: rounds 60 0 do i round loop ;
+rounds bye
+""")])
+
+
+def case_prolog(c):
+    swipl = c.need("swipl")
+    c.same([swipl, "-q", "-t", "halt", "-g", "main", c.write("work.pl", """
+queens(N, Qs) :- numlist(1, N, Ns), select_all(Ns, [], Qs).
+select_all([], Qs, Qs).
+select_all(Ns, Acc, Qs) :- select(Q, Ns, Rest), safe(Q, 1, Acc), select_all(Rest, [Q|Acc], Qs).
+safe(_, _, []).
+safe(Q, D, [A|As]) :- Q =\\= A + D, Q =\\= A - D, D1 is D + 1, safe(Q, D1, As).
+main :- forall(between(1, 40, R), (N is 6 + R mod 3, aggregate_all(count, queens(N, _), C), writeln(R-C), flush_output, sleep(0.02))),
+    findall(X, (between(1, 3, T), thread_create((findall(K, between(1, 20000, K), L), sum_list(L, S), Y is S + T, thread_exit(Y)), I),
+        thread_join(I, exited(X))), Xs), writeln(Xs).
+""")])
+
+
+def case_luajit(c):
+    luajit = c.need("luajit")
+    c.same([luajit, c.write("work.lua", """
+local ffi = require "ffi"
+ffi.cdef "int usleep(unsigned);"
+local function fib(n) if n < 2 then return n end return fib(n - 1) + fib(n - 2) end
+for round = 0, 59 do
+  local kept, sum = {}, 0
+  for i = 1, 20000 do kept[i % 997] = tostring(i * 7919 % 1009) .. "x"; sum = sum + #kept[i % 997] end
+  local array = ffi.new("double[1000]")
+  for i = 0, 999 do array[i] = i * round end
+  print(round, fib(20), sum, array[999]); io.flush(); ffi.C.usleep(20000)
+end
+""")])
+
+
+def case_ffmpeg(c):
+    ffmpeg = c.need("ffmpeg")
+    c.same([ffmpeg, "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25:duration=8", "-threads", "3", "-c:v", "mpeg4",
+            "-flags", "bitexact", "-f", "framemd5", "-"])
+
+
+def case_imagemagick(c):
+    convert = c.need("convert")
+    c.same(["sh", "-c", f"for i in 1 2 3 4 5 6; do {convert} -size 400x300 plasma:fractal -seed $i -blur 0x3 -resize 70% -colorspace Gray "
+            "-fill white -colorize 100% rgb:- | md5sum; done"])
+
+
+def case_jq(c):
+    jq = c.need("jq")
+    c.same(["sh", "-c", f"for i in 1 2 3 4 5 6; do seq 20000 | {jq} -s 'map({{k: (. % 97), v: .}}) | group_by(.k) | "
+            "map({k: .[0].k, s: (map(.v) | add)}) | sort_by(.s) | .[:5]' -c; done"])
+
+
+def case_memcached(c):
+    memcached, python = c.need("memcached", "python3")
+    client = c.write("client.py", r"""
+import hashlib, os, socket, subprocess, sys, tempfile, time
+directory = tempfile.TemporaryDirectory(dir="/tmp")  # a path that fits
+os.chmod(directory.name, 0o755)
+path = directory.name + "/socket"
+server = subprocess.Popen([sys.argv[1], *sys.argv[2:], "-s", path, "-a", "0777", "-t", "3", "-m", "32"])
+end = time.monotonic() + 20
+while True:
+    s = socket.socket(socket.AF_UNIX)
+    try: s.connect(path); break
+    except OSError:
+        if time.monotonic() > end: raise
+        time.sleep(0.01)
+f = s.makefile("rwb")
+for n in range(1500):
+    value = (hashlib.sha256(b"%d" % n).hexdigest() * (1 + n % 40)).encode()
+    f.write(b"set k%d 0 0 %d\r\n%s\r\n" % (n % 211, len(value), value)); f.flush()
+    assert f.readline() == b"STORED\r\n"
+    f.write(b"get k%d\r\n" % (n % 211)); f.flush()
+    assert f.readline() == b"VALUE k%d 0 %d\r\n" % (n % 211, len(value)) and f.readline().strip() == value and f.readline() == b"END\r\n"
+    time.sleep(0.002)
+server.terminate()
+print("stored and got", n + 1, server.wait(20))
+""")
+    c.same([python, client, memcached, *(["-u", "root"] if c.run.user is None else [])])
