@@ -157,3 +157,69 @@ server.terminate()
 print("stored and got", n + 1, server.wait(20))
 """)
     c.same([python, client, memcached, *(["-u", "root"] if c.run.user is None else [])])
+
+
+def case_r(c):
+    rscript = c.need("Rscript")
+    c.same([rscript, "--vanilla", "-e", r"""
+set.seed(5)
+for (round in 1:40) {
+  m <- matrix(rnorm(10000), 100); s <- svd(m)
+  words <- table(sample(letters, 2000, TRUE)); f <- lm(y ~ x, data.frame(x = 1:200, y = cumsum(rnorm(200))))
+  cat(round, format(s$d[1], digits = 8), words[["k"]], format(coef(f)[[2]], digits = 8), "\n"); Sys.sleep(0.02)
+}
+x <- parallel::mclapply(1:8, function(i) { Sys.sleep(0.2); sum(sqrt(seq_len(1e5) * i)) }, mc.cores = 3)
+print(format(unlist(x), digits = 10))
+"""])
+
+
+def case_octave(c):
+    octave = c.need("octave-cli")
+    c.same([octave, "--no-init-file", "--quiet", "--eval", r"""
+rand("twister", 5); for r = 1:40
+  a = rand(80); [q, s] = qr(a); c = containers.Map(); for k = 1:60, c(sprintf("k%d", mod(k * 7, 31))) = k; end
+  printf("%d %.8f %.8f %d\n", r, abs(det(a)), sum(abs(diag(s))), c.Count); fflush(stdout); pause(0.02);
+end
+"""])
+
+
+def case_mono(c):
+    mono, mcs = c.need("mono", "mcs")
+    source = c.write("Work.cs", r"""
+using System; using System.Collections.Generic; using System.Linq; using System.Threading; using System.Threading.Tasks;
+static class Work {
+    static int Fib(int n) => n < 2 ? n : Fib(n - 1) + Fib(n - 2);
+    static void Main() {
+        for (int round = 0; round < 50; round++) {
+            var parts = Enumerable.Range(0, 4).Select(k => Task.Run(() => {
+                var kept = new Dictionary<string, int[]>();
+                for (int i = 0; i < 5000; i++) kept[(i * 7919 % 1009).ToString()] = new int[20 + k];
+                return kept.Values.Sum(v => v.Length) + Fib(16 + k);
+            })).ToArray();
+            Task.WaitAll(parts);
+            Console.WriteLine($"{round} {parts.Sum(p => p.Result)}"); Thread.Sleep(20);
+            if (round % 10 == 0) GC.Collect();
+        }
+    }
+}
+""")
+    c.same(["sh", "-c", f"{mcs} -out:{c.directory_for('work')}/work.exe {source} && exec {mono} {c.path('work')}/work.exe"])
+
+
+def case_mariadb(c):
+    server, install, client = c.need("mariadbd", "mariadb-install-db", "mariadb")
+    script = c.write("work.sh", rf"""
+set -e
+d=$(mktemp -d /tmp/pmi-mariadb-XXXXXX); trap 'rm -rf $d' EXIT
+{install} --no-defaults --user=root --auth-root-authentication-method=normal --datadir=$d/data >/dev/null 2>&1
+{server} --no-defaults --user=root --datadir=$d/data --socket=$d/s --skip-networking --innodb-use-native-aio=0 --log-error=$d/log &
+for i in $(seq 300); do {client} --no-defaults -u root -S $d/s -e 'select 1' >/dev/null 2>&1 && break; sleep 0.1; done
+q() {{ {client} --no-defaults -u root -S $d/s -N -e "$1" test; }}
+q 'create table t (id int primary key auto_increment, a int, b varchar(100)) engine=innodb'
+for i in $(seq 60); do
+  q "insert into t (a, b) select seq * 7919 % 1009, repeat('x', seq % 50) from seq_1_to_200; select $i, count(*), sum(a), sum(length(b)) from t where a > $i * 10"
+done
+q 'check table t' | cut -f 2-
+q 'shutdown'; wait
+""")
+    c.same(["bash", script])
