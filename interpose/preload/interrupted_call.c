@@ -31,7 +31,8 @@
 #define NSEC_PER_SEC 1000000000LL
 
 /* Volatile: what else writes it is out of the compiler's sight. */
-volatile struct pmi_timeout_cell pmi_timeout_cells[PMI_TIMEOUT_CELLS] __attribute__((visibility("hidden"), section(".written_by_moves")));
+volatile struct pmi_timeout_cell pmi_timeout_cells[PMI_TIMEOUT_CELLS]
+    __attribute__((visibility("hidden"), section(".written_by_moves")));
 
 __asm__(
     ".pushsection .note.pmi, \"a\", @note\n"

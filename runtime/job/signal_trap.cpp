@@ -44,7 +44,7 @@ SignalTrap::~SignalTrap() {
 
 void SignalTrap::attach(pid_t program) {
     if (auto known = helpers_.find(program); known != helpers_.end()) {
-        known->second.attach_again = true;
+        known->second.attach_again = !known->second.released.empty();
         return;
     }
     pid_t supervisor = ::getpid(), pid = ::fork();
